@@ -1,0 +1,93 @@
+//! `Config`: what a configuration file means, after validation. Every text format ends here.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::error::Span;
+use crate::time::Duration;
+use crate::vrrp::types::Settings;
+
+/// A whole validated configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `global_defs`.
+    pub globals: Globals,
+    /// One for each `vrrp_instance`, in the order of the file.
+    pub instances: Vec<Instance>,
+}
+
+/// What holds for all instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Globals {
+    /// `router_id`: how this router is called in messages. The host name if absent.
+    pub router_id: Option<String>,
+    /// `vrrp_startup_delay`: instances stay in Initialize for so long after the start.
+    pub startup_delay: Duration,
+    /// `vrrp_mcast_group4`: where IPv4 adverts go; 224.0.0.18 unless set.
+    pub mcast_group4: Ipv4Addr,
+    /// `vrrp_garp_interval`: the gap between two gratuitous ARPs on an interface.
+    pub garp_interval: Duration,
+}
+
+/// One `vrrp_instance`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// The name in the file, for messages.
+    pub name: String,
+    /// Where the name stands, for messages.
+    pub span: Span,
+    /// The interface that adverts are sent and received on.
+    pub interface: String,
+    /// What the protocol core needs.
+    pub settings: Settings,
+    /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`.
+    pub vips: Vec<Vip>,
+    /// `mcast_src_ip`: the source of adverts instead of the interface's first address.
+    pub mcast_src_ip: Option<Ipv4Addr>,
+    /// `garp_mode`: the form of a gratuitous ARP.
+    pub garp_mode: GarpMode,
+    /// `address_lease`: a finite valid lifetime for the addresses, refreshed while vipd lives.
+    pub address_lease: Option<Duration>,
+    /// `receive`: how adverts are received.
+    pub receive: Receive,
+}
+
+/// One virtual address as the kernel gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vip {
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length: 32 / 128 unless given.
+    pub prefix_len: u8,
+    /// `dev`: the interface that carries it, if it is not the instance's.
+    pub dev: Option<String>,
+    /// `scope` as rtnetlink's number: 0 global, 200 site, 253 link, 254 host.
+    pub scope: u8,
+    /// `label`: at most 15 bytes.
+    pub label: Option<String>,
+    /// `brd` / `broadcast`; `+` in the file is computed here.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+/// The form of a gratuitous ARP: a request (RFC 5227 §3, the default), a reply, or both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GarpMode {
+    /// ARP request.
+    #[default]
+    Request,
+    /// ARP reply.
+    Reply,
+    /// A request and a reply.
+    Both,
+}
+
+/// How adverts are received; see "Sockets" in CONTRIBUTING.md.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Receive {
+    /// AF_PACKET, and the raw socket instead while Active once it has proved to hear the same.
+    #[default]
+    Auto,
+    /// AF_PACKET only: hears adverts whatever the firewall says.
+    Packet,
+    /// A raw IP socket only: cheaper on a busy router; a firewall can deafen it.
+    Raw,
+}

@@ -1,0 +1,5 @@
+//! vipd: a VRRP daemon for small routers.
+
+pub mod config;
+pub mod time;
+pub mod vrrp;

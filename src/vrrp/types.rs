@@ -1,0 +1,162 @@
+//! The nouns of the protocol, under the names of RFC 9568.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::time::Duration;
+
+/// The protocol version of an advert: RFC 3768 or RFC 9568.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// VRRPv2, RFC 3768: IPv4, whole seconds.
+    V2,
+    /// VRRPv3, RFC 9568: IPv4 and IPv6, centiseconds.
+    V3,
+}
+
+impl Version {
+    /// The number in the packet's first four bits.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V2 => 2,
+            Self::V3 => 3,
+        }
+    }
+}
+
+/// The address family of a virtual router. IPv4 and IPv6 instances with one VRID are independent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of `address`.
+    pub const fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+/// The states of RFC 9568 §6.4. What other daemons call a fault is `Initialize` with a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waiting for a Startup event: the link, an address, the operator.
+    Initialize,
+    /// Watching the Active Router.
+    Backup,
+    /// Forwarding for the virtual addresses.
+    Active,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initialize => "Initialize",
+            Self::Backup => "Backup",
+            Self::Active => "Active",
+        })
+    }
+}
+
+/// VRRPv2 authentication (RFC 2338 §5.3.6; removed by RFC 3768, alive in every deployment).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Type 0, or any v3 advert.
+    #[default]
+    None,
+    /// Type 1, a clear-text password of at most 8 bytes, padded with zeros.
+    Pass([u8; 8]),
+}
+
+/// What a v3 checksum over IPv4 covers. RFC 5798 was read as including a pseudo-header; RFC 9568
+/// §5.2.8 says the message alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumForm {
+    /// RFC 9568: the VRRP message alone.
+    Message,
+    /// RFC 5798 as deployed: IPv4 pseudo-header and message.
+    PseudoHeader,
+}
+
+/// Which checksum form a v3 instance transmits over IPv4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumMode {
+    /// Follow the peers that were heard; [`ChecksumForm::PseudoHeader`] until then.
+    #[default]
+    Auto,
+    /// Always this form.
+    Fixed(ChecksumForm),
+}
+
+/// When and how often the address change is announced (gratuitous ARP, unsolicited NA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announce {
+    /// From becoming Active to the second round; zero: no second round.
+    pub master_delay: Duration,
+    /// Announcements of each address in the first and in the second round, 1 or more.
+    pub master_repeat: u8,
+    /// Period of the announcements while Active; zero: none.
+    pub master_refresh: Duration,
+    /// Announcements of each address at each refresh.
+    pub master_refresh_repeat: u8,
+    /// From hearing a lower-priority Active to the second round; zero: no second round.
+    pub lower_prio_delay: Duration,
+    /// Announcements of each address after a lower-priority Active was heard; 0: none.
+    pub lower_prio_repeat: u8,
+}
+
+impl Default for Announce {
+    /// keepalived's defaults.
+    fn default() -> Self {
+        Self {
+            master_delay: Duration::from_secs(5),
+            master_repeat: 5,
+            master_refresh: Duration::ZERO,
+            master_refresh_repeat: 1,
+            lower_prio_delay: Duration::from_secs(5),
+            lower_prio_repeat: 5,
+        }
+    }
+}
+
+/// The priority of the router that owns the addresses (RFC 9568 §5.2.4).
+pub const PRIORITY_OWNER: u8 = 255;
+/// The priority of an Active that gives up its role (RFC 9568 §5.2.4).
+pub const PRIORITY_RELEASE: u8 = 0;
+
+/// The parameters of one virtual router (RFC 9568 §6.1): all that the protocol needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Address family of the virtual addresses and of the adverts.
+    pub family: Family,
+    /// Version of the adverts that are sent and accepted.
+    pub version: Version,
+    /// Virtual Router Identifier, 1–255.
+    pub vrid: u8,
+    /// 1–255; 255 is the owner.
+    pub priority: u8,
+    /// Advertisement_Interval: whole seconds in v2, 10 ms – 40.95 s in steps of 10 ms in v3.
+    pub advert_interval: Duration,
+    /// Active_Down_Interval is this many intervals and the skew; RFC: 3.
+    pub down_timer_adverts: u8,
+    /// Preempt_Mode.
+    pub preempt: bool,
+    /// How long a lower-priority Active is tolerated before it is preempted.
+    pub preempt_delay: Duration,
+    /// v2 authentication.
+    pub auth: Auth,
+    /// v3 checksum over IPv4.
+    pub checksum: ChecksumMode,
+    /// Do not compare the address list of an advert from the Active that was compared before.
+    pub skip_check_adv_addr: bool,
+    /// Gratuitous ARP and unsolicited NA.
+    pub announce: Announce,
+    /// The virtual addresses as they stand in the adverts, 1–255 of `family`.
+    pub addresses: Box<[IpAddr]>,
+}
