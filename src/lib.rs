@@ -1,5 +1,6 @@
 //! vipd: a VRRP daemon for small routers.
 
 pub mod config;
+pub mod limits;
 pub mod time;
 pub mod vrrp;
