@@ -1,5 +1,8 @@
 //! vipd: a VRRP daemon for small routers.
 
 pub mod config;
+pub mod frame;
+pub mod netlink;
+
 pub mod time;
 pub mod vrrp;
