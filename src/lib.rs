@@ -3,6 +3,6 @@
 pub mod config;
 pub mod frame;
 pub mod netlink;
-
+pub mod sys;
 pub mod time;
 pub mod vrrp;

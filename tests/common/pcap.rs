@@ -1,14 +1,14 @@
 //! Reads a capture file: what tcpdump writes, in either byte order, microseconds or nanoseconds.
 
 /// The frames of `tests/golden/<name>`, in the order of the capture.
-pub fn golden(name: &str) -> Vec<Vec<u8>> {
+pub(crate) fn golden(name: &str) -> Vec<Vec<u8>> {
     let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     frames(&bytes)
 }
 
 /// The frames of a capture.
-pub fn frames(capture: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn frames(capture: &[u8]) -> Vec<Vec<u8>> {
     let word = |at: usize| -> [u8; 4] { capture[at..at + 4].try_into().expect("four bytes") };
     let little = match u32::from_le_bytes(word(0)) {
         0xa1b2_c3d4 | 0xa1b2_3c4d => true,
