@@ -15,7 +15,9 @@
 //! (the socket), [`frame`] (the headers), [`vrrp::router`] (whose is it), [`vrrp::validate`] (may
 //! it be believed), [`vrrp::instance`] (what follows from it) and `daemon::executor` (how it is done).
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod frame;
 pub mod limits;
 pub mod netlink;

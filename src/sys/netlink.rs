@@ -326,7 +326,10 @@ fn receive<'a>(fd: BorrowedFd<'_>, buffer: &'a mut [u8]) -> Result<Option<&'a [u
 
 /// The name of the interface with this index, if there is one.
 pub fn interface_name(index: u32) -> Option<String> {
-    nix::net::if_::if_indextoname(index).ok()?.into_string().ok()
+    nix::net::if_::if_indextoname(index)
+        .ok()?
+        .into_string()
+        .ok()
 }
 
 /// The network namespace's own number of the interface `name`, if there is one.
