@@ -37,3 +37,5 @@ pub const LATE: Duration = Duration::from_millis(10);
 pub const EVENTS: usize = 64;
 /// Attempts at a dump of interfaces that do not stand still.
 pub const DUMPS: usize = 5;
+/// Refreshes of an address within its lease.
+pub const RENEWALS: u64 = 3;

@@ -26,6 +26,10 @@ pub(super) struct Entry {
     pub(super) label: Option<String>,
     /// Its broadcast address.
     pub(super) broadcast: Option<Ipv4Addr>,
+    /// Seconds after which the kernel removes it unless it is refreshed.
+    pub(super) lease: Option<u32>,
+    /// The kernel still has the lease from before a reload.
+    pub(super) outdated_lease: bool,
     /// The instance is Active.
     pub(super) wanted: bool,
     /// The kernel has it.
@@ -34,6 +38,14 @@ pub(super) struct Entry {
     pub(super) foreign: bool,
     /// Announcements that are still to be sent.
     pub(super) owed: u8,
+}
+
+impl Entry {
+    /// Nothing differs but the lease, which can be changed in place.
+    fn looks_like(&self, other: &Self) -> bool {
+        (self.prefix_len, self.scope, &self.label, self.broadcast)
+            == (other.prefix_len, other.scope, &other.label, other.broadcast)
+    }
 }
 
 /// All virtual addresses; those of one instance stand together.
@@ -130,6 +142,42 @@ impl Addresses {
             entry.present = false;
             entry.foreign = false;
         }
+    }
+
+    /// Takes over from the table before a reload what the kernel has, and returns the entries of
+    /// the old table that it has to give up.
+    ///
+    /// An address that moves to another instance stays where it is.
+    pub(super) fn carry_over<'o>(&mut self, old: &'o Self, links: &Links) -> Vec<&'o Entry> {
+        for entry in &mut self.entries {
+            let at = |e: &&Entry| e.link == entry.link && e.address == entry.address;
+            let kernel = links.get(entry.link).kernel.as_ref();
+            match old.entries.iter().find(at) {
+                Some(before) if before.foreign || before.looks_like(entry) => {
+                    entry.present = before.present;
+                    entry.foreign = before.foreign;
+                    entry.owed = before.owed;
+                    entry.outdated_lease = before.lease != entry.lease;
+                }
+                Some(_) => {}
+                None => {
+                    let has = |k: &super::links::Kernel| {
+                        k.addresses.iter().any(|a| a.address == entry.address)
+                    };
+                    entry.foreign = kernel.is_some_and(has);
+                    entry.present = entry.foreign;
+                }
+            }
+        }
+        let kept = |before: &Entry| {
+            self.entries.iter().any(|e| {
+                e.link == before.link && e.address == before.address && before.looks_like(e)
+            })
+        };
+        old.entries
+            .iter()
+            .filter(|e| e.present && !e.foreign && !kept(e))
+            .collect()
     }
 
     /// `rounds` more announcements of each address of the instance.

@@ -39,18 +39,35 @@ struct Ear {
 impl Ears {
     /// Nothing is open yet.
     pub(super) fn new(group: Ipv4Addr, slots: impl Iterator<Item = Slot>) -> Self {
-        let mut slots: Vec<Slot> = slots.collect();
-        slots.sort_unstable();
-        slots.dedup();
-        let listening = |slot| Listening {
-            slot,
-            ear: None,
-            failed: None,
-        };
-        Self {
+        let mut ears = Self {
             group,
-            slots: slots.into_iter().map(listening).collect(),
+            slots: Vec::new(),
             ring: ReceiveRing::new(),
+        };
+        ears.retarget(group, slots);
+        ears
+    }
+
+    /// After a reload: sockets of interfaces that are still used stay open.
+    pub(super) fn retarget(&mut self, group: Ipv4Addr, slots: impl Iterator<Item = Slot>) {
+        let mut wanted: Vec<Slot> = slots.collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut old = core::mem::take(&mut self.slots);
+        if group != self.group {
+            old.clear();
+        }
+        self.group = group;
+        for slot in wanted {
+            let kept = old
+                .iter()
+                .position(|l| l.slot == slot)
+                .map(|i| old.swap_remove(i));
+            self.slots.push(kept.unwrap_or(Listening {
+                slot,
+                ear: None,
+                failed: None,
+            }));
         }
     }
 

@@ -10,6 +10,7 @@ mod executor;
 mod journal;
 mod kernel;
 mod links;
+pub mod reload;
 mod report;
 mod start;
 
@@ -28,6 +29,7 @@ use crate::vrrp::router::Router;
 
 use ears::Ears;
 use executor::{Context, Executor};
+use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
 
@@ -36,6 +38,9 @@ pub use start::StartError;
 /// Everything that a running daemon has.
 pub struct Daemon {
     config: Config,
+    /// The file that it was read from.
+    path: String,
+    journal: Journal,
     router: Router,
     links: Links,
     /// The interface of each instance.
@@ -158,11 +163,27 @@ impl Daemon {
                     self.shutdown(now);
                     return Ok(true);
                 }
+                Signal::SIGHUP => self.reload_and_log(now),
                 Signal::SIGUSR1 => self.log_counters(),
                 _ => ::log::warn!("{signal}: vipd does not know this signal"),
             }
         }
         Ok(false)
+    }
+
+    fn reload_and_log(&mut self, now: Instant) {
+        match self.reload(now) {
+            Ok(outcome) => ::log::info!("reload: {outcome}"),
+            Err(refused) => {
+                refused
+                    .to_string()
+                    .lines()
+                    .for_each(|line| ::log::error!("{line}"));
+                ::log::error!(
+                    "reload refused: nothing has changed; mend the file and send SIGHUP again"
+                );
+            }
+        }
     }
 
     fn shutdown(&mut self, now: Instant) {
