@@ -63,6 +63,17 @@ impl CommandSocket {
         })
     }
 
+    /// The port that the kernel's news of this socket's changes carry (`nlmsg_pid`).
+    ///
+    /// # Errors
+    /// As getsockname(2).
+    pub fn port(&self) -> Result<u32, Error> {
+        let address: nix::sys::socket::NetlinkAddr =
+            nix::sys::socket::getsockname(self.fd.as_raw_fd())
+                .context("read address of netlink socket", "")?;
+        Ok(address.pid())
+    }
+
     /// The requests that wait for [`send`](Self::send). One batch a socket: so the sequence numbers
     /// differ.
     pub fn batch(&mut self) -> &mut Batch {
@@ -311,6 +322,14 @@ fn receive<'a>(fd: BorrowedFd<'_>, buffer: &'a mut [u8]) -> Result<Option<&'a [u
         let len = if sender.nl_pid == 0 { len } else { 0 };
         return buffer.get(..len).map(Some).ok_or(Errno::ENOBUFS);
     }
+}
+
+/// The name of the interface with this index, if there is one.
+pub fn interface_name(index: u32) -> Option<String> {
+    nix::net::if_::if_indextoname(index)
+        .ok()?
+        .into_string()
+        .ok()
 }
 
 /// The network namespace's own number of the interface `name`, if there is one.
