@@ -172,14 +172,24 @@ pub(crate) fn both_running(events: &mut EventSocket) {
     });
 }
 
-/// A frame that passes for an advert: `tag` is its payload, four times.
+/// A frame that passes for an advert to the group: `tag` is its payload, four times.
 pub(crate) fn advert(buf: &mut [u8], destination_mac: [u8; 6], tag: u8) -> usize {
+    advert_to(buf, destination_mac, GROUP, tag)
+}
+
+/// The same, to any address.
+pub(crate) fn advert_to(
+    buf: &mut [u8],
+    destination_mac: [u8; 6],
+    destination: Ipv4Addr,
+    tag: u8,
+) -> usize {
     buf[IPV4_PAYLOAD..IPV4_PAYLOAD + 4].fill(tag);
     let header = Ipv4Header {
         source_mac: [2, 0, 0, 0, 0, 9],
         destination_mac,
         source: Ipv4Addr::new(10, 0, 0, 9),
-        destination: GROUP,
+        destination,
         ttl: TTL,
         identification: u16::from(tag),
         payload_len: 4,

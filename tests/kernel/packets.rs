@@ -13,7 +13,9 @@ use vipd::sys::raw::RawSocket;
 use vipd::sys::receive::{Frame, PacketType, ReceiveRing};
 use vipd::sys::send::{SendBatch, SendSocket};
 
-use crate::lab::{GROUP, Kernel, advert, both_running, group_mac, in_namespace, wait_for};
+use crate::lab::{
+    GROUP, Kernel, advert, advert_to, both_running, group_mac, in_namespace, wait_for,
+};
 
 /// What is kept of a received advert: its tag, to whom it went, where it came in.
 type Heard = (u8, PacketType, u32);
@@ -238,5 +240,53 @@ fn the_raw_socket_hears_a_joined_group_until_it_is_deaf() {
         assert_eq!(hear(5), []);
         let error = RawSocket::open("none", 99).unwrap_err();
         assert_eq!(error.errno, Errno::ENODEV);
+    });
+}
+
+/// How often the kernel has answered with "destination unreachable".
+fn unreachable_sent() -> u64 {
+    let snmp = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
+    let mut icmp = snmp.lines().filter(|line| line.starts_with("Icmp:"));
+    let (names, values) = (icmp.next().unwrap(), icmp.next().unwrap());
+    let at = names
+        .split(' ')
+        .position(|name| name == "OutDestUnreachs")
+        .unwrap();
+    values.split(' ').nth(at).unwrap().parse().unwrap()
+}
+
+/// A unicast advert draws an ICMP error from a kernel in which nobody listens to protocol 112, and
+/// the tap does not count as somebody.
+#[test]
+fn a_deaf_raw_socket_keeps_the_kernel_from_answering() {
+    in_namespace(|| {
+        let mut kernel = Kernel::open();
+        let (a, b) = kernel.veth();
+        let address = Ipv4Addr::new(10, 0, 0, 2);
+        kernel.add(b.index, address.into(), 24);
+        let tap = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
+        let unicast = |tag| {
+            let socket = SendSocket::open().unwrap();
+            let mut batch = SendBatch::new(1, 0);
+            let mac = b.mac.unwrap();
+            assert!(batch.push(a.index, |buf| advert_to(buf, mac, address, tag)));
+            assert_eq!(batch.flush(&socket, |_, errno| panic!("{errno}")), 1);
+            hear_until(&tap, tag);
+        };
+        unicast(1);
+        assert_eq!(unreachable_sent(), 1);
+        let raw = RawSocket::open("b", b.index).unwrap();
+        raw.set_deaf(true).unwrap();
+        unicast(2);
+        assert_eq!(unreachable_sent(), 1);
+        assert_eq!(
+            raw.receive(&mut ReceiveRing::new(), 64, |_| ())
+                .unwrap()
+                .count,
+            0
+        );
+        drop(raw);
+        unicast(3);
+        assert_eq!(unreachable_sent(), 2);
     });
 }
