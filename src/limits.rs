@@ -21,3 +21,19 @@ pub const WARN_GAP: Duration = Duration::from_secs(1);
 pub const RESTORE_GAP_MIN: Duration = Duration::from_millis(100);
 /// The longest such wait.
 pub const RESTORE_GAP_MAX: Duration = Duration::from_secs(10);
+/// Frames of one `sendmmsg`.
+pub const SEND_FRAMES: usize = 64;
+/// Bytes of the frames of one `sendmmsg`.
+pub const SEND_BYTES: usize = 8 * 1024;
+/// Log lines of one instance in one wakeup, for the size of their buffer.
+pub const NOTES: usize = 4;
+/// Gratuitous ARPs of one wakeup.
+pub const ANNOUNCEMENTS: usize = 256;
+/// Frames that one socket may hand in a wakeup.
+pub const RECEIVE_FRAMES: usize = 32;
+/// A timer that fires so late means that the machine stood still.
+pub const LATE: Duration = Duration::from_millis(10);
+/// Netlink datagrams of one wakeup.
+pub const EVENTS: usize = 64;
+/// Attempts at a dump of interfaces that do not stand still.
+pub const DUMPS: usize = 5;

@@ -5,51 +5,48 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use vipd::frame::{self, ETHERNET_HEADER_LEN, Ipv4Header};
 use vipd::time::Duration;
 use vipd::vrrp::checksum;
 use vipd::vrrp::types::{Auth, ChecksumForm, Family, Version};
 use vipd::vrrp::validate::{Expected, Received, validate};
 use vipd::vrrp::wire::{AUTH_NONE, AUTH_PASS, Packet, Repr};
 
-const NONE: &[u8] = include_bytes!("golden/keepalived-v2-none.pcap");
-const PASS: &[u8] = include_bytes!("golden/keepalived-v2-pass.pcap");
-const V3_IPV4: &[u8] = include_bytes!("golden/keepalived-v3-ipv4.pcap");
-const V3_IPV6: &[u8] = include_bytes!("golden/keepalived-v3-ipv6.pcap");
-const HMAC_V2: &[u8] = include_bytes!("golden/keepalived-2.4.3-hmac-v2.pcap");
-const HMAC_V3: &[u8] = include_bytes!("golden/keepalived-2.4.3-hmac-v3.pcap");
+const NONE: &str = "keepalived-v2-none.pcap";
+const PASS: &str = "keepalived-v2-pass.pcap";
+const V3_IPV4: &str = "keepalived-v3-ipv4.pcap";
+const V3_IPV6: &str = "keepalived-v3-ipv6.pcap";
+const HMAC_V2: &str = "keepalived-2.4.3-hmac-v2.pcap";
+const HMAC_V3: &str = "keepalived-2.4.3-hmac-v3.pcap";
 /// keepalived's HMAC trailer stands behind the message.
 const TRAILER_LEN: usize = 28;
 
-/// What is inside an IP packet of protocol 112.
+/// What is inside an IP packet of protocol 112, and the frame around it.
 struct Advert {
     source: IpAddr,
     destination: IpAddr,
     ttl: u8,
     payload: Vec<u8>,
+    frame: Vec<u8>,
 }
 
 /// The adverts of a capture; the ARP and neighbour frames between them are left out.
-fn adverts(file: &[u8]) -> Vec<Advert> {
-    let frames = common::pcap::frames(file);
-    frames
-        .iter()
-        .filter_map(|(_, frame)| advert(frame))
-        .collect()
+fn adverts(name: &str) -> Vec<Advert> {
+    let frames = common::pcap::golden(name);
+    frames.into_iter().filter_map(advert).collect()
 }
 
-fn advert(frame: &[u8]) -> Option<Advert> {
-    let (ethertype, packet) = (&frame[12..14], &frame[14..]);
-    match ethertype {
-        [0x08, 0x00] if packet[9] == checksum::PROTOCOL => {
-            let header = usize::from(packet[0] & 0x0f) * 4;
-            let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
-            let address =
-                |at: usize| IpAddr::from(<[u8; 4]>::try_from(&packet[at..at + 4]).unwrap());
+fn advert(frame: Vec<u8>) -> Option<Advert> {
+    let packet = &frame[ETHERNET_HEADER_LEN..];
+    match &frame[12..14] {
+        [0x08, 0x00] => {
+            let parsed = frame::parse_ipv4(&frame).unwrap();
             Some(Advert {
-                source: address(12),
-                destination: address(16),
-                ttl: packet[8],
-                payload: packet[header..total].to_vec(),
+                source: parsed.source.into(),
+                destination: parsed.destination.into(),
+                ttl: parsed.ttl,
+                payload: parsed.payload.to_vec(),
+                frame,
             })
         }
         [0x86, 0xdd] if packet[6] == checksum::PROTOCOL => {
@@ -61,14 +58,35 @@ fn advert(frame: &[u8]) -> Option<Advert> {
                 destination: address(24),
                 ttl: packet[7],
                 payload: packet[40..40 + length].to_vec(),
+                frame,
             })
         }
         _ => None,
     }
 }
 
+/// Header and message, as the daemon puts them together.
+fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (advert.source, advert.destination) else {
+        panic!("IPv4 alone");
+    };
+    let header = Ipv4Header {
+        source_mac: advert.frame[6..12].try_into().unwrap(),
+        destination_mac: frame::multicast_mac(destination),
+        source,
+        destination,
+        ttl: frame::TTL,
+        identification: u16::from_be_bytes([advert.frame[18], advert.frame[19]]),
+        payload_len: repr.buffer_len(),
+    };
+    let mut frame = vec![0x5a; frame::IPV4_PAYLOAD + repr.buffer_len()];
+    repr.emit(&mut frame[frame::IPV4_PAYLOAD..]);
+    assert_eq!(frame::emit_ipv4(&mut frame, &header), frame.len());
+    frame
+}
+
 /// Parses and emits each advert; the message comes out as it went in.
-fn round_trip(file: &[u8], behind: usize) -> usize {
+fn round_trip(file: &str, behind: usize) -> usize {
     let adverts = adverts(file);
     for advert in &adverts {
         let family = Family::of(&advert.source);
@@ -97,6 +115,9 @@ fn round_trip(file: &[u8], behind: usize) -> usize {
             expected[6..8].copy_from_slice(&sum);
         }
         assert_eq!(common::bytes(&repr), expected, "{packet}");
+        if behind == 0 && family == Family::V4 {
+            assert_eq!(whole_frame(advert, &repr), advert.frame, "{packet}");
+        }
     }
     adverts.len()
 }

@@ -1,34 +1,37 @@
-//! Reads the little-endian and big-endian, micro- and nanosecond forms of pcap files.
+//! Reads a capture file: what tcpdump writes, in either byte order, microseconds or nanoseconds.
 
-/// The frames of a capture, each with its time in ns.
-pub fn frames(file: &[u8]) -> Vec<(u64, Vec<u8>)> {
-    let magic: [u8; 4] = file[..4]
-        .try_into()
-        .expect("a pcap file has a magic number");
-    let (big, unit) = match magic {
-        [0xd4, 0xc3, 0xb2, 0xa1] => (false, 1_000),
-        [0x4d, 0x3c, 0xb2, 0xa1] => (false, 1),
-        [0xa1, 0xb2, 0xc3, 0xd4] => (true, 1_000),
-        [0xa1, 0xb2, 0x3c, 0x4d] => (true, 1),
-        _ => panic!("not a pcap file: {magic:02x?}"),
+/// The frames of `tests/golden/<name>`, in the order of the capture.
+pub(crate) fn golden(name: &str) -> Vec<Vec<u8>> {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    frames(&bytes)
+}
+
+/// The frames of a capture.
+pub(crate) fn frames(capture: &[u8]) -> Vec<Vec<u8>> {
+    let word = |at: usize| -> [u8; 4] { capture[at..at + 4].try_into().expect("four bytes") };
+    let little = match u32::from_le_bytes(word(0)) {
+        0xa1b2_c3d4 | 0xa1b2_3c4d => true,
+        0xd4c3_b2a1 | 0x4d3c_b2a1 => false,
+        magic => panic!("not a pcap file: {magic:#x}"),
     };
-    let word = |at: usize| {
-        let bytes: [u8; 4] = file[at..at + 4].try_into().expect("a word has four bytes");
-        if big {
-            u32::from_be_bytes(bytes)
+    let length = |at: usize| -> usize {
+        let word = word(at);
+        let value = if little {
+            u32::from_le_bytes(word)
         } else {
-            u32::from_le_bytes(bytes)
-        }
+            u32::from_be_bytes(word)
+        };
+        value as usize
     };
-    assert_eq!(word(20), 1, "the link type is Ethernet");
+    const FILE_HEADER: usize = 24;
+    const RECORD_HEADER: usize = 16;
     let mut frames = Vec::new();
-    let mut at = 24;
-    while at < file.len() {
-        let (captured, original) = (word(at + 8) as usize, word(at + 12) as usize);
-        assert_eq!(captured, original, "the capture cut no frame");
-        let time = u64::from(word(at)) * 1_000_000_000 + u64::from(word(at + 4)) * unit;
-        frames.push((time, file[at + 16..at + 16 + captured].to_vec()));
-        at += 16 + captured;
+    let mut at = FILE_HEADER;
+    while at < capture.len() {
+        let len = length(at + 8);
+        frames.push(capture[at + RECORD_HEADER..at + RECORD_HEADER + len].to_vec());
+        at += RECORD_HEADER + len;
     }
     frames
 }

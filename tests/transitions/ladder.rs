@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use vipd::frame::{self, Ipv4Header};
 use vipd::time::Duration;
 use vipd::vrrp::action::{Action, Warning};
 use vipd::vrrp::drop::DropReason;
@@ -50,16 +51,14 @@ fn provoke(bench: &mut Bench, reason: DropReason) -> (Counted, Vec<Action>) {
         )
     };
     match reason {
-        // What `frame` and the socket drop before there is a message to judge.
-        DropReason::Elsewhere
-        | DropReason::FrameTruncated
-        | DropReason::IpHeader
-        | DropReason::IpChecksum
-        | DropReason::Fragment
-        | DropReason::NotVrrp => {
-            bench.router.count_drop(reason);
-            (Counted::Router, Vec::new())
-        }
+        // What the socket drops: another host's frame (`sys::packet` has its test).
+        DropReason::Elsewhere => count_drop(bench, reason),
+        // What `frame` drops before there is a message to judge.
+        DropReason::FrameTruncated => count_frame(bench, |frame| frame.truncate(33)),
+        DropReason::IpHeader => count_frame(bench, |frame| frame[14] = 0x65),
+        DropReason::IpChecksum => count_frame(bench, |frame| frame[24] ^= 1),
+        DropReason::Fragment => count_frame(bench, |frame| rewrite(frame, 20, 0x20)),
+        DropReason::NotVrrp => count_frame(bench, |frame| rewrite(frame, 23, 17)),
         DropReason::Destination => send(HIGH, OWN, 255, &plain),
         DropReason::OwnAdvert => send(
             OWN,
@@ -151,6 +150,49 @@ fn provoke(bench: &mut Bench, reason: DropReason) -> (Counted, Vec<Action>) {
         ),
         DropReason::NotRunning => send(HIGH, GROUP, 255, &plain),
     }
+}
+
+fn count_drop(bench: &mut Bench, reason: DropReason) -> (Counted, Vec<Action>) {
+    bench.router.count_drop(reason);
+    (Counted::Router, Vec::new())
+}
+
+/// A good frame but for one thing: `frame` names the reason, the router counts it.
+fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted, Vec<Action>) {
+    let settings = bench.router.instance(ID).settings().clone();
+    let message = bytes(&peer(&settings, HIGH, 200));
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (HIGH, GROUP) else {
+        panic!("the addresses are IPv4");
+    };
+    let header = Ipv4Header {
+        source_mac: [2, 0, 0, 0, 0, 1],
+        destination_mac: frame::multicast_mac(destination),
+        source,
+        destination,
+        ttl: frame::TTL,
+        identification: 1,
+        payload_len: message.len(),
+    };
+    let mut bytes = vec![0; frame::IPV4_PAYLOAD];
+    bytes.extend(&message);
+    frame::emit_ipv4(&mut bytes, &header);
+    assert!(
+        frame::parse_ipv4(&bytes).is_ok(),
+        "good before it is spoiled"
+    );
+    spoil(&mut bytes);
+    let reason = frame::parse_ipv4(&bytes).expect_err("spoiled");
+    count_drop(bench, reason)
+}
+
+/// Another byte in the IP header, with the checksum made right again (RFC 1624).
+fn rewrite(frame: &mut [u8], at: usize, value: u8) {
+    let header = frame::ETHERNET_HEADER_LEN..frame::IPV4_PAYLOAD;
+    frame[at] = value;
+    frame[24..26].fill(0);
+    let form = vipd::vrrp::types::ChecksumForm::Message;
+    let sum = vipd::vrrp::checksum::compute(form, &frame[header], &HIGH, &GROUP);
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
 }
 
 /// A message with something changed and the v2 checksum made right again.
