@@ -108,8 +108,8 @@ pub struct Instance {
     speakers: Speakers,
     /// What it has sent, heard and dropped.
     pub(super) counters: Counters,
-    warned: u32,
-    warned_at: Instant,
+    /// From when a warning of each kind may be given again.
+    warn_from: [Instant; Warning::KINDS],
 }
 
 impl Instance {
@@ -127,8 +127,7 @@ impl Instance {
             reason: Reason::Held(Hold::Starting),
             speakers: Speakers::default(),
             counters: Counters::default(),
-            warned: 0,
-            warned_at: Instant::ZERO,
+            warn_from: [Instant::ZERO; Warning::KINDS],
         }
     }
 
@@ -243,8 +242,9 @@ impl Instance {
             backup.last = Last::Released(advert.source);
             return;
         }
-        let lower = advert.priority < self.settings.priority;
-        if !lower || !self.settings.preempt {
+        // The owner always preempts (RFC 9568 §6.1, Preempt_Mode).
+        let preempt = self.settings.preempt || self.settings.priority == PRIORITY_OWNER;
+        if advert.priority >= self.settings.priority || !preempt {
             // §6.4.2: believe it, learn its interval, start again.
             backup.last = Last::Followed(advert.source);
             backup.preempt_at = Instant::NEVER;
@@ -430,38 +430,36 @@ impl Instance {
         let Machine::Backup(backup) = &self.machine else {
             return self.reason;
         };
+        // A lower-priority Active that dies before preempt_delay is over was not preempted.
+        let tolerated = backup.preempt_at != Instant::NEVER && now < backup.preempt_at;
         match backup.last {
             Last::Nothing => Reason::Silence {
                 last: None,
                 waited: now.since(self.since),
             },
-            Last::Followed(last) => {
-                let heard = self
-                    .speakers
-                    .get(&last)
-                    .map_or(self.since, |s| s.last_heard);
-                Reason::Silence {
-                    last: Some(last),
-                    waited: now.since(heard),
-                }
-            }
+            Last::Followed(last) => self.silence_of(last, now),
+            Last::Lower(last, _) if tolerated => self.silence_of(last, now),
             Last::Released(by) => Reason::Released { by },
             Last::Lower(by, priority) => Reason::Preempted { by, priority },
         }
     }
 
-    /// True if a warning of this kind is due now; the caller then gives it.
-    pub(super) fn may_warn(&mut self, warning: &Warning, now: Instant) -> bool {
-        if now.since(self.warned_at) >= limits::WARN_PERIOD {
-            self.warned = 0;
-            self.warned_at = now;
+    fn silence_of(&self, last: IpAddr, now: Instant) -> Reason {
+        let heard = self.speakers.get(&last).map(|s| s.last_heard);
+        Reason::Silence {
+            last: Some(last),
+            waited: now.since(heard.unwrap_or(self.since)),
         }
-        self.warned & (1 << warning.kind()) == 0
+    }
+
+    /// True if a warning of this kind is due now; the caller then gives it.
+    pub(super) fn may_warn(&self, warning: &Warning, now: Instant) -> bool {
+        now >= self.warn_from[warning.kind()]
     }
 
     /// A warning of this kind was given.
-    pub(super) fn has_warned(&mut self, warning: &Warning) {
-        self.warned |= 1 << warning.kind();
+    pub(super) fn has_warned(&mut self, warning: &Warning, now: Instant) {
+        self.warn_from[warning.kind()] = now + limits::WARN_PERIOD;
     }
 
     /// True if the speaker's list of addresses is to be compared with ours: at each advert, or

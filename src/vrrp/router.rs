@@ -39,8 +39,8 @@ pub struct Router {
 impl Router {
     /// Every instance is in Initialize until its link is reported, and `startup_delay` at least.
     pub fn new(specs: Vec<Spec>, group4: IpAddr, startup_delay: Duration, now: Instant) -> Self {
-        let demux = Demux::new(&specs);
         let count = specs.len().min(limits::INSTANCES);
+        let demux = Demux::new(&specs[..count]);
         let startup_at = if startup_delay.is_zero() {
             Instant::ZERO
         } else {
@@ -164,10 +164,7 @@ impl Router {
         let instance = id.map(|id| &self.instances[id.index()]);
         Expected {
             group: self.group(Family::of(&received.source)),
-            own: self
-                .instances
-                .iter()
-                .any(|i| i.source() == Some(received.source)),
+            own: self.sources.contains(&received.source),
             settings: instance.map(Instance::settings),
             form: instance.map_or(ChecksumForm::PseudoHeader, Instance::checksum_form),
         }
@@ -270,7 +267,7 @@ impl Router {
     fn warn(&mut self, id: Id, warning: Warning, now: Instant, out: &mut Actions) {
         let instance = &mut self.instances[id.index()];
         if now >= self.warn_at && instance.may_warn(&warning, now) {
-            instance.has_warned(&warning);
+            instance.has_warned(&warning, now);
             self.warn_at = now + limits::WARN_GAP;
             super::instance::push(out, Action::Warn(id, warning));
         }
