@@ -9,14 +9,13 @@ import tempfile
 import time
 
 from lib import ns
-from lib.check import CaseFailed
+from lib.check import CaseFailed, Deadline
 from lib.ns import ip
 from lib.proc import Proc
 from lib.sniffer import Sniffer
 
 PREFIX = "vipdt"
 BRIDGE = "br0"
-FORWARDING, DISABLED = 3, 0
 
 
 class Node:
@@ -87,7 +86,8 @@ class Node:
 
     def path(self, open_):
         """Breaks or mends the way behind the switch port: the carrier stays."""
-        self.lab.bridge_port(self.name, FORWARDING if open_ else DISABLED)
+        way = ("master", BRIDGE) if open_ else ("nomaster",)
+        ip("link", "set", self.name, *way, ns=self.lab.switch)
 
 
 class Lab:
@@ -139,10 +139,6 @@ class Lab:
         node.ip("link", "set", iface, "up")
         self.ports.add(port)
 
-    def bridge_port(self, port, state):
-        """Sets the forwarding state of a switch port."""
-        ip("link", "set", port, "type", "bridge_slave", "state", state, ns=self.switch)
-
     def sniff(self, ignored_mac=None):
         """Starts a capture at the switch."""
         sniffer = Sniffer(self.switch, self.ports, ignored_mac)
@@ -193,15 +189,22 @@ def _namespaces():
 def remove_namespaces(prefix):
     """Removes every namespace of that prefix, and the processes in it."""
     for name in [n for n in _namespaces() if n.startswith(prefix)]:
-        for pid in ip("netns", "pids", name).split():
-            try:
-                os.kill(int(pid), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        _kill_inside(name)
         try:
             ip("netns", "del", name)
         except CaseFailed as error:
             print(error)
+
+
+def _kill_inside(name):
+    deadline = Deadline(5)
+    while (pids := ip("netns", "pids", name).split()) and not deadline.passed():
+        for pid in pids:
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)
 
 
 def remove_leftovers():
