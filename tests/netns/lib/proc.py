@@ -51,6 +51,13 @@ class Log:
                     raise CaseFailed(f"no log line matches {pattern!r}: {why}")
                 self._grown.wait(deadline.left())
 
+    def wait_quiet(self, seconds, timeout):
+        """Waits until no line came for `seconds`, or `timeout` is over."""
+        deadline = Deadline(timeout)
+        with self._grown:
+            while not deadline.passed() and self._grown.wait(seconds):
+                pass
+
     def wait_count(self, pattern, count, timeout, since=0):
         """Waits until `count` lines from `since` on match."""
         deadline = Deadline(timeout)

@@ -3,11 +3,12 @@
 import os
 import re
 import signal
+import time
 from dataclasses import dataclass
 
-from lib.check import CaseFailed, check
+from lib.check import CaseFailed, Deadline, check
 
-WARN_OR_ERROR = r"\b(WARN|ERROR)\b"
+WARN_OR_ERROR = r"(?i)(^|[\s\[<])(warn|warning|error)\b"
 TRANSITION = r"(Initialize|Backup|Active) -> (Initialize|Backup|Active)"
 
 
@@ -35,8 +36,9 @@ class Vipd:
     """One `vipd run`."""
 
     def __init__(self, node, conf, name="vipd", level="info"):
-        self.node, self.name = node, name
-        self.runtime_dir = os.path.join(node.lab.dir, f"{node.name}-{name}-run")
+        self.node, self.name, self.started = node, name, time.time()
+        # One folder a node: what a crash left there is the next start's to clean up.
+        self.runtime_dir = os.path.join(node.lab.dir, f"{node.name}-run")
         os.makedirs(self.runtime_dir, exist_ok=True)
         path = node.lab.file(f"{node.name}-{name}.conf", conf)
         self.proc = node.popen(name, [binary(), "run", "--config", path,
@@ -56,15 +58,27 @@ class Vipd:
         return self.log.matches(WARN_OR_ERROR, since)
 
     def counters(self, name="VI_1"):
-        """The counters of an instance now."""
+        """The counters of an instance now; drops that no instance owns (unknown VRID …) are added."""
         mark = self.log.mark()
         self.proc.signal(signal.SIGUSR1)
         line = self.log.wait(rf"{name}: counters: (.*)", 5, mark).group(1)
-        numbers, _, drops = line.partition("drops:")
-        sent, received = (re.search(rf"\b{word}=(\d+)", numbers) for word in ("sent", "received"))
+        self.log.wait_quiet(0.1, 2)
+        sent, received = (re.search(rf"\b{word}=(\d+)", line) for word in ("sent", "received"))
         check(sent and received, f"no sent= and received= in the line of counters: {line!r}")
-        return Counters(int(sent.group(1)), int(received.group(1)),
-                        {n: int(c) for n, c in re.findall(r"([a-z0-9-]+)=(\d+)", drops)})
+        lines = [line] + [x for x in self.log.matches("drops:", mark) if not re.search(r"\w: counters: sent=", x)]
+        drops = {}
+        for text in lines:
+            for word, count in re.findall(r"([a-z0-9-]+)=(\d+)", text.partition("drops:")[2]):
+                drops[word] = drops.get(word, 0) + int(count)
+        return Counters(int(sent.group(1)), int(received.group(1)), drops)
+
+    def wait_drops(self, reason, least, timeout=5):
+        """Waits until the counter of a reason is at least so high; returns the counters."""
+        deadline = Deadline(timeout)
+        while (counters := self.counters()).drops.get(reason, 0) < least:
+            if deadline.passed():
+                raise CaseFailed(f"the counter {reason} did not reach {least}: {counters}")
+        return counters
 
     def terminate(self, timeout=10):
         """SIGTERM; a clean exit code is demanded."""
