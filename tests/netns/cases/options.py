@@ -23,9 +23,10 @@ def case_preempt_delay_holds_back():
         second.wait_state("Backup", 5)
         advert = sniffer.wait(lambda f: is_advert(f, "n1"), 5, "n1's first advert")
         check(advert.at - first.started >= 1.5, f"preempted {advert.at - first.started:.3f} s after the start")
-        # Nobody to preempt: no delay but Active_Down_Interval.
+        # The delay is over: the lower one comes back only when the higher one leaves.
+        mark = second.log.mark()
         first.terminate()
-        second.wait_state("Active", 5, second.log.mark() - 1)
+        second.wait_state("Active", 5, mark)
 
 
 @limits(timeout=40)
@@ -170,7 +171,7 @@ def case_groups_are_joined():
 def case_firewall_that_drops_everything(where):
     with Lab() as lab:
         node1, node2, sniffer = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2), lab.sniff()
-        rules = lab.file("drop.nft", "table inet f { chain i { type filter hook input priority 0; policy drop; } }\n")
+        rules = lab.file("drop.nft", "table inet f {\n chain i {\n  type filter hook input priority 0; policy drop;\n }\n}\n")
         for node in (node2,) if where == "backup" else (node1, node2):
             equal(node.popen("nft", ["nft", "-f", rules]).wait(), 0, "nft's exit code")
         first, second = Vipd(node1, conf.instance(priority=200)), Vipd(node2, conf.instance(priority=100))

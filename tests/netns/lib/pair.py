@@ -17,13 +17,13 @@ def down_s(version, priority, interval):
     return 3 * interval + skew_s(version, priority, interval)
 
 
-def not_early(sniffer, dead, heir, since, version, priority, interval):
+def not_early(sniffer, dead, heir, since, version, priority, interval, cut=None):
     """Fails if the first advert of port `heir` came before Active_Down_Interval after `dead`'s last.
 
-    After a priority 0 advert it is Skew_Time.
+    After a priority 0 advert it is Skew_Time. What `dead` sent after `cut` did not arrive.
     """
     first = sniffer.adverts(heir, since)[0]
-    last = [f for f in sniffer.adverts(dead) if f.at < first.at][-1]
+    last = [f for f in sniffer.adverts(dead) if f.at < (cut or first.at)][-1]
     wait = (skew_s if last.priority == 0 else down_s)(version, priority, interval)
     gap = first.at - last.at
     check(gap >= wait - STAMP_S, f"{heir} took over after {gap:.6f} s, {wait - gap:.6f} s early")

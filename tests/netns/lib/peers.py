@@ -15,7 +15,8 @@ COMPLAINT = (r"(?i)invalid|mismatch|bogus|malformed|ignor|discard|dropp|incorrec
 # Lines that hold such a word and say nothing about an advert.
 HARMLESS = (r"setting config option|Refusing to start Virtual Router|EC 4043309110|"
             r"stream_read_try|encountered an error and is shutting down|Setting protodown|"
-            r"script user|SECURITY VIOLATION|track_process|received lower priority \(\d+\) advert")
+            r"script user|SECURITY VIOLATION|track_process|received lower priority \(\d+\) advert|"
+            r"Received VRRP Advertisement from|Discarding advertisement from \S+ \((\d+) < \d+ & preempt")
 
 
 def complaints(proc, since=0):
