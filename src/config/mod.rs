@@ -1,4 +1,106 @@
 //! Text → validated [`model::Config`]. May use the heap, may not touch the running state.
+//!
+//! ```text
+//!   bytes ─► keepalived (lines, variables, includes) ─► block (words and braces, file:line:col)
+//!         ─► read (each statement looked up in schema, the ONE table) ─► drafts
+//!         ─► checks, build (inheritance, defaults, what must hold between words) ─► model::Config
+//! ```
+//!
+//! All errors of all files are reported, sorted by place, each as one line
+//! `file:line:col: what is wrong: what to write instead`. Passwords are never printed.
+//!
+//! A keyword is a row in `schema`: parser, suggestions and CONFIG.md (see [`reference`]) are fed
+//! from it. A keyword that works has a slot in `schema::Draft` and a field in the model.
 
+pub mod block;
+mod build;
+mod checks;
 pub mod error;
+pub mod files;
+mod keepalived;
 pub mod model;
+mod read;
+pub mod reference;
+mod schema;
+mod vip;
+
+pub use checks::MAX_INSTANCES;
+pub use error::{Diagnostic, Failure, Span};
+pub use vip::MAX_VIPS;
+
+use error::Report;
+use files::{Disk, Files, Memory};
+use model::Config;
+
+/// A configuration that can be used, and what the operator should know about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Sorted by place.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads and validates the file `path` and all that it includes.
+///
+/// # Errors
+/// All that is wrong with them; a file that cannot be read is one of these errors.
+pub fn load(path: &str) -> Result<Loaded, Failure> {
+    load_with(path, &mut Disk::default())
+}
+
+/// [`load`] with another source of files, variables and the id of `@id` lines.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &str, files: &mut dyn Files) -> Result<Loaded, Failure> {
+    match files.read(path) {
+        Ok(bytes) => load_bytes(path, &bytes, files),
+        Err(why) => {
+            let mut report = Report::default();
+            let file = report.file(path);
+            let message = format!("cannot read it ({why})");
+            let help = "correct the name or the permissions";
+            report.error(&Span::whole(&file), message, help);
+            let (errors, warnings) = report.finish();
+            Err(Failure { errors, warnings })
+        }
+    }
+}
+
+/// [`load`] for text that is no file; what it includes does not exist. For tests.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_str(name: &str, text: &str) -> Result<Loaded, Failure> {
+    load_bytes(name, text.as_bytes(), &mut Memory::default())
+}
+
+/// Validates `bytes`, the content of the file `name`. Any bytes may arrive, so this is what a
+/// fuzzer calls: no panic, and time and memory are bounded by the limits in `keepalived`, `block`
+/// and [`files`].
+///
+/// # Errors
+/// As [`load`].
+pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loaded, Failure> {
+    let mut report = Report::default();
+    let file = report.file(name);
+    let nodes = keepalived::parse(name, bytes, files, &mut report);
+    let drafts = read::read(&nodes, &mut report);
+    if drafts.instances.is_empty() && report.error_count() == 0 {
+        let message = "there is no `vrrp_instance`, so nothing to do";
+        report.error(
+            &Span::whole(&file),
+            message,
+            "add `vrrp_instance NAME { … }`",
+        );
+    }
+    checks::between(&drafts, &mut report);
+    let config = build::build(drafts, &mut report);
+    let failed = report.error_count() > 0;
+    let (errors, warnings) = report.finish();
+    if failed {
+        return Err(Failure { errors, warnings });
+    }
+    Ok(Loaded { config, warnings })
+}

@@ -1,0 +1,305 @@
+//! Drafts → [`Config`]: inheritance, defaults, and what must hold between words.
+
+use core::net::Ipv4Addr;
+
+use super::checks;
+use super::error::{Placed, Report};
+use super::model::{Config, GarpMode, Globals, Instance, Receive};
+use super::read::{Drafts, InstanceDraft};
+use super::schema::Draft;
+use crate::time::Duration;
+use crate::vrrp::types::{
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Settings, Version,
+};
+
+/// The group of RFC 9568 §5.1.1.2.
+const MCAST_GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// keepalived's default, and RFC 9568 §5.2.4's for a router that does not own the addresses.
+const PRIORITY_DEFAULT: u8 = 100;
+/// The bytes of an `auth_pass` that count (RFC 2338 §5.3.10).
+const AUTH_BYTES: usize = 8;
+
+/// The configuration; meaningless if the report has errors.
+pub(crate) fn build(drafts: Drafts, report: &mut Report) -> Config {
+    let Drafts { globals, instances } = drafts;
+    checks::checksum_words(&globals, report);
+    let built = instances.into_iter().filter_map(|instance| {
+        Builder {
+            globals: &globals,
+            report,
+        }
+        .instance(instance)
+    });
+    let instances: Vec<Instance> = built.collect();
+    Config {
+        globals: Globals {
+            startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
+            mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),
+            garp_interval: value(&globals.garp_interval).unwrap_or(Duration::ZERO),
+            router_id: globals.router_id.map(|placed| placed.value),
+        },
+        instances,
+    }
+}
+
+fn value<T: Copy>(slot: &Option<Placed<T>>) -> Option<T> {
+    slot.as_ref().map(|placed| placed.value)
+}
+
+struct Builder<'a> {
+    globals: &'a Draft,
+    report: &'a mut Report,
+}
+
+impl Builder<'_> {
+    /// None if something that an instance cannot do without is missing or wrong.
+    fn instance(&mut self, instance: InstanceDraft) -> Option<Instance> {
+        let version = match self.inherit(&instance.draft, |d| value(&d.version)) {
+            Some(3) => Version::V3,
+            _ => Version::V2,
+        };
+        checks::checksum_words(&instance.draft, self.report);
+        checks::required(&instance, self.globals, self.report);
+        let advert_interval = checks::advert_interval(&instance.draft, version, self.report);
+        let auth = self.auth(&instance.draft, version);
+        let priority = priority(&instance.draft);
+        let (preempt, preempt_delay) = self.preempt(&instance.draft, priority);
+        checks::source_address(&instance.draft, self.report);
+        let address_lease = self.address_lease(&instance.draft);
+        let settings = Settings {
+            family: Family::V4,
+            version,
+            vrid: value(&instance.draft.vrid).and_then(|vrid| u8::try_from(vrid).ok())?,
+            priority,
+            advert_interval: advert_interval?,
+            down_timer_adverts: self
+                .inherit(&instance.draft, |d| byte(&d.down_timer_adverts))
+                .unwrap_or(3),
+            preempt,
+            preempt_delay,
+            auth,
+            checksum: self.checksum(&instance.draft),
+            skip_check_adv_addr: self
+                .inherit(&instance.draft, |d| value(&d.skip_check_adv_addr))
+                .unwrap_or(false),
+            announce: self.announce(&instance.draft),
+            addresses: instance
+                .draft
+                .vips
+                .iter()
+                .map(|placed| placed.vip.address)
+                .collect(),
+        };
+        let interface = self
+            .inherit(&instance.draft, |d| d.interface.clone())?
+            .value;
+        if settings.addresses.is_empty() {
+            return None;
+        }
+        Some(Instance {
+            garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
+            receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
+            name: instance.name,
+            span: instance.span,
+            interface,
+            settings,
+            mcast_src_ip: value(&instance.draft.mcast_src_ip),
+            vips: instance
+                .draft
+                .vips
+                .into_iter()
+                .map(|placed| placed.vip)
+                .collect(),
+            address_lease,
+        })
+    }
+
+    /// What the instance says, or else `global_defs`.
+    fn inherit<T>(&self, own: &Draft, get: impl Fn(&Draft) -> Option<T>) -> Option<T> {
+        get(own).or_else(|| get(self.globals))
+    }
+
+    /// v2 only: PASS, cut at 8 bytes. keepalived says the same in other words.
+    fn auth(&mut self, draft: &Draft, version: Version) -> Auth {
+        let Some(kind) = &draft.auth_type else {
+            if let Some(pass) = &draft.auth_pass {
+                let message = "`auth_pass` has no effect without a type";
+                self.report
+                    .warn(&pass.span, message, "write `auth_type PASS`, or remove it");
+            }
+            return Auth::None;
+        };
+        if version == Version::V3 {
+            let message = "VRRP version 3 has no authentication: it is ignored";
+            self.report
+                .warn(&kind.span, message, "remove it, or write `version 2`");
+            return Auth::None;
+        }
+        if kind.value == "AH" {
+            let message = "`auth_type AH` is not supported yet by vipd";
+            let help = "write `auth_type PASS` on all routers of this virtual router";
+            self.report.error(&kind.span, message, help);
+            return Auth::None;
+        }
+        let Some(pass) = draft
+            .auth_pass
+            .as_ref()
+            .filter(|pass| !pass.value.is_empty())
+        else {
+            let message = "`auth_type PASS` without a password: adverts carry none";
+            self.report.warn(
+                &kind.span,
+                message,
+                "add `auth_pass`, or remove `auth_type`",
+            );
+            return Auth::None;
+        };
+        if pass.value.len() > AUTH_BYTES {
+            let message = format!("the password is longer than {AUTH_BYTES} bytes");
+            let help = format!("the first {AUTH_BYTES} count; cut it on all routers");
+            self.report.warn(&pass.span, message, help);
+        }
+        let mut bytes = [0; AUTH_BYTES];
+        for (to, from) in bytes.iter_mut().zip(&pass.value) {
+            *to = *from;
+        }
+        Auth::Pass(bytes)
+    }
+
+    /// Preempt_Mode and the delay. keepalived clears what cannot work; so do we.
+    fn preempt(&mut self, draft: &Draft, priority: u8) -> (bool, Duration) {
+        let mut preempt = value(&draft.preempt).unwrap_or(true);
+        let mut delay = value(&draft.preempt_delay).unwrap_or(Duration::ZERO);
+        let master = draft.state.as_ref().filter(|state| state.value == "MASTER");
+        if let Some(placed) = draft.preempt.as_ref().filter(|placed| !placed.value) {
+            if let Some(state) = master {
+                let message = format!(
+                    "`nopreempt` does not go with `state MASTER` at {}",
+                    state.span
+                );
+                let help = "it is ignored, as in keepalived; write `state BACKUP` to have it";
+                self.report.warn(&placed.span, message, help);
+                preempt = true;
+            } else if priority == PRIORITY_OWNER {
+                let message =
+                    "`nopreempt` does not go with priority 255: the owner always preempts";
+                let help = "it is ignored; write a priority from 1 to 254 to have it";
+                self.report.warn(&placed.span, message, help);
+                preempt = true;
+            }
+        }
+        if let Some(placed) = draft.preempt_delay.as_ref().filter(|_| !delay.is_zero()) {
+            let why = if let Some(state) = master {
+                Some((
+                    format!("`state MASTER` at {}", state.span),
+                    "write `state BACKUP`",
+                ))
+            } else if !preempt {
+                Some(("`nopreempt`".to_owned(), "remove one of the two"))
+            } else {
+                None
+            };
+            if let Some((other, remedy)) = why {
+                let message = format!("`preempt_delay` does not go with {other}");
+                let help = format!("it is ignored, as in keepalived; {remedy} to have it");
+                self.report.warn(&placed.span, message, help);
+                delay = Duration::ZERO;
+            }
+        }
+        (preempt, delay)
+    }
+
+    fn checksum(&self, draft: &Draft) -> ChecksumMode {
+        self.inherit(draft, |d| {
+            match (value(&d.checksum), value(&d.checksum_as_v2)) {
+                (Some("rfc9568"), _) | (None, Some(true)) => {
+                    Some(ChecksumMode::Fixed(ChecksumForm::Message))
+                }
+                (Some("rfc5798"), _) | (None, Some(false)) => {
+                    Some(ChecksumMode::Fixed(ChecksumForm::PseudoHeader))
+                }
+                (Some(_), _) => Some(ChecksumMode::Auto),
+                (None, None) => None,
+            }
+        })
+        .unwrap_or_default()
+    }
+
+    /// The lower_prio words default to what the instance's master words say.
+    fn announce(&self, draft: &Draft) -> Announce {
+        let min_garp = value(&self.globals.min_garp).unwrap_or(false);
+        let default = Announce::default();
+        let (delay, repeat) = if min_garp {
+            (Duration::ZERO, 1)
+        } else {
+            (default.master_delay, default.master_repeat)
+        };
+        let master_delay = self
+            .inherit(draft, |d| value(&d.garp_master_delay))
+            .unwrap_or(delay);
+        let master_repeat = self
+            .inherit(draft, |d| byte(&d.garp_master_repeat))
+            .unwrap_or(repeat);
+        Announce {
+            master_delay,
+            master_repeat,
+            master_refresh: self
+                .inherit(draft, |d| value(&d.garp_master_refresh))
+                .unwrap_or(default.master_refresh),
+            master_refresh_repeat: self
+                .inherit(draft, |d| byte(&d.garp_master_refresh_repeat))
+                .unwrap_or(default.master_refresh_repeat),
+            lower_prio_delay: self
+                .inherit(draft, |d| value(&d.garp_lower_prio_delay))
+                .unwrap_or(master_delay),
+            lower_prio_repeat: self
+                .inherit(draft, |d| byte(&d.garp_lower_prio_repeat))
+                .unwrap_or(master_repeat),
+        }
+    }
+
+    fn address_lease(&mut self, draft: &Draft) -> Option<Duration> {
+        let lease = self.inherit(draft, |d| d.address_lease.clone())?;
+        if lease.value == 1 {
+            let message = "a lease of one second cannot be refreshed in time";
+            self.report
+                .error(&lease.span, message, "write 0 for none, or 2–86400 seconds");
+        }
+        let lease = Duration::from_secs(u64::from(lease.value));
+        (!lease.is_zero()).then_some(lease)
+    }
+}
+
+fn priority(draft: &Draft) -> u8 {
+    let is_master = draft
+        .state
+        .as_ref()
+        .is_some_and(|state| state.value == "MASTER");
+    let default = if is_master {
+        PRIORITY_OWNER
+    } else {
+        PRIORITY_DEFAULT
+    };
+    byte(&draft.priority).unwrap_or(default)
+}
+
+/// The table limits these numbers to 255.
+fn byte(slot: &Option<Placed<u32>>) -> Option<u8> {
+    value(slot).and_then(|number| u8::try_from(number).ok())
+}
+
+fn garp_mode(word: Option<&str>) -> GarpMode {
+    match word {
+        Some("reply") => GarpMode::Reply,
+        Some("both") => GarpMode::Both,
+        _ => GarpMode::Request,
+    }
+}
+
+fn receive(word: Option<&str>) -> Receive {
+    match word {
+        Some("packet") => Receive::Packet,
+        Some("raw") => Receive::Raw,
+        _ => Receive::Auto,
+    }
+}

@@ -1,0 +1,191 @@
+//! What must hold inside an instance and between instances.
+
+use core::net::IpAddr;
+use std::collections::HashMap;
+
+use super::error::{Placed, Report, Span, quoted};
+use super::read::{Drafts, InstanceDraft};
+use super::schema::Draft;
+use crate::time::Duration;
+use crate::vrrp::types::Version;
+
+/// More instances than this are refused.
+pub const MAX_INSTANCES: usize = 1024;
+
+/// Checks between instances: names, VRIDs and addresses that must differ.
+pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
+    if let Some(first) = drafts.instances.get(MAX_INSTANCES) {
+        let message = format!("there are more than {MAX_INSTANCES} instances");
+        report.error(&first.span, message, "remove this one and those behind it");
+    }
+    names(drafts, report);
+    virtual_routers(drafts, report);
+    addresses(drafts, report);
+}
+
+fn names(drafts: &Drafts, report: &mut Report) {
+    let mut seen: HashMap<&str, &Span> = HashMap::new();
+    for instance in &drafts.instances {
+        if let Some(first) = seen.get(instance.name.as_str()) {
+            let message = format!(
+                "instance {} already stands at {first}",
+                quoted(&instance.name)
+            );
+            report.error(&instance.span, message, "give it another name");
+            continue;
+        }
+        seen.insert(&instance.name, &instance.span);
+    }
+}
+
+fn interface<'a>(instance: &'a InstanceDraft, globals: &'a Draft) -> Option<&'a str> {
+    let placed = instance
+        .draft
+        .interface
+        .as_ref()
+        .or(globals.interface.as_ref())?;
+    Some(&placed.value)
+}
+
+fn virtual_routers(drafts: &Drafts, report: &mut Report) {
+    let mut seen: HashMap<(&str, u32), &Span> = HashMap::new();
+    for instance in &drafts.instances {
+        let Some(vrid) = &instance.draft.vrid else {
+            continue;
+        };
+        let Some(interface) = interface(instance, &drafts.globals) else {
+            continue;
+        };
+        if let Some(first) = seen.get(&(interface, vrid.value)) {
+            let message = format!(
+                "virtual_router_id {} on {} is already used at {first}",
+                vrid.value,
+                quoted(interface)
+            );
+            report.error(
+                &vrid.span,
+                message,
+                "write another one, the same on all routers",
+            );
+            continue;
+        }
+        seen.insert((interface, vrid.value), &vrid.span);
+    }
+}
+
+fn addresses(drafts: &Drafts, report: &mut Report) {
+    let mut seen: HashMap<(&str, IpAddr), (usize, &Span)> = HashMap::new();
+    let mut in_instance: HashMap<(usize, IpAddr), &Span> = HashMap::new();
+    for (index, instance) in drafts.instances.iter().enumerate() {
+        for placed in &instance.draft.vips {
+            let address = placed.vip.address;
+            if let Some(first) = in_instance.insert((index, address), &placed.span) {
+                let message = format!("{address} already stands at {first}");
+                report.error(&placed.span, message, "remove one of the two");
+                continue;
+            }
+            let own = interface(instance, &drafts.globals);
+            let Some(device) = placed.vip.dev.as_deref().or(own) else {
+                continue;
+            };
+            if let Some((_, first)) = seen.get(&(device, address)) {
+                let message = format!(
+                    "{address} on {} already belongs to the instance at {first}",
+                    quoted(device)
+                );
+                report.error(&placed.span, message, "leave it in one instance only");
+                continue;
+            }
+            seen.insert((device, address), (index, &placed.span));
+        }
+    }
+}
+
+/// `interface`, `virtual_router_id` and addresses; said at the instance's name.
+pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut Report) {
+    let draft = &instance.draft;
+    let has = |slot: bool, word: &str| slot || draft.failed.contains(&word);
+    let has_interface = draft.interface.is_some() || globals.interface.is_some();
+    let default_failed = globals.failed.contains(&"default_interface");
+    let missing = [
+        (
+            has(has_interface || default_failed, "interface"),
+            "interface",
+            "INTERFACE",
+        ),
+        (
+            has(draft.vrid.is_some(), "virtual_router_id"),
+            "virtual_router_id",
+            "1–255",
+        ),
+        (
+            has(!draft.vips.is_empty(), "virtual_ipaddress"),
+            "virtual_ipaddress",
+            "{ ADDRESS }",
+        ),
+    ];
+    for (_, word, takes) in missing.iter().filter(|(has, ..)| !has) {
+        let message = format!("instance {} has no `{word}`", quoted(&instance.name));
+        report.error(&instance.span, message, format!("add `{word} {takes}`"));
+    }
+}
+
+/// Advertisement_Interval: RFC 3768 §5.3.7 has eight bits of seconds, RFC 9568 §5.2.7 twelve of
+/// centiseconds. None if it fits into neither.
+pub(crate) fn advert_interval(
+    draft: &Draft,
+    version: Version,
+    report: &mut Report,
+) -> Option<Duration> {
+    let Some(Placed { value, span }) = &draft.advert_int else {
+        let failed = draft.failed.contains(&"advert_int");
+        return (!failed).then_some(Duration::from_secs(1));
+    };
+    let (fits, message, help) = match version {
+        Version::V2 => (
+            value.as_micros().is_multiple_of(1_000_000) && !value.is_zero(),
+            format!("VRRP version 2 has whole seconds only, not {value}"),
+            "write `advert_int 1–255`, or add `version 3` on all routers",
+        ),
+        Version::V3 => (
+            value.as_micros().is_multiple_of(10_000) && value.as_centis() <= 4095,
+            format!(
+                "VRRP version 3 has intervals of 0.01 to 40.95 s in steps of 0.01, not {value}"
+            ),
+            "write such a number",
+        ),
+    };
+    if !fits {
+        report.error(span, message, help);
+        return None;
+    }
+    Some(*value)
+}
+
+/// The source of adverts must be there before the addresses are.
+pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
+    let Some(source) = &draft.mcast_src_ip else {
+        return;
+    };
+    let vip = draft
+        .vips
+        .iter()
+        .find(|placed| placed.vip.address == source.value);
+    let is_owner = draft
+        .priority
+        .as_ref()
+        .is_some_and(|priority| priority.value == 255);
+    if let Some(vip) = vip.filter(|_| !is_owner) {
+        let message = format!("{} is the virtual address at {}", source.value, vip.span);
+        let help = "write an address that this router always has";
+        report.error(&source.span, message, help);
+    }
+}
+
+/// Two words for one thing.
+pub(crate) fn checksum_words(draft: &Draft, report: &mut Report) {
+    if let (Some(old), Some(own)) = (&draft.checksum_as_v2, &draft.checksum) {
+        let message = format!("`v3_checksum_as_v2` and `v3_checksum` at {}", own.span);
+        report.error(&old.span, message, "remove one of the two");
+    }
+}

@@ -1,0 +1,52 @@
+//! What the words of one block say, before defaults and cross-checks.
+
+use core::net::Ipv4Addr;
+
+use crate::config::error::Placed;
+use crate::config::vip::PlacedVip;
+use crate::time::Duration;
+
+/// Which field of a draft a keyword fills.
+pub(crate) type Slot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
+
+/// The words of `global_defs`, or of one `vrrp_instance`. Many words exist in both, so both fill
+/// the same draft; the table decides what may stand where.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) router_id: Option<Placed<String>>,
+    pub(crate) startup_delay: Option<Placed<Duration>>,
+    pub(crate) mcast_group4: Option<Placed<Ipv4Addr>>,
+    pub(crate) garp_interval: Option<Placed<Duration>>,
+    pub(crate) min_garp: Option<Placed<bool>>,
+
+    pub(crate) state: Option<Placed<&'static str>>,
+    /// `interface`, or `default_interface`.
+    pub(crate) interface: Option<Placed<String>>,
+    pub(crate) vrid: Option<Placed<u32>>,
+    pub(crate) priority: Option<Placed<u32>>,
+    pub(crate) advert_int: Option<Placed<Duration>>,
+    pub(crate) preempt: Option<Placed<bool>>,
+    pub(crate) preempt_delay: Option<Placed<Duration>>,
+    pub(crate) mcast_src_ip: Option<Placed<Ipv4Addr>>,
+    pub(crate) auth_type: Option<Placed<&'static str>>,
+    pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
+    pub(crate) vips: Vec<PlacedVip>,
+
+    pub(crate) version: Option<Placed<u32>>,
+    pub(crate) checksum_as_v2: Option<Placed<bool>>,
+    pub(crate) checksum: Option<Placed<&'static str>>,
+    pub(crate) skip_check_adv_addr: Option<Placed<bool>>,
+    pub(crate) down_timer_adverts: Option<Placed<u32>>,
+    pub(crate) garp_master_delay: Option<Placed<Duration>>,
+    pub(crate) garp_master_repeat: Option<Placed<u32>>,
+    pub(crate) garp_master_refresh: Option<Placed<Duration>>,
+    pub(crate) garp_master_refresh_repeat: Option<Placed<u32>>,
+    pub(crate) garp_lower_prio_delay: Option<Placed<Duration>>,
+    pub(crate) garp_lower_prio_repeat: Option<Placed<u32>>,
+    pub(crate) garp_mode: Option<Placed<&'static str>>,
+    pub(crate) receive: Option<Placed<&'static str>>,
+    pub(crate) address_lease: Option<Placed<u32>>,
+
+    /// Keywords whose value was wrong and reported: they are not missing.
+    pub(crate) failed: Vec<&'static str>,
+}

@@ -1,0 +1,141 @@
+//! `vrrp_instance` and the blocks in it.
+
+use super::Class::{A, B, C, Own};
+use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
+use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use crate::time::Duration;
+
+const NO_NOTIFY: &str = "no script is run on a transition";
+const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
+const NO_UNICAST: &str = "adverts go to the multicast group, where routers that listen to unicast alone do not hear them";
+const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
+const NO_ROUTES: &str = "only addresses move with the Active";
+const NO_ADDRESS_OPTION: &str = "the address is added without it";
+
+pub(super) const INSTANCE: Table = Table {
+    block: Block::Instance,
+    words: WORDS,
+};
+
+#[rustfmt::skip] // one row a keyword
+const WORDS: &[Keyword] = &[
+    row("state", A, Rule::Choice { of: &["MASTER", "BACKUP"], slot: |d| &mut d.state }, "BACKUP", "MASTER without a `priority` means priority 255; otherwise the election decides, whatever stands here.", ""),
+    row("interface", A, Rule::Interface { slot: |d| &mut d.interface }, "default_interface", "The interface that adverts are sent and received on, and that carries the addresses.", ""),
+    row("virtual_router_id", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.vrid }, "", "VRID; the same on all routers of this virtual router. Required.", "RFC 9568 §5.2.3"),
+    row("priority", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.priority }, "100; 255 with `state MASTER`", "The highest becomes Active; 255 is the owner of the addresses.", "RFC 9568 §5.2.4"),
+    row("advert_int", A, Rule::Seconds { min: Duration::from_millis(10), max: Duration::from_secs(255), slot: |d| &mut d.advert_int }, "1", "Time between two adverts. v2: whole seconds, 1–255; v3: 0.01–40.95 in steps of 0.01.", "RFC 9568 §6.1, RFC 3768 §5.3.7"),
+    row("virtual_ipaddress", A, Rule::Addresses, "", "The virtual addresses, 1–255 of them. Required.", "RFC 9568 §5.2.9"),
+    row("authentication", A, Rule::Words(Block::Authentication), "none", "Clear-text password of v2 adverts.", "RFC 2338 §5.3.6"),
+    row("version", B, Rule::Number { min: 2, max: 3, slot: |d| &mut d.version }, "vrrp_version", "Version of the adverts that are sent and accepted.", "RFC 3768, RFC 9568"),
+    row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active. Needs `state BACKUP`.", "RFC 9568 §6.1"),
+    row("preempt", B, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "on", "The opposite of `nopreempt`.", "RFC 9568 §6.1"),
+    row("preempt_delay", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(1000), slot: |d| &mut d.preempt_delay }, "0", "How long a lower-priority Active is tolerated. Needs `state BACKUP`.", ""),
+    row("mcast_src_ip", B, Rule::Address { slot: |d| &mut d.mcast_src_ip }, "the interface's first address", "Source address of the adverts.", "RFC 9568 §5.1.1.1"),
+    row("skip_check_adv_addr", C, Rule::Flag { bare: true, slot: |d| &mut d.skip_check_adv_addr }, "vrrp_skip_check_adv_addr", "Do not compare the address list of an advert again when its sender is the same as before.", ""),
+    row("down_timer_adverts", C, Rule::Number { min: 1, max: 100, slot: |d| &mut d.down_timer_adverts }, "vrrp_down_timer_adverts", "Adverts that may be missed before the Active counts as down.", "RFC 9568 §6.1"),
+    row("v3_checksum_as_v2", C, Rule::Flag { bare: true, slot: |d| &mut d.checksum_as_v2 }, "the global one", "As in `global_defs`.", "RFC 9568 §5.2.8"),
+    row("v3_checksum", Own, Rule::Choice { of: V3_CHECKSUM, slot: |d| &mut d.checksum }, "the global one", "As in `global_defs`.", "RFC 9568 §5.2.8"),
+    row("garp_master_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_master_delay }, "vrrp_garp_master_delay", "From becoming Active to the second round of gratuitous ARPs; 0: no second round.", ""),
+    row("garp_master_repeat", B, Rule::Repeat { slot: |d| &mut d.garp_master_repeat }, "vrrp_garp_master_repeat", "Gratuitous ARPs of each address in the first and in the second round.", ""),
+    row("garp_master_refresh", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_master_refresh }, "vrrp_garp_master_refresh", "Period of further gratuitous ARPs while Active; 0: none.", ""),
+    row("garp_master_refresh_repeat", B, Rule::Repeat { slot: |d| &mut d.garp_master_refresh_repeat }, "vrrp_garp_master_refresh_repeat", "Gratuitous ARPs of each address at each refresh.", ""),
+    row("garp_lower_prio_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_lower_prio_delay }, "vrrp_garp_lower_prio_delay", "From hearing a lower-priority Active to the second round; 0: no second round.", ""),
+    row("garp_lower_prio_repeat", B, Rule::Number { min: 0, max: 255, slot: |d| &mut d.garp_lower_prio_repeat }, "vrrp_garp_lower_prio_repeat", "Gratuitous ARPs of each address after a lower-priority Active was heard; 0: none.", ""),
+    row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "the global one", "The form of a gratuitous ARP.", "RFC 5227 §3"),
+    row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "the global one", "How adverts are received.", ""),
+    row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "the global one", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
+    not_yet("track_interface", A, "{ INTERFACE [weight N [reverse]] … }", "only the instance's own interface is tracked"),
+    not_yet("track_script", A, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+    not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+    not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+    not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+    not_yet("dont_track_primary", B, "", "an interface that is down always puts the instance into Initialize"),
+    not_yet("track_src_ip", C, "", "the source address is not tracked"),
+    not_yet("unicast_src_ip", A, "ADDRESS", NO_UNICAST),
+    not_yet("unicast_peer", A, "{ ADDRESS [min_ttl N] [max_ttl N] … }", NO_UNICAST),
+    not_yet("unicast_fault_no_peer", C, "", NO_UNICAST),
+    not_yet("unicast_ttl", C, "0–255", NO_UNICAST),
+    not_yet("check_unicast_src", C, "", NO_UNICAST),
+    not_yet("old_unicast_checksum", C, "[never]", NO_UNICAST),
+    not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
+    not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+    not_yet("notify_master", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+    not_yet("notify_backup", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+    not_yet("notify_fault", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+    not_yet("notify_stop", B, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+    not_yet("notify_deleted", C, "[SCRIPT [USER [GROUP]]]", NO_NOTIFY),
+    not_yet("notify_master_rx_lower_pri", C, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+    not_yet("notify_priority_changes", C, "[BOOL]", "nothing is written to a FIFO"),
+    not_yet("virtual_ipaddress_excluded", B, "{ ADDRESS … }", "these addresses are not added: put them into `virtual_ipaddress` on all routers"),
+    not_yet("no_virtual_ipaddress", C, "", "an instance needs an address"),
+    not_yet("virtual_routes", B, "{ ROUTE … }", NO_ROUTES),
+    not_yet("virtual_rules", B, "{ RULE … }", NO_ROUTES),
+    not_needed("promote_secondaries", B, "", "addresses are /32 unless you say otherwise, and removed each by itself"),
+    not_needed("accept", B, "", "the addresses stand on the interface, and packets to them are accepted"),
+    not_yet("no_accept", B, "", "packets to the addresses are accepted"),
+    not_yet("use_vmac", B, "[INTERFACE] [MAC]", NO_VMAC),
+    not_yet("use_vmac_addr", C, "", NO_VMAC),
+    not_yet("vmac_xmit_base", B, "", NO_VMAC),
+    not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC),
+    not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC),
+    not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", "addresses stay on the interface itself"),
+    not_yet("native_ipv6", C, "", "there are no IPv6 instances"),
+    not_yet("vrf", C, "INTERFACE", "the instance runs on its interface"),
+    not_yet("strict_mode", C, "[BOOL]", "nothing is enforced; write what you want enforced"),
+    not_yet("lower_prio_no_advert", C, "[BOOL]", "a lower-priority advert is answered at once, as RFC 9568 §6.4.3 says"),
+    not_yet("higher_prio_send_advert", C, "[BOOL]", "a higher-priority advert is not answered"),
+    not_yet("owner_ignore_adverts", C, "[BOOL]", "an owner logs the adverts of others"),
+    not_yet("timer_expired_backup", C, "[1–254]", "the master goes by RFC 9568 §6.4.3"),
+    not_needed("kernel_rx_buf_size", C, "BYTES", "vipd sizes its socket buffers itself"),
+    not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
+    not_needed("debug", B, "0–4", "use `vipd run --log debug`"),
+    not_ours("smtp_alert", B, "[BOOL]", "no mail is sent; watch the log instead"),
+    not_ours("lvs_sync_daemon_interface", C, "INTERFACE", "vipd balances no load; leave it to keepalived or ipvsadm"),
+    skipped_block("auth_hmac", C, Block::AuthHmac, "{ … }", "adverts carry no trailer, and routers that enforce it drop them"),
+];
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const AUTHENTICATION: Table = Table {
+    block: Block::Authentication,
+    words: &[
+        row("auth_type", A, Rule::Choice { of: &["PASS", "AH"], slot: |d| &mut d.auth_type }, "none", "PASS. AH is not supported yet.", "RFC 2338 §5.3.6"),
+        row("auth_pass", A, Rule::Secret { slot: |d| &mut d.auth_pass }, "", "The password, of which 8 bytes count. It crosses the wire in clear text.", "RFC 2338 §5.3.6"),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const ADDRESS: Table = Table {
+    block: Block::Address,
+    words: &[
+        row("dev", A, Rule::Option { takes: "INTERFACE" }, "the instance's interface", "The interface that carries the address.", ""),
+        row("scope", A, Rule::Option { takes: "global|site|link|host|nowhere|0–255" }, "global", "Scope of the address.", ""),
+        row("label", A, Rule::Option { takes: "LABEL" }, "none", "Label of the address, such as eth0:1; at most 15 bytes.", ""),
+        row("brd", A, Rule::Option { takes: "ADDRESS|+|-" }, "none", "Broadcast address; `+` is the last, `-` the first address of the prefix.", ""),
+        row("broadcast", A, Rule::Option { takes: "ADDRESS|+|-" }, "none", "The same as `brd`.", ""),
+        not_yet("peer", C, "ADDRESS", NO_ADDRESS_OPTION),
+        not_yet("track_group", C, "NAME", NO_ADDRESS_OPTION),
+        not_yet("preferred_lft", C, "SECONDS|forever|0", NO_ADDRESS_OPTION),
+        not_yet("use_vmac", C, "", NO_VMAC),
+        not_yet("no_track", C, "", "an address that is deleted by hand comes back"),
+        not_yet("home", C, "", NO_ADDRESS_OPTION),
+        not_yet("-nodad", C, "", NO_ADDRESS_OPTION),
+        not_yet("nodad", C, "", NO_ADDRESS_OPTION),
+        not_yet("mngtmpaddr", C, "", NO_ADDRESS_OPTION),
+        not_yet("noprefixroute", C, "", NO_ADDRESS_OPTION),
+        not_yet("autojoin", C, "", NO_ADDRESS_OPTION),
+    ],
+};
+
+const NO_HMAC: &str = "adverts carry no trailer";
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const AUTH_HMAC: Table = Table {
+    block: Block::AuthHmac,
+    words: &[
+        not_yet("key", C, "ID KEY", NO_HMAC),
+        not_yet("active_key", C, "ID", NO_HMAC),
+        not_yet("time_window", C, "SECONDS", NO_HMAC),
+        not_yet("anti_replay", C, "time|monotonic", NO_HMAC),
+        not_yet("mode", C, "enforce|permissive|receive-only", NO_HMAC),
+    ],
+};

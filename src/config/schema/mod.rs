@@ -1,0 +1,385 @@
+//! The ONE table of keywords: what the parser accepts, what CONFIG.md says, what is suggested for
+//! an unknown word. Adding a keyword is adding a row (and, if it works, a slot in [`Draft`]).
+
+mod draft;
+mod globals;
+mod instance;
+mod others;
+
+use crate::time::Duration;
+
+pub(crate) use draft::Draft;
+use draft::Slot;
+
+/// A place where keywords may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    Top,
+    GlobalDefs,
+    Instance,
+    Authentication,
+    AuthHmac,
+    /// One line of `virtual_ipaddress`, behind the address.
+    Address,
+    SyncGroup,
+    Script,
+    TrackFile,
+    TrackProcess,
+    GarpGroup,
+    Bfd,
+}
+
+/// How common a word is among keepalived's users, or that it is vipd's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Everyone uses it.
+    A,
+    /// Commonly used.
+    B,
+    /// Rare.
+    C,
+    /// Not in keepalived.
+    Own,
+}
+
+/// What a keyword takes and what is done with it.
+#[derive(Clone, Copy)]
+pub(crate) enum Rule {
+    /// `[on|off|true|false|yes|no]`; the bare word means `bare`, and `off` its opposite.
+    Flag { bare: bool, slot: Slot<bool> },
+    /// A whole number.
+    Number { min: u32, max: u32, slot: Slot<u32> },
+    /// A count of 1–255 where keepalived reads 0 as 1.
+    Repeat { slot: Slot<u32> },
+    /// Seconds with up to six decimals, from `min` to `max`.
+    Seconds {
+        min: Duration,
+        max: Duration,
+        slot: Slot<Duration>,
+    },
+    /// Any word.
+    Text { slot: Slot<String> },
+    /// The name of a network interface.
+    Interface { slot: Slot<String> },
+    /// One of these words.
+    Choice {
+        of: &'static [&'static str],
+        slot: Slot<&'static str>,
+    },
+    /// An IPv4 address of the router's own.
+    Address { slot: Slot<core::net::Ipv4Addr> },
+    /// An IPv4 multicast group.
+    Group { slot: Slot<core::net::Ipv4Addr> },
+    /// A word that is never printed.
+    Secret { slot: Slot<Vec<u8>> },
+    /// A block whose words fill the same draft.
+    Words(Block),
+    /// `vrrp_instance NAME { … }`
+    Instance,
+    /// `virtual_ipaddress { … }`
+    Addresses,
+    /// An option of an address, read by `vip.rs`; `takes` says what follows.
+    Option { takes: &'static str },
+    /// Known, without effect, answered with one warning.
+    Skipped { why: Skip, takes: &'static str },
+    /// A known block without effect; its words are checked for being known.
+    SkippedWords { words: Block, takes: &'static str },
+}
+
+/// Why a known word has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// It will work some day.
+    Later,
+    /// vipd behaves so without it, or has nothing that it could tune.
+    Needless,
+    /// Not the business of a VRRP daemon.
+    Foreign,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Keyword {
+    /// The word.
+    pub(crate) name: &'static str,
+    /// How common it is.
+    pub(crate) class: Class,
+    /// What it takes.
+    pub(crate) rule: Rule,
+    /// Its default, as text.
+    pub(crate) default: &'static str,
+    /// One line of reference. For a skipped word: what happens instead.
+    pub(crate) doc: &'static str,
+    /// The RFC section it comes from, empty for keepalived's own words.
+    pub(crate) source: &'static str,
+}
+
+/// The words of one block.
+pub(crate) struct Table {
+    /// Where they stand.
+    pub(crate) block: Block,
+    /// In the order of the reference.
+    pub(crate) words: &'static [Keyword],
+}
+
+/// All there is.
+pub(crate) const TABLES: &[Table] = &[
+    others::TOP,
+    globals::GLOBAL_DEFS,
+    instance::INSTANCE,
+    instance::AUTHENTICATION,
+    instance::ADDRESS,
+    instance::AUTH_HMAC,
+    others::SYNC_GROUP,
+    others::SCRIPT,
+    others::TRACK_FILE,
+    others::TRACK_PROCESS,
+    others::GARP_GROUP,
+    others::BFD,
+];
+
+impl Block {
+    /// How the block is called in messages and in the reference.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Top => "the top level",
+            Self::GlobalDefs => "global_defs",
+            Self::Instance => "vrrp_instance",
+            Self::Authentication => "authentication",
+            Self::AuthHmac => "auth_hmac",
+            Self::Address => "virtual_ipaddress",
+            Self::SyncGroup => "vrrp_sync_group",
+            Self::Script => "vrrp_script",
+            Self::TrackFile => "track_file",
+            Self::TrackProcess => "vrrp_track_process",
+            Self::GarpGroup => "garp_group",
+            Self::Bfd => "bfd_instance",
+        }
+    }
+
+    /// Whether the words in it may be passwords, so that none of them is printed.
+    pub(crate) const fn is_secret(self) -> bool {
+        matches!(self, Self::Authentication | Self::AuthHmac)
+    }
+
+    /// The words that may stand in it.
+    pub(crate) fn words(self) -> &'static [Keyword] {
+        let table = TABLES.iter().find(|table| table.block == self);
+        table.map_or(&[], |table| table.words)
+    }
+
+    /// The row of `name`.
+    pub(crate) fn find(self, name: &str) -> Option<&'static Keyword> {
+        self.words().iter().find(|word| word.name == name)
+    }
+
+    /// What the user may have meant by `unknown`.
+    pub(crate) fn suggest(self, unknown: &str) -> Option<String> {
+        let near = |word: &Keyword| (distance(unknown, word.name), word.name);
+        if let Some((wrong, name)) = self.words().iter().map(near).min()
+            && wrong <= tolerance(unknown)
+        {
+            return Some(format!("write `{name}`"));
+        }
+        let longer = |word: &&Keyword| word.name.len() > 5 && unknown.starts_with(word.name);
+        if let Some(word) = self
+            .words()
+            .iter()
+            .filter(longer)
+            .max_by_key(|word| word.name.len())
+        {
+            return Some(format!("write `{}`", word.name));
+        }
+        let elsewhere = TABLES.iter().find(|table| {
+            table.block != Self::Address && table.words.iter().any(|word| word.name == unknown)
+        })?;
+        match elsewhere.block {
+            Self::Top => Some("it belongs outside of all blocks: close the block above it".into()),
+            block => Some(format!("it belongs into `{}`", block.name())),
+        }
+    }
+}
+
+/// How many letters may be wrong for a word to be recognized.
+fn tolerance(word: &str) -> usize {
+    match word.chars().count() {
+        0..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
+    }
+}
+
+/// Letters to insert, remove, replace or swap to get from `a` to `b` (optimal string alignment).
+/// Words longer than any keyword are infinitely far away.
+fn distance(a: &str, b: &str) -> usize {
+    const LONGEST: usize = 48;
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(LONGEST + 1).collect(), b.chars().collect());
+    if a.len() > LONGEST {
+        return usize::MAX;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let replaced = row[j] + usize::from(a[i] != b[j]);
+            let mut best = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                best = best.min(before[j - 1] + 1);
+            }
+            next.push(best);
+        }
+        before = core::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+impl Keyword {
+    /// What follows the word, for the reference and for messages.
+    pub(crate) fn syntax(&self) -> String {
+        match self.rule {
+            Rule::Flag { .. } => "[BOOL]".into(),
+            Rule::Number { min, max, .. } => format!("{min}–{max}"),
+            Rule::Repeat { .. } => "1–255".into(),
+            Rule::Seconds { min, max, .. } => {
+                let bare = |span: Duration| span.to_string().trim_end_matches('s').to_owned();
+                format!("SECONDS ({}–{})", bare(min), bare(max))
+            }
+            Rule::Text { .. } => "TEXT".into(),
+            Rule::Interface { .. } => "INTERFACE".into(),
+            Rule::Choice { of, .. } => of.join("|"),
+            Rule::Address { .. } => "IPV4-ADDRESS".into(),
+            Rule::Group { .. } => "IPV4-GROUP".into(),
+            Rule::Secret { .. } => "PASSWORD".into(),
+            Rule::Words(_) => "{ … }".into(),
+            Rule::Instance => "NAME { … }".into(),
+            Rule::Addresses => {
+                "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"
+                    .into()
+            }
+            Rule::Option { takes }
+            | Rule::Skipped { takes, .. }
+            | Rule::SkippedWords { takes, .. } => takes.into(),
+        }
+    }
+
+    /// Whether the word does something.
+    pub(crate) const fn works(&self) -> bool {
+        !matches!(self.rule, Rule::Skipped { .. } | Rule::SkippedWords { .. })
+    }
+}
+
+/// A word that works.
+const fn row(
+    name: &'static str,
+    class: Class,
+    rule: Rule,
+    default: &'static str,
+    doc: &'static str,
+    source: &'static str,
+) -> Keyword {
+    Keyword {
+        name,
+        class,
+        rule,
+        default,
+        doc,
+        source,
+    }
+}
+
+/// A word without effect so far; `instead` is what happens.
+const fn not_yet(
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    let why = Skip::Later;
+    row(name, class, Rule::Skipped { why, takes }, "", instead, "")
+}
+
+/// A word that vipd needs not; `instead` says why.
+const fn not_needed(
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    let why = Skip::Needless;
+    row(name, class, Rule::Skipped { why, takes }, "", instead, "")
+}
+
+/// A word that is no business of vipd's.
+const fn not_ours(
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    let why = Skip::Foreign;
+    row(name, class, Rule::Skipped { why, takes }, "", instead, "")
+}
+
+/// A block without effect so far, whose words are known.
+const fn skipped_block(
+    name: &'static str,
+    class: Class,
+    words: Block,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    row(
+        name,
+        class,
+        Rule::SkippedWords { words, takes },
+        "",
+        instead,
+        "",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_stands_twice_in_a_block_and_every_row_is_documented() {
+        for table in TABLES {
+            for (index, word) in table.words.iter().enumerate() {
+                let before = &table.words[..index];
+                assert!(
+                    before.iter().all(|other| other.name != word.name),
+                    "{} stands twice in {}",
+                    word.name,
+                    table.block.name()
+                );
+                assert!(!word.doc.is_empty(), "{} has no line of doc", word.name);
+                assert!(!word.doc.contains(['\n', '|']), "{}", word.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognized() {
+        let rows = [
+            ("priorty", Some("write `priority`")),
+            ("virtual_ruoter_id", Some("write `virtual_router_id`")),
+            ("virtual_ipadress", Some("write `virtual_ipaddress`")),
+            ("advert_interval", Some("write `advert_int`")),
+            ("nopremt", Some("write `nopreempt`")),
+            ("router_id", Some("it belongs into `global_defs`")),
+            (
+                "vrrp_instance",
+                Some("it belongs outside of all blocks: close the block above it"),
+            ),
+            ("xyzzy", None),
+        ];
+        for (unknown, expected) in rows {
+            let found = Block::Instance.suggest(unknown);
+            assert_eq!(found.as_deref(), expected, "{unknown}");
+        }
+        assert_eq!(Block::Top.suggest(&"x".repeat(100_000)), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! The top level, and the blocks beside `global_defs` and `vrrp_instance`.
+
+use super::Class::{A, B, C};
+use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+
+const NO_LVS: &str =
+    "the block is skipped: vipd balances no load; leave it to keepalived or ipvsadm";
+const NO_STATIC: &str =
+    "the block is skipped: configure it where the system configures its network";
+const NO_GROUP: &str = "the block is skipped: its instances elect each by itself";
+const NO_TRACK: &str = "the block is skipped: nothing is tracked by it";
+const NO_BFD: &str = "the block is skipped: there is no BFD";
+const ONE_PROCESS: &str = "vipd is one process";
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const TOP: Table = Table {
+    block: Block::Top,
+    words: &[
+        row("global_defs", A, Rule::Words(Block::GlobalDefs), "", "What holds for all instances.", ""),
+        row("vrrp_instance", A, Rule::Instance, "", "One virtual router on one interface.", "RFC 9568 §6.1"),
+        skipped_block("vrrp_sync_group", A, Block::SyncGroup, "NAME { … }", NO_GROUP),
+        skipped_block("vrrp_script", A, Block::Script, "NAME { … }", NO_TRACK),
+        skipped_block("track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
+        skipped_block("vrrp_track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
+        skipped_block("vrrp_track_process", B, Block::TrackProcess, "NAME { … }", NO_TRACK),
+        skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
+        skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
+        not_yet("static_ipaddress", B, "{ ADDRESS … }", NO_STATIC),
+        not_yet("static_routes", B, "{ ROUTE … }", NO_STATIC),
+        not_yet("static_rules", B, "{ RULE … }", NO_STATIC),
+        not_yet("interface_up_down_delays", B, "{ INTERFACE DOWN [UP] … }", "the block is skipped: link changes count at once"),
+        not_yet("track_group", C, "NAME { group { NAME … } }", NO_STATIC),
+        not_needed("linkbeat_interfaces", C, "{ INTERFACE … }", "the block is skipped: the kernel's link events are used"),
+        not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
+        not_needed("net_namespace", C, "NAME", "start vipd inside the namespace"),
+        not_ours("net_namespace_ipvs", C, "NAME", "vipd balances no load; leave it to keepalived or ipvsadm"),
+        not_needed("namespace_with_ipsets", C, "", "no firewall rule is made: vipd needs none"),
+        not_needed("instance", C, "NAME", "give each vipd its own runtime directory"),
+        not_needed("use_pid_dir", C, "", "the runtime directory holds all files of vipd"),
+        not_needed("child_wait_time", C, "SECONDS", ONE_PROCESS),
+        not_ours("virtual_server", C, "ADDRESS PORT { … }", NO_LVS),
+        not_ours("virtual_server_group", C, "NAME { … }", NO_LVS),
+        not_ours("real_server", C, "ADDRESS PORT { … }", NO_LVS),
+        not_ours("SSL", C, "{ … }", NO_LVS),
+        not_ours("local_address_group", C, "NAME { … }", NO_LVS),
+    ],
+};
+
+const NO_NOTIFY: &str = "no script is run on a transition";
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const SYNC_GROUP: Table = Table {
+    block: Block::SyncGroup,
+    words: &[
+        not_yet("group", A, "{ INSTANCE … }", NO_GROUP),
+        not_yet("track_interface", B, "{ INTERFACE [weight N [reverse]] … }", NO_TRACK),
+        not_yet("track_script", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        not_yet("sync_group_tracking_weight", B, "", NO_TRACK),
+        not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+        not_yet("notify_master", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+        not_yet("notify_backup", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+        not_yet("notify_fault", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+        not_yet("notify_stop", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
+        not_yet("notify_deleted", C, "[SCRIPT [USER [GROUP]]]", NO_NOTIFY),
+        not_yet("notify_priority_changes", C, "[BOOL]", "nothing is written to a FIFO"),
+        not_yet("global_tracking", C, "", NO_TRACK),
+        not_ours("smtp_alert", C, "[BOOL]", "no mail is sent; watch the log instead"),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const SCRIPT: Table = Table {
+    block: Block::Script,
+    words: &[
+        not_yet("script", A, "SCRIPT", NO_TRACK),
+        not_yet("interval", A, "SECONDS", NO_TRACK),
+        not_yet("weight", A, "-253–253 [reverse]", NO_TRACK),
+        not_yet("rise", A, "NUMBER", NO_TRACK),
+        not_yet("fall", A, "NUMBER", NO_TRACK),
+        not_yet("timeout", B, "SECONDS", NO_TRACK),
+        not_yet("user", B, "USER [GROUP]", NO_TRACK),
+        not_yet("init_fail", B, "", NO_TRACK),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const TRACK_FILE: Table = Table {
+    block: Block::TrackFile,
+    words: &[
+        not_yet("file", B, "FILE", NO_TRACK),
+        not_yet("weight", B, "-254–254 [reverse]", NO_TRACK),
+        not_yet("init_file", B, "[VALUE] [overwrite]", NO_TRACK),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const TRACK_PROCESS: Table = Table {
+    block: Block::TrackProcess,
+    words: &[
+        not_yet("process", B, "COMMAND [ARGUMENT …]", NO_TRACK),
+        not_yet("weight", B, "-254–254 [reverse]", NO_TRACK),
+        not_yet("quorum", B, "NUMBER", NO_TRACK),
+        not_yet("quorum_max", B, "NUMBER", NO_TRACK),
+        not_yet("delay", B, "SECONDS", NO_TRACK),
+        not_yet("fork_delay", B, "SECONDS", NO_TRACK),
+        not_yet("terminate_delay", B, "SECONDS", NO_TRACK),
+        not_yet("param_match", B, "[initial|partial]", NO_TRACK),
+        not_yet("full_command", B, "", NO_TRACK),
+    ],
+};
+
+const GARP_GROUPS: &str = "`vrrp_garp_interval` holds for each interface";
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const GARP_GROUP: Table = Table {
+    block: Block::GarpGroup,
+    words: &[
+        not_yet("garp_interval", C, "SECONDS", GARP_GROUPS),
+        not_yet("gna_interval", C, "SECONDS", GARP_GROUPS),
+        not_yet("interface", C, "INTERFACE", GARP_GROUPS),
+        not_yet("interfaces", C, "{ INTERFACE … }", GARP_GROUPS),
+    ],
+};
+
+pub(super) const BFD: Table = Table {
+    block: Block::Bfd,
+    words: BFD_WORDS,
+};
+
+#[rustfmt::skip] // one row a keyword
+const BFD_WORDS: &[Keyword] = &[
+    not_yet("neighbor_ip", C, "ADDRESS", NO_BFD),
+    not_yet("neighbour_ip", C, "ADDRESS", NO_BFD),
+    not_yet("source_ip", C, "ADDRESS", NO_BFD),
+    not_yet("min_rx", C, "MILLISECONDS", NO_BFD),
+    not_yet("min_tx", C, "MILLISECONDS", NO_BFD),
+    not_yet("idle_tx", C, "MILLISECONDS", NO_BFD),
+    not_yet("multiplier", C, "NUMBER", NO_BFD),
+    not_yet("passive", C, "", NO_BFD),
+    not_yet("ttl", C, "NUMBER", NO_BFD),
+    not_yet("hoplimit", C, "NUMBER", NO_BFD),
+    not_yet("max_hops", C, "NUMBER", NO_BFD),
+    not_yet("weight", C, "-253–253 [reverse]", NO_BFD),
+    not_yet("vrrp", C, "", NO_BFD),
+    not_yet("checker", C, "", NO_BFD),
+];

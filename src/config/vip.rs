@@ -1,0 +1,255 @@
+//! The entries of `virtual_ipaddress`.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::block::{Node, Word};
+use super::error::{Report, Span, quoted};
+use super::model::Vip;
+use super::schema::{Block, Draft, Rule};
+
+/// The advert's count of addresses has eight bits (RFC 9568 §5.2.5); 255 IPv4 addresses make an
+/// advert of 1048 bytes, which fits into any Ethernet MTU.
+pub const MAX_VIPS: usize = 255;
+
+/// An address and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlacedVip {
+    pub(crate) vip: Vip,
+    pub(crate) span: Span,
+}
+
+/// Reads the lines of a `virtual_ipaddress` block; `block` is where its keyword stands.
+pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut Report) {
+    for line in lines {
+        if line.children.is_some() {
+            report.error(&line.span, "an address is not a block", "remove the braces");
+        }
+        for words in entries(&line.words) {
+            let Some(placed) = entry(words, report) else {
+                draft.failed.push("virtual_ipaddress");
+                continue;
+            };
+            if draft.vips.len() == MAX_VIPS {
+                let message = format!("the block at {block} has more than {MAX_VIPS} addresses");
+                let help = "an advert holds no more: make another instance for the rest";
+                report.error(&placed.span, message, help);
+                return;
+            }
+            draft.vips.push(placed);
+        }
+    }
+}
+
+/// Splits a line in front of each address that is not the argument of an option.
+fn entries(words: &[Word]) -> Vec<&[Word]> {
+    let (mut found, mut start, mut index) = (Vec::new(), 0, 1);
+    while index < words.len() {
+        let word = &words[index].text;
+        match Block::Address.find(word) {
+            Some(option) if !option.syntax().is_empty() => index += 1,
+            None if is_address(word) => {
+                found.push(&words[start..index]);
+                start = index;
+            }
+            _ => {}
+        }
+        index += 1;
+    }
+    found.push(&words[start..]);
+    found
+}
+
+fn is_address(text: &str) -> bool {
+    let address = text.split('/').next().unwrap_or(text);
+    address.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
+}
+
+/// One address and its options.
+fn entry(words: &[Word], report: &mut Report) -> Option<PlacedVip> {
+    let (first, options) = words.split_first()?;
+    let (address, prefix_len) = address(first, report)?;
+    let mut vip = Vip {
+        address: IpAddr::V4(address),
+        prefix_len,
+        dev: None,
+        scope: 0,
+        label: None,
+        broadcast: None,
+    };
+    let mut rest = options.iter();
+    while let Some(word) = rest.next() {
+        option(word, &mut rest, &mut vip, address, report)?;
+    }
+    Some(PlacedVip {
+        vip,
+        span: first.span.clone(),
+    })
+}
+
+/// `ADDRESS[/PREFIX]`
+fn address(word: &Word, report: &mut Report) -> Option<(Ipv4Addr, u8)> {
+    const WANTED: &str = "write an IPv4 address such as 192.0.2.1, or 192.0.2.1/24 with its prefix";
+    let (text, prefix) = match word.text.split_once('/') {
+        Some((text, prefix)) => (text, Some(prefix)),
+        None => (word.text.as_str(), None),
+    };
+    if text.parse::<Ipv6Addr>().is_ok() {
+        let message = format!("IPv6 address {} is not supported yet by vipd", quoted(text));
+        report.error(
+            &word.span,
+            message,
+            "leave IPv6 instances to keepalived for now",
+        );
+        return None;
+    }
+    let Ok(address) = text.parse::<Ipv4Addr>() else {
+        let message = format!("{} is not an address", quoted(text));
+        report.error(&word.span, message, WANTED);
+        return None;
+    };
+    if !is_host(&address) {
+        let message = format!("{address} cannot be a virtual address");
+        report.error(
+            &word.span,
+            message,
+            "write a unicast address of the network",
+        );
+        return None;
+    }
+    let Some(prefix) = prefix else {
+        return Some((address, 32));
+    };
+    let digits = prefix.bytes().all(|c| c.is_ascii_digit());
+    let prefix_len = prefix
+        .parse()
+        .ok()
+        .filter(|len| digits && (1..=32).contains(len));
+    if prefix_len.is_none() {
+        let message = format!("{} is not a prefix length", quoted(prefix));
+        report.error(
+            &word.span,
+            message,
+            "write a number from 1 to 32 behind the slash",
+        );
+    }
+    Some((address, prefix_len?))
+}
+
+/// Whether a host may have the address.
+pub(crate) fn is_host(address: &Ipv4Addr) -> bool {
+    let first = address.octets()[0];
+    !address.is_multicast() && !address.is_loopback() && first != 0 && first < 240
+}
+
+/// One option; `rest` are the words behind it.
+fn option<'a>(
+    word: &Word,
+    rest: &mut impl Iterator<Item = &'a Word>,
+    vip: &mut Vip,
+    address: Ipv4Addr,
+    report: &mut Report,
+) -> Option<()> {
+    let Some(keyword) = Block::Address.find(&word.text) else {
+        let message = format!("unknown option {} of an address", quoted(&word.text));
+        let suggestion = Block::Address.suggest(&word.text);
+        let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists the options".into());
+        report.error(&word.span, message, help);
+        return None;
+    };
+    let takes_value = !keyword.syntax().is_empty();
+    let value = if takes_value { rest.next() } else { None };
+    if let Rule::Skipped { .. } = keyword.rule {
+        let message = format!(
+            "`{}` of an address is not supported yet by vipd",
+            keyword.name
+        );
+        report.skip(keyword.name, &word.span, message, keyword.doc);
+        return Some(());
+    }
+    let Some(value) = value else {
+        let message = format!("`{}` needs a value", keyword.name);
+        let help = format!("write `{} {}`", keyword.name, keyword.syntax());
+        report.error(&word.span, message, help);
+        return None;
+    };
+    match keyword.name {
+        "dev" => vip.dev = Some(interface(value, report)?),
+        "scope" => vip.scope = scope(value, report)?,
+        "label" => vip.label = Some(label(value, report)?),
+        _ => vip.broadcast = Some(broadcast(value, address, vip.prefix_len, report)?),
+    }
+    Some(())
+}
+
+/// The name of an interface, as the kernel accepts it.
+pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<String> {
+    let name = word.text.as_str();
+    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    let wrong = if name.is_empty() || name.len() > 15 {
+        Some("write a name of 1 to 15 bytes".to_owned())
+    } else if let Some((device, _)) = name.split_once(':') {
+        Some(format!(
+            "write {}, and the alias as `label` of the address",
+            quoted(device)
+        ))
+    } else if name == "." || name == ".." || name.contains(bad) {
+        Some("write a name without `/` and blanks".to_owned())
+    } else {
+        None
+    };
+    let Some(help) = wrong else {
+        return Some(name.to_owned());
+    };
+    let message = format!("{} is not the name of an interface", quoted(name));
+    report.error(&word.span, message, help);
+    None
+}
+
+fn scope(word: &Word, report: &mut Report) -> Option<u8> {
+    let number = match word.text.as_str() {
+        "global" => Some(0),
+        "site" => Some(200),
+        "link" => Some(253),
+        "host" => Some(254),
+        "nowhere" => Some(255),
+        text => text.parse().ok(),
+    };
+    if number.is_none() {
+        let message = format!("unknown scope {}", quoted(&word.text));
+        let help = "write global, site, link, host, nowhere, or a number from 0 to 255";
+        report.error(&word.span, message, help);
+    }
+    number
+}
+
+fn label(word: &Word, report: &mut Report) -> Option<String> {
+    if (1..=15).contains(&word.text.len()) {
+        return Some(word.text.clone());
+    }
+    let message = format!("label {} is too long or empty", quoted(&word.text));
+    report.error(&word.span, message, "write 1 to 15 bytes, such as eth0:1");
+    None
+}
+
+fn broadcast(word: &Word, address: Ipv4Addr, prefix: u8, report: &mut Report) -> Option<Ipv4Addr> {
+    let host_bits = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+    let computed = match word.text.as_str() {
+        "+" => address.to_bits() | host_bits,
+        "-" => address.to_bits() & !host_bits,
+        text => {
+            let given = text.parse().ok();
+            if given.is_none() {
+                let message = format!("{} is not a broadcast address", quoted(text));
+                report.error(&word.span, message, "write an IPv4 address, `+` or `-`");
+            }
+            return given;
+        }
+    };
+    if prefix > 30 {
+        let message = format!("a /{prefix} has no broadcast address");
+        let help = "write the prefix of the network behind the address, or leave it out";
+        report.error(&word.span, message, help);
+        return None;
+    }
+    Some(Ipv4Addr::from_bits(computed))
+}
