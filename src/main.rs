@@ -1,3 +1,5 @@
 //! The command line of vipd.
 
-fn main() {}
+fn main() -> vipd::cli::Exit {
+    vipd::cli::main()
+}

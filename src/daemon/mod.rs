@@ -1,1 +1,307 @@
-//! placeholder
+//! The loop: wait, take input in, let the core decide, carry out, wait again.
+//!
+//! One mutation, then its actions: there is no way back from an action to an input except through
+//! the kernel. Timers come before packets and packets are bounded a wakeup, so that a flood cannot
+//! starve an advert.
+
+mod addresses;
+mod ears;
+mod executor;
+mod journal;
+mod kernel;
+mod links;
+pub mod reload;
+mod report;
+mod start;
+
+use crate::config::model::Config;
+use crate::limits;
+use crate::sys::clock;
+use crate::sys::error::Error;
+use crate::sys::lock::PidLock;
+use crate::sys::poll::{Interest, Poll};
+use crate::sys::signal::{Signal, Signals};
+use crate::sys::timer::Timer;
+use crate::time::{Duration, Instant};
+use crate::vrrp::action::{Actions, Id};
+use crate::vrrp::instance::{Event, LinkState};
+use crate::vrrp::router::Router;
+
+use ears::Ears;
+use executor::{Context, Executor};
+use journal::Journal;
+use kernel::Kernel;
+use links::{Links, Slot};
+
+pub use start::StartError;
+
+/// Everything that a running daemon has.
+pub struct Daemon {
+    config: Config,
+    /// The file that it was read from.
+    path: String,
+    journal: Journal,
+    router: Router,
+    links: Links,
+    /// The interface of each instance.
+    link_of: Vec<Slot>,
+    /// What the core was told of each instance's interface.
+    reported: Vec<LinkState>,
+    executor: Executor,
+    kernel: Kernel,
+    ears: Ears,
+    signals: Signals,
+    timer: Timer,
+    poll: Poll,
+    /// Instances that miss an address; a scratch list.
+    lost: Vec<Id>,
+    /// Held for as long as the daemon lives: one daemon a runtime directory.
+    _lock: PidLock,
+}
+
+/// Places in the poll set, in front of the sockets of the interfaces.
+struct Places {
+    signals: usize,
+    kernel: usize,
+    ears: usize,
+}
+
+impl Daemon {
+    /// Runs until SIGTERM or SIGINT.
+    pub fn run(&mut self) -> Result<(), Error> {
+        let mut armed = Instant::NEVER;
+        loop {
+            let now = clock::now();
+            self.flush(now);
+            let deadline = self.router.poll_at().min(self.executor.poll_at());
+            let places = self.wait(deadline, now, &mut armed)?;
+            let now = clock::now();
+            if now.since(deadline) > limits::LATE {
+                // This machine stood still: what was said meanwhile counts before our own timers.
+                self.receive(&places, now);
+            }
+            self.timers(now);
+            if self.poll.readiness(places.signals).any() && self.signals(now)? {
+                return Ok(());
+            }
+            if self.poll.readiness(places.kernel).any() {
+                self.kernel_events(now);
+            }
+            self.receive(&places, now);
+        }
+    }
+
+    /// Sleeps until something can be read or `deadline` has passed.
+    ///
+    /// The timer is left alone when it is set to an earlier time: a Backup's deadline moves with
+    /// every advert, and a wakeup for nothing now and then is cheaper than a system call each time.
+    fn wait(
+        &mut self,
+        deadline: Instant,
+        now: Instant,
+        armed: &mut Instant,
+    ) -> Result<Places, Error> {
+        if deadline < *armed || *armed <= now {
+            self.timer.set(deadline)?;
+            *armed = deadline;
+        }
+        self.poll.clear();
+        self.poll.add(&self.timer, Interest::Read);
+        let places = Places {
+            signals: self.poll.add(&self.signals, Interest::Read),
+            kernel: self.poll.add(self.kernel.events(), Interest::Read),
+            ears: self.ears.add_to(&mut self.poll),
+        };
+        self.poll
+            .wait((deadline <= now).then_some(Duration::ZERO))?;
+        Ok(places)
+    }
+
+    fn timers(&mut self, now: Instant) {
+        let mut actions = Actions::new();
+        while self.router.poll(now, &mut actions) {
+            self.execute(&mut actions);
+        }
+    }
+
+    fn receive(&mut self, places: &Places, now: Instant) {
+        let Self {
+            router,
+            executor,
+            config,
+            links,
+            link_of,
+            ears,
+            poll,
+            ..
+        } = self;
+        let mut actions = Actions::new();
+        ears.receive(poll, places.ears, |heard| {
+            match heard {
+                Ok(received) => router.receive(&received, now, &mut actions),
+                Err(reason) => router.count_drop(reason),
+            }
+            let context = Context {
+                config,
+                links,
+                link_of,
+                router,
+            };
+            for action in &actions {
+                executor.execute(*action, &context);
+            }
+            actions.clear();
+        });
+    }
+
+    /// True when it is time to go.
+    fn signals(&mut self, now: Instant) -> Result<bool, Error> {
+        while let Some(signal) = self.signals.next()? {
+            match signal {
+                Signal::SIGTERM | Signal::SIGINT => {
+                    ::log::info!("{signal}: stopping");
+                    self.shutdown(now);
+                    return Ok(true);
+                }
+                Signal::SIGHUP => self.reload_and_log(now),
+                Signal::SIGUSR1 => self.log_counters(),
+                _ => ::log::warn!("{signal}: vipd does not know this signal"),
+            }
+        }
+        Ok(false)
+    }
+
+    fn reload_and_log(&mut self, now: Instant) {
+        match self.reload(now) {
+            Ok(outcome) => ::log::info!("reload: {outcome}"),
+            Err(refused) => {
+                refused
+                    .to_string()
+                    .lines()
+                    .for_each(|line| ::log::error!("{line}"));
+                ::log::error!(
+                    "reload refused: nothing has changed; mend the file and send SIGHUP again"
+                );
+            }
+        }
+    }
+
+    fn shutdown(&mut self, now: Instant) {
+        for id in self.router.ids() {
+            self.handle(id, Event::Shutdown, now);
+        }
+        self.flush(now);
+    }
+
+    fn kernel_events(&mut self, now: Instant) {
+        let mut lost = core::mem::take(&mut self.lost);
+        self.kernel
+            .read(&mut self.links, &mut self.executor.addresses, &mut lost);
+        self.report_links(now);
+        lost.sort_unstable();
+        lost.dedup();
+        for id in lost.drain(..) {
+            self.address_lost(id, now);
+        }
+        self.lost = lost;
+    }
+
+    fn address_lost(&mut self, id: Id, now: Instant) {
+        let mut actions = Actions::new();
+        self.router
+            .handle(id, Event::AddressLost, now, &mut actions);
+        if !actions.is_empty() {
+            let name = &self.config.instances[id.index()].name;
+            ::log::warn!("{name}: a virtual address was removed by somebody else; it is put back");
+        }
+        self.execute(&mut actions);
+    }
+
+    /// Tells the core what has changed on the interfaces, and opens their sockets.
+    fn report_links(&mut self, now: Instant) {
+        self.ears.follow(&self.links);
+        for id in self.router.ids() {
+            let state = self.link_state(id);
+            if self.reported[id.index()] != state {
+                self.reported[id.index()] = state;
+                self.handle(id, Event::Link(state), now);
+            }
+        }
+    }
+
+    fn link_state(&self, id: Id) -> LinkState {
+        let instance = &self.config.instances[id.index()];
+        let slot = self.link_of[id.index()];
+        let addresses = &self.executor.addresses;
+        let owner = instance.settings.priority == crate::vrrp::types::PRIORITY_OWNER;
+        let state = self.links.get(slot).state(|a| {
+            let virtual_ = addresses.is_virtual(slot, &a.address);
+            a.address.is_ipv4() && (!virtual_ || owner && addresses.is_foreign(slot, &a.address))
+        });
+        match (state, instance.mcast_src_ip) {
+            (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source.into())),
+            _ => state,
+        }
+    }
+
+    fn handle(&mut self, id: Id, event: Event, now: Instant) {
+        let mut actions = Actions::new();
+        self.router.handle(id, event, now, &mut actions);
+        self.execute(&mut actions);
+    }
+
+    fn execute(&mut self, actions: &mut Actions) {
+        let Self {
+            router,
+            executor,
+            config,
+            links,
+            link_of,
+            ..
+        } = self;
+        let context = Context {
+            config,
+            links,
+            link_of,
+            router,
+        };
+        for action in actions.iter() {
+            executor.execute(*action, &context);
+        }
+        actions.clear();
+    }
+
+    fn flush(&mut self, now: Instant) {
+        let Self {
+            router,
+            executor,
+            config,
+            links,
+            link_of,
+            ..
+        } = self;
+        executor.flush(
+            now,
+            &Context {
+                config,
+                links,
+                link_of,
+                router,
+            },
+        );
+    }
+
+    fn log_counters(&self) {
+        for (instance, running) in self.config.instances.iter().zip(self.router.instances()) {
+            ::log::info!(
+                "{}: counters: {}",
+                instance.name,
+                report::Numbers(running.counters())
+            );
+        }
+        ::log::info!(
+            "no instance: drops:{}",
+            report::Dropped(self.router.drops())
+        );
+    }
+}

@@ -1,1 +1,27 @@
-//! placeholder
+//! System calls, and nothing but: the only place with `unsafe`.
+//!
+//! Every descriptor is an `OwnedFd`, close-on-exec and non-blocking. Every failure is an
+//! [`Error`](error::Error) that names the operation, what it was done to, and the errno. No policy:
+//! what to do about a failure is decided in `daemon`.
+#![allow(unsafe_code)]
+
+pub mod child;
+pub mod clock;
+pub mod error;
+pub mod filter;
+pub mod group;
+pub mod lock;
+pub mod netlink;
+pub mod netns;
+pub mod packet;
+pub mod poll;
+pub mod raw;
+pub mod receive;
+pub mod send;
+pub mod signal;
+mod socket;
+pub mod sysctl;
+pub mod timer;
+
+pub use error::Error;
+pub use nix::errno::Errno;

@@ -1,0 +1,46 @@
+//! `vipd check FILE`.
+
+use argh::FromArgs;
+
+use super::Exit;
+use crate::config;
+
+/// Read a configuration and say what is wrong with it.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "check")]
+pub(super) struct Check {
+    /// the configuration file, in keepalived's syntax
+    #[argh(positional)]
+    file: String,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> Exit {
+        match config::load(&self.file) {
+            Ok(loaded) => {
+                loaded
+                    .warnings
+                    .iter()
+                    .for_each(|warning| eprintln!("warning: {warning}"));
+                println!(
+                    "{}: {} instance(s), {} warning(s): good",
+                    self.file,
+                    loaded.config.instances.len(),
+                    loaded.warnings.len()
+                );
+                Exit::Done
+            }
+            Err(failure) => {
+                failure
+                    .warnings
+                    .iter()
+                    .for_each(|warning| eprintln!("warning: {warning}"));
+                failure
+                    .errors
+                    .iter()
+                    .for_each(|error| eprintln!("error: {error}"));
+                Exit::Config
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod exit;
+mod log;
+mod run;
+
+use argh::FromArgs;
+
+pub use exit::Exit;
+
+/// Keeps a virtual IP address alive on two or more routers (VRRP, RFC 9568 and RFC 3768).
+#[derive(FromArgs, Debug)]
+#[argh(
+    name = "vipd",
+    description = "Keeps a virtual IP address alive on two or more routers (VRRP, RFC 9568 and RFC 3768).",
+    note = "Exit codes: 0 done, 1 the configuration is wrong, 2 the command line is wrong,\n3 the system refused something, 4 another vipd has the runtime directory.",
+    example = "{command_name} check /etc/keepalived/keepalived.conf\n{command_name} run --config /etc/keepalived/keepalived.conf"
+)]
+struct Vipd {
+    /// print the version
+    #[argh(switch, short = 'V')]
+    version: bool,
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+}
+
+/// Does what the command line says.
+pub fn main() -> Exit {
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+    match Vipd::from_args(&["vipd"], &words) {
+        Ok(Vipd { version: true, .. }) => {
+            println!("vipd {}", env!("CARGO_PKG_VERSION"));
+            Exit::Done
+        }
+        Ok(Vipd {
+            command: Some(command),
+            ..
+        }) => command.run(),
+        Ok(Vipd { command: None, .. }) => {
+            eprintln!("vipd: no command given; `vipd --help` lists them");
+            Exit::Usage
+        }
+        Err(early) if early.status.is_ok() => {
+            print!("{}", early.output);
+            Exit::Done
+        }
+        Err(early) => {
+            eprint!("{}", early.output);
+            eprintln!("`vipd --help` says what there is");
+            Exit::Usage
+        }
+    }
+}
+
+impl Command {
+    fn run(&self) -> Exit {
+        match self {
+            Self::Run(run) => run.run(),
+            Self::Check(check) => check.run(),
+        }
+    }
+}

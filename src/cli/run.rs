@@ -1,0 +1,65 @@
+//! `vipd run`: the daemon, in the foreground.
+
+use std::path::PathBuf;
+
+use argh::FromArgs;
+
+use super::{Exit, log as logging};
+use crate::config;
+use crate::daemon::{Daemon, StartError};
+use crate::sys::lock::LockError;
+
+/// Run the daemon in the foreground; messages go to standard error.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "run")]
+pub(super) struct Run {
+    /// the configuration file, in keepalived's syntax
+    #[argh(option)]
+    config: String,
+    /// where the journal and the lock live, in RAM as a rule (/run/vipd)
+    #[argh(option, default = "PathBuf::from(\"/run/vipd\")")]
+    runtime_dir: PathBuf,
+    /// error, warn, info, debug or trace (info)
+    #[argh(option, default = "log::LevelFilter::Info")]
+    log: log::LevelFilter,
+}
+
+impl Run {
+    pub(super) fn run(&self) -> Exit {
+        logging::start(self.log);
+        let loaded = match config::load(&self.config) {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                failure
+                    .warnings
+                    .iter()
+                    .for_each(|warning| log::warn!("{warning}"));
+                failure
+                    .errors
+                    .iter()
+                    .for_each(|error| log::error!("{error}"));
+                return Exit::Config;
+            }
+        };
+        loaded
+            .warnings
+            .iter()
+            .for_each(|warning| log::warn!("{warning}"));
+        match Daemon::start(loaded.config, &self.config, &self.runtime_dir) {
+            Ok(mut daemon) => match daemon.run() {
+                Ok(()) => Exit::Done,
+                Err(error) => {
+                    log::error!("{error}");
+                    Exit::System
+                }
+            },
+            Err(error) => {
+                log::error!("{error}");
+                match error {
+                    StartError::Lock(LockError::Locked { .. }) => Exit::Locked,
+                    _ => Exit::System,
+                }
+            }
+        }
+    }
+}

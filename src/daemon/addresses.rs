@@ -1,0 +1,189 @@
+//! The virtual addresses as the kernel has them: wanted, there, ours or somebody else's.
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::ops::Range;
+
+use super::links::{Links, Slot};
+use crate::vrrp::action::Id;
+
+/// IFA_PROTO of the addresses that vipd puts into the kernel: the protocol number of VRRP.
+pub(super) const IFA_PROTO_VIPD: u8 = 112;
+
+/// One virtual address on one interface.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// Whose it is.
+    pub(super) instance: Id,
+    /// The interface that carries it.
+    pub(super) link: Slot,
+    /// The address.
+    pub(super) address: IpAddr,
+    /// Its prefix length.
+    pub(super) prefix_len: u8,
+    /// Its rtnetlink scope.
+    pub(super) scope: u8,
+    /// Its label.
+    pub(super) label: Option<String>,
+    /// Its broadcast address.
+    pub(super) broadcast: Option<Ipv4Addr>,
+    /// Seconds after which the kernel removes it unless it is refreshed.
+    pub(super) lease: Option<u32>,
+    /// The kernel still has the lease from before a reload.
+    pub(super) outdated_lease: bool,
+    /// The instance is Active.
+    pub(super) wanted: bool,
+    /// The kernel has it.
+    pub(super) present: bool,
+    /// It was there before: not ours to add or to remove.
+    pub(super) foreign: bool,
+    /// Announcements that are still to be sent.
+    pub(super) owed: u8,
+}
+
+impl Entry {
+    /// Nothing differs but the lease, which can be changed in place.
+    fn looks_like(&self, other: &Self) -> bool {
+        (self.prefix_len, self.scope, &self.label, self.broadcast)
+            == (other.prefix_len, other.scope, &other.label, other.broadcast)
+    }
+}
+
+/// All virtual addresses; those of one instance stand together.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    entries: Vec<Entry>,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Addresses {
+    /// Appends the addresses of the next instance.
+    pub(super) fn push_instance(&mut self, entries: impl Iterator<Item = Entry>) {
+        let start = self.entries.len();
+        self.entries.extend(entries);
+        self.ranges.push(start..self.entries.len());
+    }
+
+    /// Which entries are the instance's.
+    pub(super) fn of(&self, id: Id) -> Range<usize> {
+        self.ranges[id.index()].clone()
+    }
+
+    /// All entries.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// One entry.
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut Entry {
+        &mut self.entries[index]
+    }
+
+    /// Is this a virtual address of that interface?
+    pub(super) fn is_virtual(&self, link: Slot, address: &IpAddr) -> bool {
+        self.entries
+            .iter()
+            .any(|e| e.link == link && e.address == *address)
+    }
+
+    /// Is this a virtual address of that interface which was there before us?
+    pub(super) fn is_foreign(&self, link: Slot, address: &IpAddr) -> bool {
+        self.entries
+            .iter()
+            .any(|e| e.link == link && e.address == *address && e.foreign)
+    }
+
+    /// After a dump: marks what the kernel has; `first` is the dump at the start, when everything
+    /// of ours has just been removed, so that what is there is somebody else's.
+    ///
+    /// Calls `lost` for each instance that misses an address.
+    pub(super) fn reconcile(&mut self, links: &Links, first: bool, mut lost: impl FnMut(Id)) {
+        for entry in &mut self.entries {
+            let kernel = links.get(entry.link).kernel.as_ref();
+            let at = |a: &&super::links::Address| a.address == entry.address;
+            let found = kernel.and_then(|k| k.addresses.iter().find(at));
+            if first {
+                entry.foreign = found.is_some();
+            } else if found.is_none() {
+                entry.foreign = false;
+            }
+            entry.present =
+                found.is_some_and(|a| entry.foreign || a.prefix_len == entry.prefix_len);
+            if entry.wanted && !entry.present {
+                lost(entry.instance);
+            }
+        }
+    }
+
+    /// RTM_NEWADDR that we did not ask for: somebody else's, unless it tells of ours again.
+    pub(super) fn added(&mut self, link: Slot, added: &super::links::Address) {
+        let same = |e: &&mut Entry| e.link == link && e.address == added.address;
+        if let Some(entry) = self.entries.iter_mut().find(same)
+            && !entry.present
+        {
+            entry.present = true;
+            entry.foreign = true;
+        }
+    }
+
+    /// RTM_DELADDR that we did not ask for: the instance that misses it now, if it is wanted.
+    pub(super) fn removed(&mut self, link: Slot, address: IpAddr, prefix_len: u8) -> Option<Id> {
+        let gone = |e: &&mut Entry| {
+            e.link == link && e.address == address && (e.foreign || e.prefix_len == prefix_len)
+        };
+        let entry = self.entries.iter_mut().find(gone)?;
+        entry.present = false;
+        entry.foreign = false;
+        entry.wanted.then_some(entry.instance)
+    }
+
+    /// The interface is gone, and its addresses with it.
+    pub(super) fn interface_gone(&mut self, link: Slot) {
+        for entry in self.entries.iter_mut().filter(|e| e.link == link) {
+            entry.present = false;
+            entry.foreign = false;
+        }
+    }
+
+    /// Takes over from the table before a reload what the kernel has, and returns the entries of
+    /// the old table that it has to give up.
+    ///
+    /// An address that moves to another instance stays where it is.
+    pub(super) fn carry_over<'o>(&mut self, old: &'o Self, links: &Links) -> Vec<&'o Entry> {
+        for entry in &mut self.entries {
+            let at = |e: &&Entry| e.link == entry.link && e.address == entry.address;
+            let kernel = links.get(entry.link).kernel.as_ref();
+            match old.entries.iter().find(at) {
+                Some(before) if before.foreign || before.looks_like(entry) => {
+                    entry.present = before.present;
+                    entry.foreign = before.foreign;
+                    entry.owed = before.owed;
+                    entry.outdated_lease = before.lease != entry.lease;
+                }
+                Some(_) => {}
+                None => {
+                    let has = |k: &super::links::Kernel| {
+                        k.addresses.iter().any(|a| a.address == entry.address)
+                    };
+                    entry.foreign = kernel.is_some_and(has);
+                    entry.present = entry.foreign;
+                }
+            }
+        }
+        let kept = |before: &Entry| {
+            self.entries.iter().any(|e| {
+                e.link == before.link && e.address == before.address && before.looks_like(e)
+            })
+        };
+        old.entries
+            .iter()
+            .filter(|e| e.present && !e.foreign && !kept(e))
+            .collect()
+    }
+
+    /// `rounds` more announcements of each address of the instance.
+    pub(super) fn owe(&mut self, id: Id, rounds: u8) {
+        for entry in &mut self.entries[self.ranges[id.index()].clone()] {
+            entry.owed = entry.owed.max(rounds);
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! Carries out what the core decided, in one batch a wakeup.
+//!
+//! For each virtual router the core's order holds – advert, address, announcement, log line – and
+//! across all of them every kind goes out in one system call: all adverts in one `sendmmsg`, all
+//! address changes in one netlink message batch, all announcements in one `sendmmsg`. The adverts
+//! go first: an address change may have to wait for the kernel's rtnl lock, an advert must not.
+
+use core::net::IpAddr;
+
+use nix::errno::Errno;
+
+use crate::config::model::{Config, GarpMode, Instance};
+use crate::frame::{self, GarpForm, Ipv4Header};
+use crate::limits;
+use crate::netlink::Content;
+use crate::netlink::addr::{self, Existing, NewAddress};
+use crate::sys::error::Error;
+use crate::sys::netlink::{CommandSocket, interface_name};
+use crate::sys::send::{SendBatch, SendSocket};
+use crate::time::{Duration, Instant};
+use crate::vrrp::action::{Action, Hold, Id, Reason};
+use crate::vrrp::router::Router;
+use crate::vrrp::types::State;
+
+use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
+use super::links::{Links, Slot};
+use super::report::{Hint, Transition};
+
+/// What an action is about: read, never changed here.
+pub(super) struct Context<'a> {
+    /// The configuration.
+    pub(super) config: &'a Config,
+    /// The interfaces.
+    pub(super) links: &'a Links,
+    /// The interface of each instance.
+    pub(super) link_of: &'a [Slot],
+    /// The virtual routers.
+    pub(super) router: &'a Router,
+}
+
+impl Context<'_> {
+    fn instance(&self, id: Id) -> &Instance {
+        &self.config.instances[id.index()]
+    }
+}
+
+/// The way into the kernel and onto the wire.
+pub(super) struct Executor {
+    /// The virtual addresses and what the kernel has of them.
+    pub(super) addresses: Addresses,
+    sender: SendSocket,
+    frames: SendBatch,
+    commands: CommandSocket,
+    /// Which entry a sequence number of a waiting request is about, if it is still in the table.
+    asked: Vec<(u32, Option<usize>)>,
+    /// IPv4 identification of the next advert of each instance.
+    identification: Vec<u16>,
+    notes: Vec<Action>,
+    /// The next gratuitous ARP may go out from here on.
+    announce_at: Instant,
+    /// The next refresh of the addresses that have a lease.
+    renew_at: Instant,
+    /// Where the round of announcements stands.
+    cursor: usize,
+    /// Frames that the kernel did not take.
+    pub(super) send_errors: u64,
+}
+
+impl Executor {
+    /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
+    pub(super) fn new(addresses: Addresses, instances: usize) -> Result<Self, Error> {
+        let entries = addresses.entries().len();
+        Ok(Self {
+            sender: SendSocket::open()?,
+            frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
+            commands: CommandSocket::open()?,
+            asked: Vec::with_capacity(entries),
+            identification: vec![0; instances],
+            notes: Vec::with_capacity(instances * limits::NOTES),
+            announce_at: Instant::NEVER,
+            renew_at: Instant::NEVER,
+            cursor: 0,
+            send_errors: 0,
+            addresses,
+        })
+    }
+
+    /// Puts one action into its batch.
+    pub(super) fn execute(&mut self, action: Action, context: &Context<'_>) {
+        match action {
+            Action::Advert(id, priority) => self.advert(id, priority, context),
+            Action::AddAddresses(id) => self.add_addresses(id, context),
+            Action::RemoveAddresses(id) => self.remove_addresses(id, context),
+            Action::Announce(id, rounds) => {
+                self.addresses.owe(id, rounds);
+                self.announce_at = self.announce_at.min(Instant::ZERO);
+            }
+            Action::StateChanged(..) | Action::Warn(..) => self.notes.push(action),
+        }
+    }
+
+    /// Sends what the actions of this wakeup have gathered.
+    pub(super) fn flush(&mut self, now: Instant, context: &Context<'_>) {
+        self.send_frames();
+        self.send_requests(context);
+        if now >= self.announce_at {
+            self.announce(now, context);
+        }
+        if now >= self.renew_at {
+            self.renew_leases(now, context);
+        }
+        for note in self.notes.drain(..) {
+            tell(note, context);
+        }
+    }
+
+    /// After a reload: the new table, and the addresses that no instance has any more.
+    pub(super) fn replace(
+        &mut self,
+        addresses: Addresses,
+        matches: &[Option<Id>],
+        given_up: &[Entry],
+        links: &Links,
+    ) {
+        self.addresses = addresses;
+        self.cursor = 0;
+        self.renew_at = Instant::ZERO;
+        let old = core::mem::take(&mut self.identification);
+        self.identification = matches
+            .iter()
+            .map(|m| m.map_or(0, |id| old[id.index()]))
+            .collect();
+        self.notes.reserve(matches.len() * limits::NOTES);
+        for entry in given_up {
+            let Some(ifindex) = links.get(entry.link).ifindex() else {
+                continue;
+            };
+            let batch = self.commands.batch();
+            let sequence = addr::delete(batch, ifindex, entry.address, entry.prefix_len);
+            self.asked.push((sequence, None));
+        }
+    }
+
+    /// After a reload: the addresses of one instance as its state asks for.
+    pub(super) fn adopt(&mut self, id: Id, active: bool, context: &Context<'_>) {
+        if !active {
+            return self.remove_addresses(id, context);
+        }
+        let rounds = context.instance(id).settings.announce.master_repeat;
+        for index in self.addresses.of(id) {
+            let entry = self.addresses.get_mut(index);
+            if !entry.present {
+                entry.owed = rounds;
+                self.announce_at = Instant::ZERO;
+            }
+        }
+        self.add_addresses(id, context);
+    }
+
+    /// The netlink port that news of our own changes carry.
+    pub(super) fn port(&self) -> Result<u32, Error> {
+        self.commands.port()
+    }
+
+    /// When [`Executor::flush`] has something to do on its own account.
+    pub(super) fn poll_at(&self) -> Instant {
+        self.announce_at.min(self.renew_at)
+    }
+
+    fn advert(&mut self, id: Id, priority: u8, context: &Context<'_>) {
+        let kernel = context
+            .links
+            .get(context.link_of[id.index()])
+            .kernel
+            .as_ref();
+        let (Some(kernel), Some(repr)) = (kernel, context.router.advert(id, priority)) else {
+            return;
+        };
+        let (IpAddr::V4(source), IpAddr::V4(destination)) = (repr.source, repr.destination) else {
+            return;
+        };
+        let identification = &mut self.identification[id.index()];
+        *identification = identification.wrapping_add(1);
+        let header = Ipv4Header {
+            source_mac: kernel.mac,
+            destination_mac: frame::multicast_mac(destination),
+            source,
+            destination,
+            ttl: frame::TTL,
+            identification: *identification,
+            payload_len: repr.buffer_len(),
+        };
+        self.push_frame(kernel.ifindex, |buf| {
+            repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
+            frame::emit_ipv4(buf, &header)
+        });
+    }
+
+    fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {
+        if !self.frames.has_room() {
+            self.send_frames();
+        }
+        let pushed = self.frames.push(ifindex, write);
+        debug_assert!(pushed, "an empty batch has room for one frame");
+    }
+
+    fn send_frames(&mut self) {
+        let errors = &mut self.send_errors;
+        self.frames.flush(&self.sender, |_, errno| {
+            *errors += 1;
+            log::debug!("a frame was not sent: {}", errno.desc());
+        });
+    }
+
+    fn add_addresses(&mut self, id: Id, context: &Context<'_>) {
+        for index in self.addresses.of(id) {
+            let entry = self.addresses.get_mut(index);
+            entry.wanted = true;
+            let Some(ifindex) = context.links.get(entry.link).ifindex() else {
+                continue;
+            };
+            if entry.present || entry.foreign {
+                continue;
+            }
+            entry.present = true;
+            if entry.lease.is_some() {
+                self.renew_at = Instant::ZERO;
+            }
+            let sequence = addr::add(
+                self.commands.batch(),
+                &new_address(entry, ifindex),
+                Existing::Refuse,
+            );
+            self.asked.push((sequence, Some(index)));
+        }
+    }
+
+    /// The dead-man lease: several refreshes in the time of the shortest one, so that the kernel
+    /// removes an address only when this daemon is killed, hangs or is stopped.
+    fn renew_leases(&mut self, now: Instant, context: &Context<'_>) {
+        let mut shortest = u32::MAX;
+        for index in 0..self.addresses.entries().len() {
+            let entry = self.addresses.get_mut(index);
+            let outdated = core::mem::take(&mut entry.outdated_lease);
+            let ours = entry.wanted && entry.present && !entry.foreign;
+            if !ours || entry.lease.is_none() && !outdated {
+                continue;
+            }
+            shortest = shortest.min(entry.lease.unwrap_or(u32::MAX));
+            if let Some(ifindex) = context.links.get(entry.link).ifindex() {
+                let new = new_address(entry, ifindex);
+                let sequence = addr::add(self.commands.batch(), &new, Existing::Replace);
+                self.asked.push((sequence, Some(index)));
+            }
+        }
+        self.renew_at = match shortest {
+            u32::MAX => Instant::NEVER,
+            secs => now + Duration::from_micros(u64::from(secs) * 1_000_000 / limits::RENEWALS),
+        };
+        self.send_requests(context);
+    }
+
+    fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
+        for index in self.addresses.of(id) {
+            let entry = self.addresses.get_mut(index);
+            entry.wanted = false;
+            entry.owed = 0;
+            if !entry.present || entry.foreign {
+                continue;
+            }
+            entry.present = false;
+            let Some(ifindex) = context.links.get(entry.link).ifindex() else {
+                continue;
+            };
+            let sequence = addr::delete(
+                self.commands.batch(),
+                ifindex,
+                entry.address,
+                entry.prefix_len,
+            );
+            self.asked.push((sequence, Some(index)));
+        }
+    }
+
+    fn send_requests(&mut self, context: &Context<'_>) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let (addresses, asked) = (&mut self.addresses, &self.asked);
+        let sent = self.commands.send();
+        let answered = self.commands.receive(|message| {
+            if let Content::Ack(ack) = Content::parse(&message)
+                && ack.errno != 0
+                && let Ok(at) = asked.binary_search_by_key(&ack.sequence, |(s, _)| *s)
+                && let Some(index) = asked[at].1
+            {
+                let errno = Errno::from_raw(ack.errno);
+                failed(addresses.get_mut(index), errno, context);
+            }
+        });
+        self.asked.clear();
+        if let Err(error) = sent.and(answered) {
+            log::error!("addresses may not have been changed: {error}");
+        }
+    }
+
+    /// Gratuitous ARPs, round by round over all addresses that are owed some, bounded a wakeup.
+    fn announce(&mut self, now: Instant, context: &Context<'_>) {
+        let gap = context.config.globals.garp_interval;
+        let budget = if gap.is_zero() {
+            limits::ANNOUNCEMENTS
+        } else {
+            1
+        };
+        let count = self.addresses.entries().len();
+        let (mut sent, mut idle) = (0, 0);
+        while sent < budget && idle < count {
+            self.cursor = (self.cursor + 1) % count;
+            if self.addresses.get_mut(self.cursor).owed == 0 {
+                idle += 1;
+                continue;
+            }
+            idle = 0;
+            sent += 1;
+            self.announce_one(self.cursor, context);
+        }
+        self.send_frames();
+        let more = self.addresses.entries().iter().any(|e| e.owed > 0);
+        self.announce_at = if more { now + gap } else { Instant::NEVER };
+    }
+
+    fn announce_one(&mut self, index: usize, context: &Context<'_>) {
+        let entry = self.addresses.get_mut(index);
+        entry.owed -= 1;
+        let Entry {
+            instance,
+            link,
+            address,
+            ..
+        } = *entry;
+        let kernel = context.links.get(link).kernel.as_ref();
+        let (Some(kernel), IpAddr::V4(address)) = (kernel, address) else {
+            return;
+        };
+        if context.router.instance(instance).state() != State::Active {
+            return;
+        }
+        for form in forms(context.instance(instance).garp_mode) {
+            self.push_frame(kernel.ifindex, |buf| {
+                frame::emit_garp(buf, kernel.mac, address, *form)
+            });
+        }
+    }
+}
+
+fn forms(mode: GarpMode) -> &'static [GarpForm] {
+    match mode {
+        GarpMode::Request => &[GarpForm::Request],
+        GarpMode::Reply => &[GarpForm::Reply],
+        GarpMode::Both => &[GarpForm::Request, GarpForm::Reply],
+    }
+}
+
+fn new_address(entry: &Entry, ifindex: u32) -> NewAddress<'_> {
+    NewAddress {
+        scope: entry.scope,
+        label: entry.label.as_deref(),
+        broadcast: entry.broadcast,
+        protocol: Some(IFA_PROTO_VIPD),
+        valid_secs: entry.lease,
+        ..NewAddress::plain(ifindex, entry.address, entry.prefix_len)
+    }
+}
+
+/// A request about one address was refused.
+fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
+    let Entry {
+        address,
+        prefix_len,
+        wanted,
+        ..
+    } = *entry;
+    let interface = &context.links.get(entry.link).name;
+    match errno {
+        Errno::EEXIST => {
+            entry.foreign = true;
+            log::warn!(
+                "{address}/{prefix_len} on {interface} was added by somebody else, so it is left alone \
+                 and will not be removed: delete it there if vipd is to manage it"
+            );
+        }
+        // It has gone already, or its interface has: the event tells the rest.
+        Errno::EADDRNOTAVAIL | Errno::ENODEV => entry.present = false,
+        _ if wanted => {
+            entry.present = false;
+            log::error!(
+                "{address}/{prefix_len} could not be added to {interface}: {}; clients cannot reach it \
+                 through this router",
+                errno.desc()
+            );
+        }
+        _ => log::error!(
+            "{address}/{prefix_len} could not be removed from {interface}: {}; remove it with \
+             `ip address del`",
+            errno.desc()
+        ),
+    }
+}
+
+fn tell(note: Action, context: &Context<'_>) {
+    match note {
+        Action::StateChanged(id, change) => {
+            let instance = context.instance(id);
+            let bridge = match change.reason {
+                Reason::Held(Hold::BridgePort(index)) => interface_name(index),
+                _ => None,
+            };
+            log::info!(
+                "{}",
+                Transition {
+                    instance,
+                    change,
+                    bridge: bridge.as_deref()
+                }
+            );
+        }
+        Action::Warn(id, warning) => {
+            log::warn!(
+                "{}",
+                Hint {
+                    instance: context.instance(id),
+                    warning
+                }
+            );
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,161 @@
+//! What the kernel tells of interfaces and addresses, taken into the tables.
+
+use crate::limits;
+use crate::netlink::parse::Message;
+use crate::netlink::{Content, addr, link};
+use crate::sys::error::Error;
+use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
+use crate::vrrp::action::Id;
+
+use super::addresses::Addresses;
+use super::links::{Address, Kernel as LinkKernel, Links};
+
+/// The event socket, and how to ask for everything again.
+pub(super) struct Kernel {
+    events: EventSocket,
+    dumps: CommandSocket,
+    /// The netlink port of the executor's socket: news of our own doing carry it.
+    own_port: u32,
+}
+
+impl Kernel {
+    /// Events flow from here on; dump after this, so that nothing falls in between.
+    pub(super) fn open() -> Result<Self, Error> {
+        Ok(Self {
+            events: EventSocket::open()?,
+            dumps: CommandSocket::open()?,
+            own_port: 0,
+        })
+    }
+
+    /// Tells which changes are our own.
+    pub(super) fn own_port(&mut self, port: u32) {
+        self.own_port = port;
+    }
+
+    /// For the poll set.
+    pub(super) fn events(&self) -> &EventSocket {
+        &self.events
+    }
+
+    /// Asks the kernel for all interfaces and addresses; again if they change meanwhile.
+    pub(super) fn dump(&mut self, links: &mut Links) -> Result<(), Error> {
+        for _ in 0..limits::DUMPS {
+            links.forget();
+            let first = self
+                .dumps
+                .dump(link::dump, |message| take_link(&message, links))?;
+            let second = self.dumps.dump(addr::dump, |message| {
+                if let Content::Address(address) = Content::parse(&message)
+                    && let Some(slot) = links.by_index(address.index)
+                {
+                    links.address_added(slot, table_address(&address));
+                }
+            })?;
+            if (first, second) == (Dump::Complete, Dump::Complete) {
+                break;
+            }
+        }
+        // If it never stood still, the events that wait tell the rest.
+        Ok(())
+    }
+
+    /// Reads the events that wait. An overrun is answered by a bigger buffer and a new dump.
+    pub(super) fn read(
+        &mut self,
+        links: &mut Links,
+        addresses: &mut Addresses,
+        lost: &mut Vec<Id>,
+    ) {
+        let own_port = self.own_port;
+        let result = self.events.receive(limits::EVENTS, |message| {
+            take(&message, message.port == own_port, links, addresses, lost);
+        });
+        match result {
+            Ok(Events::Drained | Events::More) => {}
+            Ok(Events::Overrun) => self.start_over(links, addresses, lost),
+            Err(error) => log::error!("{error}"),
+        }
+    }
+
+    fn start_over(&mut self, links: &mut Links, addresses: &mut Addresses, lost: &mut Vec<Id>) {
+        log::warn!(
+            "the kernel had more events than its buffer holds and dropped some; the buffer is doubled \
+             and everything is compared again"
+        );
+        if let Err(error) = self.events.grow() {
+            log::warn!("{error}");
+        }
+        match self.dump(links) {
+            Ok(()) => addresses.reconcile(links, false, |id| lost.push(id)),
+            Err(error) => log::error!("interfaces cannot be listed: {error}"),
+        }
+    }
+}
+
+fn take_link(message: &Message<'_>, links: &mut Links) {
+    if let Content::Link(link) = Content::parse(message) {
+        let bridge = link.master.filter(|_| link.is_bridge_port());
+        let kernel = LinkKernel {
+            ifindex: link.index,
+            mac: link.mac.unwrap_or_default(),
+            up: link.is_up() && link.is_running(),
+            bridge,
+            addresses: Vec::new(),
+        };
+        links.appeared(link.name, kernel);
+    }
+}
+
+fn take(
+    message: &Message<'_>,
+    own: bool,
+    links: &mut Links,
+    addresses: &mut Addresses,
+    lost: &mut Vec<Id>,
+) {
+    match Content::parse(message) {
+        Content::Link(link) => {
+            let before = links.by_index(link.index);
+            take_link(message, links);
+            // A new index or a new name: what was on the old interface is gone.
+            for slot in before
+                .into_iter()
+                .filter(|slot| links.get(*slot).ifindex() != Some(link.index))
+            {
+                addresses.interface_gone(slot);
+            }
+        }
+        Content::LinkGone(link) => {
+            if let Some(slot) = links.by_index(link.index) {
+                links.vanished(link.index);
+                addresses.interface_gone(slot);
+            }
+        }
+        Content::Address(address) => {
+            if let Some(slot) = links.by_index(address.index) {
+                links.address_added(slot, table_address(&address));
+                if !own {
+                    addresses.added(slot, &table_address(&address));
+                }
+            }
+        }
+        Content::AddressGone(address) => {
+            if let Some(slot) = links.by_index(address.index) {
+                links.address_removed(slot, address.address, address.prefix_len);
+                if !own {
+                    lost.extend(addresses.removed(slot, address.address, address.prefix_len));
+                }
+            }
+        }
+        Content::Ack(_) | Content::Done(_) | Content::Other => {}
+    }
+}
+
+fn table_address(address: &addr::Address<'_>) -> Address {
+    Address {
+        address: address.address,
+        prefix_len: address.prefix_len,
+        proto: address.protocol.unwrap_or(0),
+    }
+}

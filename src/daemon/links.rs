@@ -1,0 +1,206 @@
+//! What the kernel says about the interfaces that the configuration names.
+
+use core::net::IpAddr;
+
+use crate::vrrp::instance::LinkState;
+
+/// A place in [`Links`]; the core's `Received::link`.
+pub(super) type Slot = u16;
+
+/// One interface of the configuration, whether it exists or not.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The name in the configuration.
+    pub(super) name: String,
+    /// What the kernel says; none while there is no such interface.
+    pub(super) kernel: Option<Kernel>,
+}
+
+/// An interface that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kernel {
+    /// Its index, new each time the interface is made.
+    pub(super) ifindex: u32,
+    /// Its MAC address.
+    pub(super) mac: [u8; 6],
+    /// Set up, and with carrier.
+    pub(super) up: bool,
+    /// The bridge that it is a port of.
+    pub(super) bridge: Option<u32>,
+    /// Its addresses, in the kernel's order.
+    pub(super) addresses: Vec<Address>,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// The address.
+    pub(super) address: IpAddr,
+    /// Its prefix length.
+    pub(super) prefix_len: u8,
+    /// IFA_PROTO: who put it there; 0 if nobody says.
+    pub(super) proto: u8,
+}
+
+/// The table of the interfaces, in the order in which the configuration names them.
+#[derive(Debug, Default)]
+pub(super) struct Links(Vec<Link>);
+
+impl Links {
+    /// The slot of interface `name`, made if there is none.
+    pub(super) fn slot(&mut self, name: &str) -> Slot {
+        let known = self.0.iter().position(|link| link.name == name);
+        known.unwrap_or_else(|| {
+            self.0.push(Link {
+                name: name.to_owned(),
+                kernel: None,
+            });
+            self.0.len() - 1
+        }) as Slot
+    }
+
+    /// One interface.
+    pub(super) fn get(&self, slot: Slot) -> &Link {
+        &self.0[usize::from(slot)]
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Link)> {
+        self.0.iter().enumerate().map(|(i, link)| (i as Slot, link))
+    }
+
+    /// The slot of the interface that has this index now.
+    pub(super) fn by_index(&self, ifindex: u32) -> Option<Slot> {
+        let has = |link: &Link| link.kernel.as_ref().is_some_and(|k| k.ifindex == ifindex);
+        self.0.iter().position(has).map(|i| i as Slot)
+    }
+
+    /// Forgets what the kernel said, before a new dump.
+    pub(super) fn forget(&mut self) {
+        self.0.iter_mut().for_each(|link| link.kernel = None);
+    }
+
+    /// RTM_NEWLINK: an interface is there, or has changed.
+    pub(super) fn appeared(&mut self, name: &str, news: Kernel) {
+        // A renamed interface is gone under its old name.
+        if let Some(old) = self.by_index(news.ifindex)
+            && self.get(old).name != name
+        {
+            self.0[usize::from(old)].kernel = None;
+        }
+        let Some(link) = self.0.iter_mut().find(|link| link.name == name) else {
+            return;
+        };
+        match &mut link.kernel {
+            Some(kernel) if kernel.ifindex == news.ifindex => {
+                let addresses = core::mem::take(&mut kernel.addresses);
+                *kernel = Kernel { addresses, ..news };
+            }
+            kernel => *kernel = Some(news),
+        }
+    }
+
+    /// RTM_DELLINK: an interface is gone.
+    pub(super) fn vanished(&mut self, ifindex: u32) {
+        if let Some(slot) = self.by_index(ifindex) {
+            self.0[usize::from(slot)].kernel = None;
+        }
+    }
+
+    /// RTM_NEWADDR.
+    pub(super) fn address_added(&mut self, slot: Slot, address: Address) {
+        let Some(kernel) = &mut self.0[usize::from(slot)].kernel else {
+            return;
+        };
+        let same =
+            |a: &&mut Address| a.address == address.address && a.prefix_len == address.prefix_len;
+        match kernel.addresses.iter_mut().find(same) {
+            Some(known) => *known = address,
+            None => kernel.addresses.push(address),
+        }
+    }
+
+    /// RTM_DELADDR.
+    pub(super) fn address_removed(&mut self, slot: Slot, address: IpAddr, prefix_len: u8) {
+        let Some(kernel) = &mut self.0[usize::from(slot)].kernel else {
+            return;
+        };
+        kernel
+            .addresses
+            .retain(|a| a.address != address || a.prefix_len != prefix_len);
+    }
+}
+
+impl Link {
+    /// What the core is told: up with the first address that may be a source, or why not.
+    pub(super) fn state(&self, may_be_source: impl Fn(&Address) -> bool) -> LinkState {
+        let Some(kernel) = &self.kernel else {
+            return LinkState::Absent;
+        };
+        match kernel.bridge {
+            Some(bridge) => LinkState::BridgePort(bridge),
+            None if !kernel.up => LinkState::Down,
+            None => {
+                let source = kernel.addresses.iter().find(|a| may_be_source(a));
+                LinkState::Up(source.map(|a| a.address))
+            }
+        }
+    }
+
+    /// The interface's index while it exists.
+    pub(super) fn ifindex(&self) -> Option<u32> {
+        self.kernel.as_ref().map(|k| k.ifindex)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kernel(ifindex: u32) -> Kernel {
+        Kernel {
+            ifindex,
+            mac: [2, 0, 0, 0, 0, 1],
+            up: true,
+            bridge: None,
+            addresses: Vec::new(),
+        }
+    }
+
+    fn address(text: &str) -> Address {
+        Address {
+            address: text.parse().expect("an address"),
+            prefix_len: 24,
+            proto: 0,
+        }
+    }
+
+    #[test]
+    fn an_interface_that_is_made_again_starts_without_addresses() {
+        let mut links = Links::default();
+        let slot = links.slot("eth0");
+        links.appeared("eth0", kernel(3));
+        links.address_added(slot, address("10.0.0.1"));
+        links.appeared("eth0", kernel(3));
+        assert_eq!(
+            links.get(slot).state(|_| true),
+            LinkState::Up(Some("10.0.0.1".parse().expect("an address")))
+        );
+        links.appeared("eth0", kernel(7));
+        assert_eq!(links.get(slot).state(|_| true), LinkState::Up(None));
+        links.vanished(3);
+        assert_eq!(links.get(slot).ifindex(), Some(7));
+        links.vanished(7);
+        assert_eq!(links.get(slot).state(|_| true), LinkState::Absent);
+    }
+
+    #[test]
+    fn a_renamed_interface_is_gone_under_its_old_name() {
+        let mut links = Links::default();
+        let (old, new) = (links.slot("eth0"), links.slot("lan0"));
+        links.appeared("eth0", kernel(3));
+        links.appeared("lan0", kernel(3));
+        assert_eq!(links.get(old).ifindex(), None);
+        assert_eq!(links.get(new).ifindex(), Some(3));
+    }
+}

@@ -1,0 +1,123 @@
+//! What the operator reads: one line that says what happened, why, and what to do about it.
+
+use core::fmt;
+
+use crate::config::model::Instance;
+use crate::vrrp::action::{Change, Hold, Reason, Warning};
+use crate::vrrp::counters::{Counters, Drops};
+use crate::vrrp::types::State;
+
+/// A transition as a line of the log.
+pub(super) struct Transition<'a> {
+    /// Whose.
+    pub(super) instance: &'a Instance,
+    /// What happened.
+    pub(super) change: Change,
+    /// The name of the bridge that the interface is a port of, if the reason is that.
+    pub(super) bridge: Option<&'a str>,
+}
+
+impl fmt::Display for Transition<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Instance {
+            name, interface, ..
+        } = self.instance;
+        let Change { from, to, reason } = self.change;
+        match (from, to) {
+            (State::Initialize, State::Initialize) => write!(f, "{name}: waiting in {to}: ")?,
+            _ => write!(f, "{name}: {from} -> {to}: ")?,
+        }
+        match (reason, self.bridge) {
+            (Reason::Held(Hold::BridgePort(_)), Some(bridge)) => write!(
+                f,
+                "{interface} is a port of bridge {bridge} and receives nothing itself; \
+                 write `interface {bridge}`"
+            ),
+            (Reason::Held(Hold::Stopped), _) => reason.fmt(f),
+            (Reason::Held(_) | Reason::Ready, _) => write!(f, "{interface}: {reason}"),
+            _ => reason.fmt(f),
+        }
+    }
+}
+
+/// A warning as a line of the log.
+pub(super) struct Hint<'a> {
+    /// Whose.
+    pub(super) instance: &'a Instance,
+    /// What is wrong on the wire.
+    pub(super) warning: Warning,
+}
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Instance {
+            name,
+            interface,
+            settings,
+            ..
+        } = self.instance;
+        match self.warning {
+            Warning::Dropped { reason, source } => write!(
+                f,
+                "{name}: adverts of {source} on {interface} are dropped ({}): {}",
+                reason.name(),
+                reason.remedy()
+            ),
+            Warning::ForeignVrid {
+                source,
+                vrid,
+                address,
+            } => write!(
+                f,
+                "{name}: {source} on {interface} announces our address {address} under VRID {vrid}, \
+                 ours is {}: both routers may hold it at once; write the same `virtual_router_id` on both",
+                settings.vrid
+            ),
+            Warning::Interval { source, theirs } => write!(
+                f,
+                "{name}: {source} advertises every {theirs}, we every {}; while it is Active its interval \
+                 counts: write the same `advert_int` on both",
+                settings.advert_interval
+            ),
+            Warning::Addresses { source, count } => write!(
+                f,
+                "{name}: {source} announces {count} address(es) that are not our list of {}; \
+                 write the same `virtual_ipaddress` on both",
+                settings.addresses.len()
+            ),
+        }
+    }
+}
+
+/// The counters of an instance as words of a line.
+pub(super) struct Numbers<'a>(pub(super) &'a Counters);
+
+impl fmt::Display for Numbers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters {
+            sent,
+            received,
+            became_active,
+            addresses_lost,
+            drops,
+            ..
+        } = self.0;
+        write!(
+            f,
+            "sent={sent} received={received} became_active={became_active} \
+             addresses_lost={addresses_lost} drops:{}",
+            Dropped(drops)
+        )
+    }
+}
+
+/// The drop counters that are not zero as words of a line.
+pub(super) struct Dropped<'a>(pub(super) &'a Drops);
+
+impl fmt::Display for Dropped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .occurred()
+            .try_for_each(|(reason, count)| write!(f, " {}={count}", reason.name()))
+    }
+}

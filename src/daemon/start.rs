@@ -1,0 +1,251 @@
+//! The way to a running daemon: lock, sockets, what an earlier one left behind, the journal.
+
+use core::fmt;
+use std::path::Path;
+
+use crate::config::model::{Config, Instance};
+use crate::netlink::addr;
+use crate::sys::clock;
+use crate::sys::error::Error;
+use crate::sys::lock::{self, LockError, PidLock};
+use crate::sys::netlink::CommandSocket;
+use crate::sys::poll::Poll;
+use crate::sys::signal::{self, Signal, Signals};
+use crate::sys::timer::Timer;
+use crate::vrrp::action::Id;
+use crate::vrrp::instance::LinkState;
+use crate::vrrp::router::{Router, Spec};
+use crate::vrrp::types::PRIORITY_OWNER;
+
+use super::Daemon;
+use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
+use super::ears::Ears;
+use super::executor::Executor;
+use super::journal::{Journal, Line};
+use super::kernel::Kernel;
+use super::links::{Links, Slot};
+
+/// Signals that the daemon answers.
+const SIGNALS: &[Signal] = &[
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+];
+/// The sockets in the poll set besides those of the interfaces.
+const FIXED_SOCKETS: usize = 3;
+
+/// Why the daemon cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Another process has the runtime directory, or it cannot be had.
+    Lock(LockError),
+    /// A system call failed.
+    System(Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lock(error) => error.fmt(f),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<LockError> for StartError {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
+    }
+}
+
+impl From<Error> for StartError {
+    fn from(error: Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Daemon {
+    /// Everything up to the first wait; `path` is the file that `config` was read from: afterwards the daemon listens, and nothing of an earlier
+    /// one is left in the kernel.
+    pub fn start(config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+        lock::create_runtime_dir(runtime_dir)?;
+        let lock = PidLock::take(runtime_dir)?;
+        let signals = Signals::block(SIGNALS)?;
+        signal::ignore_pipe()?;
+        let mut kernel = Kernel::open()?;
+        let mut links = Links::default();
+        let link_of: Vec<Slot> = config
+            .instances
+            .iter()
+            .map(|i| links.slot(&i.interface))
+            .collect();
+        let mut addresses = tables(&config, &mut links);
+        let journal = Journal::new(runtime_dir);
+        let left = journal
+            .read()
+            .map_err(|e| journal_error(&journal, "read", &e))?;
+        left.iter().for_each(|line| {
+            links.slot(&line.interface);
+        });
+        kernel.dump(&mut links)?;
+        clean_up(&left, &mut links, &addresses)?;
+        addresses.reconcile(&links, true, |_| {});
+        warn_of_foreign(&config, &links, &addresses);
+        let lines = journal_lines(&links, &addresses);
+        journal
+            .write(&lines)
+            .map_err(|e| journal_error(&journal, "write", &e))?;
+
+        let now = clock::now();
+        let specs = specs(&config, &link_of);
+        let globals = &config.globals;
+        let router = Router::new(
+            specs,
+            globals.mcast_group4.into(),
+            globals.startup_delay,
+            now,
+        );
+        let executor = Executor::new(addresses, config.instances.len())?;
+        kernel.own_port(executor.port()?);
+        let ears = Ears::new(globals.mcast_group4, link_of.iter().copied());
+        let mut daemon = Self {
+            reported: vec![LinkState::Unknown; config.instances.len()],
+            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity()),
+            timer: Timer::new()?,
+            lost: Vec::with_capacity(config.instances.len()),
+            config,
+            path: path.to_owned(),
+            journal,
+            router,
+            links,
+            link_of,
+            executor,
+            kernel,
+            ears,
+            signals,
+            _lock: lock,
+        };
+        daemon.report_links(now);
+        Ok(daemon)
+    }
+}
+
+/// What the core needs of the configuration.
+pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
+    let spec = |(instance, link): (&Instance, &Slot)| Spec {
+        link: *link,
+        settings: instance.settings.clone(),
+    };
+    config.instances.iter().zip(link_of).map(spec).collect()
+}
+
+/// The virtual addresses of the configuration, and a slot for each interface they are on.
+pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
+    let mut addresses = Addresses::default();
+    for (index, instance) in config.instances.iter().enumerate() {
+        let entries = instance.vips.iter().map(|vip| Entry {
+            instance: Id(index as u16),
+            link: links.slot(vip.dev.as_deref().unwrap_or(&instance.interface)),
+            address: vip.address,
+            prefix_len: vip.prefix_len,
+            scope: vip.scope,
+            label: vip.label.clone(),
+            broadcast: vip.broadcast,
+            lease: instance.address_lease.map(|lease| lease.as_secs() as u32),
+            outdated_lease: false,
+            wanted: false,
+            present: false,
+            foreign: false,
+            owed: 0,
+        });
+        addresses.push_instance(entries);
+    }
+    addresses
+}
+
+/// Removes what an earlier daemon put into the kernel: what its journal names, and the addresses
+/// of this configuration that carry our mark.
+fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(), Error> {
+    let mut commands = CommandSocket::open()?;
+    let mut gone = Vec::new();
+    for (slot, link) in links.iter() {
+        let Some(kernel) = &link.kernel else { continue };
+        for found in &kernel.addresses {
+            let journaled = left.iter().any(|l| {
+                l.interface == link.name
+                    && l.address == found.address
+                    && l.prefix_len == found.prefix_len
+            });
+            let marked = found.proto == IFA_PROTO_VIPD;
+            let ours = journaled && (marked || found.proto == 0)
+                || marked && addresses.is_virtual(slot, &found.address);
+            if ours {
+                log::warn!(
+                    "{}/{} on {} was left by an earlier vipd; it is removed",
+                    found.address,
+                    found.prefix_len,
+                    link.name
+                );
+                addr::delete(
+                    commands.batch(),
+                    kernel.ifindex,
+                    found.address,
+                    found.prefix_len,
+                );
+                gone.push((slot, found.address, found.prefix_len));
+            }
+        }
+    }
+    if !gone.is_empty() {
+        commands.send()?;
+        commands.receive(|_| {})?;
+    }
+    for (slot, address, prefix_len) in gone {
+        links.address_removed(slot, address, prefix_len);
+    }
+    Ok(())
+}
+
+/// A virtual address that the interface has anyway is the owner's, or a mistake.
+fn warn_of_foreign(config: &Config, links: &Links, addresses: &Addresses) {
+    for entry in addresses.entries().iter().filter(|e| e.foreign) {
+        let instance = &config.instances[entry.instance.index()];
+        if instance.settings.priority < PRIORITY_OWNER {
+            log::warn!(
+                "{}: {} is already an address of {}, so this router answers for it as Backup too: \
+                 remove it from the interface, or write `priority 255` if this router owns it",
+                instance.name,
+                entry.address,
+                links.get(entry.link).name
+            );
+        }
+    }
+}
+
+/// What a killed daemon might leave behind.
+pub(super) fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
+    let line = |entry: &Entry| Line {
+        interface: links.get(entry.link).name.clone(),
+        address: entry.address,
+        prefix_len: entry.prefix_len,
+    };
+    addresses
+        .entries()
+        .iter()
+        .filter(|e| !e.foreign)
+        .map(line)
+        .collect()
+}
+
+fn journal_error(journal: &Journal, operation: &'static str, error: &std::io::Error) -> Error {
+    Error::from_io(
+        if operation == "read" {
+            "read journal"
+        } else {
+            "write journal"
+        },
+        &journal.path().display().to_string(),
+        error,
+    )
+}

@@ -1,0 +1,41 @@
+//! Every fixed capacity, in one place. Running over one is a configuration error that names it,
+//! or, on the wire, a counted drop.
+
+use crate::time::Duration;
+
+/// Virtual routers of one daemon.
+pub const INSTANCES: usize = 1024;
+/// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 §5.2.5).
+pub const ADDRESSES: usize = 255;
+/// Speakers that one instance remembers; the one heard longest ago makes room.
+pub const SPEAKERS: usize = 4;
+/// Actions of one input to one instance.
+pub const ACTIONS: usize = 8;
+/// Searches for our addresses in other people's adverts, each second.
+pub const SEARCHES_PER_SECOND: u8 = 32;
+/// One warning of a kind and instance in this time.
+pub const WARN_PERIOD: Duration = Duration::from_secs(300);
+/// One warning of all instances in this time.
+pub const WARN_GAP: Duration = Duration::from_secs(1);
+/// The first wait between two restorations of an address that somebody else removes.
+pub const RESTORE_GAP_MIN: Duration = Duration::from_millis(100);
+/// The longest such wait.
+pub const RESTORE_GAP_MAX: Duration = Duration::from_secs(10);
+/// Frames of one `sendmmsg`.
+pub const SEND_FRAMES: usize = 64;
+/// Bytes of the frames of one `sendmmsg`.
+pub const SEND_BYTES: usize = 8 * 1024;
+/// Log lines of one instance in one wakeup, for the size of their buffer.
+pub const NOTES: usize = 4;
+/// Gratuitous ARPs of one wakeup.
+pub const ANNOUNCEMENTS: usize = 256;
+/// Frames that one socket may hand in a wakeup.
+pub const RECEIVE_FRAMES: usize = 32;
+/// A timer that fires so late means that the machine stood still.
+pub const LATE: Duration = Duration::from_millis(10);
+/// Netlink datagrams of one wakeup.
+pub const EVENTS: usize = 64;
+/// Attempts at a dump of interfaces that do not stand still.
+pub const DUMPS: usize = 5;
+/// Refreshes of an address within its lease.
+pub const RENEWALS: u64 = 3;

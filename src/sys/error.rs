@@ -1,0 +1,116 @@
+//! A failed system call: what was tried, on what, and the errno.
+
+use core::fmt;
+
+use nix::errno::Errno;
+
+/// How many bytes of the subject are kept.
+const SUBJECT_LEN: usize = 80;
+
+/// A failed system call. Made without the heap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What was tried, as a verb: "bind packet socket".
+    pub operation: &'static str,
+    /// The interface or the path; empty if there is none.
+    pub subject: heapless::String<SUBJECT_LEN, u8>,
+    /// Why it failed.
+    pub errno: Errno,
+}
+
+impl Error {
+    /// `operation` on `subject` failed with `errno`; a long subject is cut.
+    pub fn new(operation: &'static str, subject: &str, errno: Errno) -> Self {
+        let mut kept = heapless::String::new();
+        for character in subject.chars() {
+            if kept.push(character).is_err() {
+                break;
+            }
+        }
+        Self {
+            operation,
+            subject: kept,
+            errno,
+        }
+    }
+
+    /// `operation` failed with the errno of an error of the standard library.
+    pub fn from_io(operation: &'static str, subject: &str, error: &std::io::Error) -> Self {
+        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        Self::new(operation, subject, errno)
+    }
+
+    /// What the operator can do, where it is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        Some(match self.errno {
+            Errno::EPERM | Errno::EACCES => {
+                "run vipd as root, or with CAP_NET_RAW and CAP_NET_ADMIN"
+            }
+            Errno::EMFILE | Errno::ENFILE => "raise the limit of open files (ulimit -n)",
+            Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT => {
+                "the kernel lacks this kind of socket: load or build its module"
+            }
+            Errno::EROFS | Errno::ENOSPC => "choose another --runtime-dir",
+            _ => return None,
+        })
+    }
+}
+
+/// One line: `bind packet socket on eth0: Operation not permitted (EPERM); run vipd as root, …`.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.operation)?;
+        if !self.subject.is_empty() {
+            write!(f, " on {}", self.subject)?;
+        }
+        write!(f, ": {} ({:?})", self.errno.desc(), self.errno)?;
+        match self.remedy() {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Names the operation and the subject of an errno.
+pub(super) trait Context<T> {
+    /// The error of `operation` on `subject`.
+    fn context(self, operation: &'static str, subject: &str) -> Result<T, Error>;
+}
+
+impl<T> Context<T> for Result<T, Errno> {
+    fn context(self, operation: &'static str, subject: &str) -> Result<T, Error> {
+        self.map_err(|errno| Error::new(operation, subject, errno))
+    }
+}
+
+impl<T> Context<T> for std::io::Result<T> {
+    fn context(self, operation: &'static str, subject: &str) -> Result<T, Error> {
+        self.map_err(|error| Error::from_io(operation, subject, &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_that_says_what_why_and_what_to_do() {
+        assert_eq!(
+            Error::new("open packet socket", "eth0", Errno::EPERM).to_string(),
+            "open packet socket on eth0: Operation not permitted (EPERM); \
+             run vipd as root, or with CAP_NET_RAW and CAP_NET_ADMIN"
+        );
+        assert_eq!(
+            Error::new("read clock", "", Errno::EINVAL).to_string(),
+            "read clock: Invalid argument (EINVAL)"
+        );
+    }
+
+    #[test]
+    fn a_long_subject_is_cut_between_characters() {
+        let error = Error::new("open", &"ä".repeat(60), Errno::ENOENT);
+        assert_eq!(error.subject.chars().count(), 40);
+    }
+}

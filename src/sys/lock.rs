@@ -1,0 +1,158 @@
+//! The run-time folder, and the lock that keeps a second daemon out of it.
+
+use core::fmt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::error::{Context, Error};
+
+/// The name of the lock's file in the run-time folder.
+const FILE_NAME: &str = "vipd.pid";
+
+/// Makes the folder and its parents, readable to all (0755), unless it is there.
+///
+/// # Errors
+/// As mkdir(2).
+pub fn create_runtime_dir(path: &Path) -> Result<(), Error> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+        .context("create folder", &path.to_string_lossy())
+}
+
+/// The run-time folder is ours while this is held; also after kill -9 the kernel gives it free.
+#[derive(Debug)]
+pub struct PidLock {
+    file: Flock<File>,
+}
+
+/// Why the folder is not ours.
+#[derive(Debug)]
+pub enum LockError {
+    /// Another process has it.
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who, if it has written that already.
+        pid: Option<u32>,
+    },
+    /// A system call failed.
+    System(Error),
+}
+
+impl PidLock {
+    /// Takes the lock of the run-time folder `dir`, and writes our process id into its file.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub fn take(dir: &Path) -> Result<Self, LockError> {
+        let path = dir.join(FILE_NAME);
+        let subject = path.to_string_lossy();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(&path)
+            .context("open lock file", &subject)?;
+        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let pid = read_pid(&mut file);
+                return Err(LockError::Locked { path, pid });
+            }
+            Err((_, errno)) => return Err(Error::new("lock", &subject, errno).into()),
+        };
+        write_pid(&mut file).context("write lock file", &subject)?;
+        Ok(Self { file })
+    }
+}
+
+/// Empties the file. It stays: a deleted one could be locked by two, one before and one after.
+impl Drop for PidLock {
+    fn drop(&mut self) {
+        // The lock is given free with the descriptor; a stale number would mislead readers only.
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn write_pid(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+impl From<Error> for LockError {
+    fn from(error: Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked { path, pid } => {
+                f.write_str("another vipd")?;
+                if let Some(pid) = pid {
+                    write!(f, " (process {pid})")?;
+                }
+                write!(
+                    f,
+                    " holds {}: stop it, or choose another --runtime-dir",
+                    path.display()
+                )
+            }
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for LockError {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_has_it_until_the_first_is_gone() {
+        let dir = std::env::temp_dir().join(format!("vipd-lock-{}", std::process::id()));
+        create_runtime_dir(&dir.join("deep")).unwrap();
+        create_runtime_dir(&dir).unwrap();
+        let first = PidLock::take(&dir).unwrap();
+        let refused = PidLock::take(&dir).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "another vipd (process {}) holds {}/vipd.pid: \
+                 stop it, or choose another --runtime-dir",
+                std::process::id(),
+                dir.display()
+            )
+        );
+        drop(first);
+        let second = PidLock::take(&dir).unwrap();
+        drop(second);
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(matches!(
+            PidLock::take(&dir).unwrap_err(),
+            LockError::System(Error {
+                errno: Errno::ENOENT,
+                ..
+            })
+        ));
+    }
+}

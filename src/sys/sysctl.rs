@@ -1,0 +1,50 @@
+//! Kernel parameters under /proc/sys, of the calling thread's network namespace.
+
+use super::error::{Context, Error};
+
+/// Reads a parameter, without the line's end. Its name has slashes, because interfaces have dots:
+/// `net/ipv4/conf/eth0.2/arp_ignore`.
+///
+/// # Errors
+/// As open(2), read(2): ENOENT if the kernel has no such parameter.
+pub fn read(name: &str) -> Result<String, Error> {
+    let mut value = std::fs::read_to_string(path(name)).context("read sysctl", name)?;
+    value.truncate(value.trim_end().len());
+    Ok(value)
+}
+
+/// Writes a parameter.
+///
+/// # Errors
+/// As open(2), write(2).
+pub fn write(name: &str, value: &str) -> Result<(), Error> {
+    // Not created: a parameter that does not exist is an error, also in a /proc that is a folder.
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(path(name))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, value.as_bytes()))
+        .context("write sysctl", name)
+}
+
+fn path(name: &str) -> String {
+    format!("/proc/sys/{name}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+
+    #[test]
+    fn reads_without_the_lines_end() {
+        assert_eq!(read("kernel/ostype").unwrap(), "Linux");
+    }
+
+    #[test]
+    fn a_parameter_that_does_not_exist_is_named() {
+        let error = write("net/ipv4/conf/none/arp_ignore", "1").unwrap_err();
+        assert_eq!(error.errno, Errno::ENOENT);
+        assert!(error.to_string().contains("net/ipv4/conf/none/arp_ignore"));
+    }
+}

@@ -1,0 +1,227 @@
+//! What the core asks the daemon to do, and why. The order of actions is part of the contract.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use super::drop::DropReason;
+use super::types::State;
+use crate::limits;
+use crate::time::Duration;
+
+/// A virtual router's place in the [`Router`](super::router::Router).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub u16);
+
+impl Id {
+    /// The place as an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The actions of one input, in the order in which they are to be done.
+pub type Actions = heapless::Vec<Action, { limits::ACTIONS }>;
+
+/// One thing to do for a virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send an advert with this priority.
+    Advert(Id, u8),
+    /// Put the virtual addresses into the kernel; those that are there already stay.
+    AddAddresses(Id),
+    /// Take the virtual addresses out of the kernel.
+    RemoveAddresses(Id),
+    /// Announce each virtual address so many times by gratuitous ARP or unsolicited NA.
+    Announce(Id, u8),
+    /// Tell the operator and the hooks.
+    StateChanged(Id, Change),
+    /// Tell the operator; the core has rate-limited it.
+    Warn(Id, Warning),
+}
+
+/// A transition, or a new reason to stay in Initialize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The state that was left.
+    pub from: State,
+    /// The state that was entered.
+    pub to: State,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why an instance has to stay in Initialize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing is known of the link yet.
+    Starting,
+    /// `vrrp_startup_delay` runs.
+    StartupDelay,
+    /// The interface does not exist.
+    LinkAbsent,
+    /// The interface has no carrier or is set down.
+    LinkDown,
+    /// The interface is a port of the bridge with this index, and receives nothing itself.
+    BridgePort(u32),
+    /// The interface has no address to send from.
+    NoAddress,
+    /// The daemon stops, or the instance has gone from the configuration.
+    Stopped,
+}
+
+/// Why a state was entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Initialize: see the hold.
+    Held(Hold),
+    /// Backup: the interface is up and has an address.
+    Ready,
+    /// Active: priority 255 owns the addresses and does not wait.
+    Owner,
+    /// Active: nobody was heard for so long.
+    Silence {
+        /// Who was the Active Router before, if one was heard.
+        last: Option<IpAddr>,
+        /// Since when nothing was heard.
+        waited: Duration,
+    },
+    /// Active: the Active Router gave up with a priority 0 advert.
+    Released {
+        /// Who gave up.
+        by: IpAddr,
+    },
+    /// Active: the Active Router's priority is lower than ours.
+    Preempted {
+        /// Who was the Active Router.
+        by: IpAddr,
+        /// With which priority.
+        priority: u8,
+    },
+    /// Backup: another router advertises a higher priority.
+    HigherPriority {
+        /// Who.
+        by: IpAddr,
+        /// With which priority.
+        priority: u8,
+    },
+    /// Backup: another router with our priority has the higher address.
+    HigherAddress {
+        /// Who.
+        by: IpAddr,
+    },
+    /// Backup: this machine stood still for longer than Active_Down_Interval, and another router
+    /// took over meanwhile.
+    Stalled {
+        /// Who took over.
+        by: IpAddr,
+        /// How late our own advert was.
+        late: Duration,
+    },
+}
+
+/// A hint to the operator, at most one a kind and instance in [`limits::WARN_PERIOD`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// Frames of this sender are dropped.
+    Dropped {
+        /// Why.
+        reason: DropReason,
+        /// Who sent the frame.
+        source: IpAddr,
+    },
+    /// Another router announces one of our addresses under another VRID.
+    ForeignVrid {
+        /// Who.
+        source: IpAddr,
+        /// Under which VRID.
+        vrid: u8,
+        /// The address.
+        address: IpAddr,
+    },
+    /// v3: the Active Router's interval is not ours; its own counts while it is Active.
+    Interval {
+        /// Who.
+        source: IpAddr,
+        /// Its interval.
+        theirs: Duration,
+    },
+    /// The other router's list of addresses is not ours.
+    Addresses {
+        /// Who.
+        source: IpAddr,
+        /// How many it has.
+        count: u8,
+    },
+}
+
+impl Warning {
+    /// How many kinds there are.
+    pub(super) const KINDS: usize = DropReason::COUNT + 3;
+
+    /// The index of its kind, for the rate limit.
+    pub(super) const fn kind(&self) -> usize {
+        match self {
+            Self::Dropped { reason, .. } => *reason as usize,
+            Self::ForeignVrid { .. } => DropReason::COUNT,
+            Self::Interval { .. } => DropReason::COUNT + 1,
+            Self::Addresses { .. } => DropReason::COUNT + 2,
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => f.write_str("starting"),
+            Self::StartupDelay => f.write_str("vrrp_startup_delay has not passed yet"),
+            Self::LinkAbsent => {
+                f.write_str("the interface does not exist; it is taken up as soon as it appears")
+            }
+            Self::LinkDown => f.write_str(
+                "the interface is down or has no carrier; look at its cable and `ip link`",
+            ),
+            Self::BridgePort(index) => write!(
+                f,
+                "the interface is a port of the bridge with index {index} and receives nothing itself; \
+                 write the bridge's name in the configuration"
+            ),
+            Self::NoAddress => f.write_str(
+                "the interface has no address of its own to send from; give it one beside the virtual address",
+            ),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held(hold) => hold.fmt(f),
+            Self::Ready => f.write_str("the interface is up; listening for an Active Router"),
+            Self::Owner => f.write_str("priority 255 owns the addresses"),
+            Self::Silence {
+                last: Some(last),
+                waited,
+            } => {
+                write!(f, "no advert from {last} for {waited}")
+            }
+            Self::Silence { last: None, waited } => {
+                write!(f, "no advert from any router for {waited}")
+            }
+            Self::Released { by } => write!(f, "{by} gave up with a priority 0 advert"),
+            Self::Preempted { by, priority } => {
+                write!(f, "{by} is Active with the lower priority {priority}")
+            }
+            Self::HigherPriority { by, priority } => {
+                write!(f, "{by} advertises the higher priority {priority}")
+            }
+            Self::HigherAddress { by } => {
+                write!(f, "{by} has the same priority and the higher address")
+            }
+            Self::Stalled { by, late } => write!(
+                f,
+                "this machine stood still for {late} and {by} took over meanwhile"
+            ),
+        }
+    }
+}

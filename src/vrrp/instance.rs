@@ -1,0 +1,585 @@
+//! One virtual router: the state machine of RFC 9568 §6.4 and RFC 3768 §6.4.
+//!
+//! ```text
+//!                      +---------------+
+//!           +--------->|               |<-------------+
+//!           |          |  Initialize   |              |
+//!           |   +------|               |----------+   |
+//!           |   |      +---------------+          |   |
+//!           |   |                                 |   |
+//!           |   V                                 V   |
+//!   +---------------+                       +---------------+
+//!   |               |---------------------->|               |
+//!   |    Active     |                       |    Backup     |
+//!   |               |<----------------------|               |
+//!   +---------------+                       +---------------+
+//! ```
+
+use core::net::IpAddr;
+
+use super::action::{Action, Actions, Change, Hold, Id, Reason, Warning};
+use super::counters::Counters;
+use super::speakers::{Speaker, Speakers};
+use super::timers;
+use super::types::{
+    ChecksumForm, ChecksumMode, PRIORITY_OWNER, PRIORITY_RELEASE, Settings, State, Version,
+};
+use super::upkeep::Upkeep;
+use super::validate::Advert;
+use super::wire::Repr;
+use crate::limits;
+use crate::time::{Duration, Instant};
+
+/// What the kernel says about an instance's interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Nothing yet.
+    Unknown,
+    /// There is no such interface.
+    Absent,
+    /// It is down or has no carrier.
+    Down,
+    /// It is a port of the bridge with this index.
+    BridgePort(u32),
+    /// It is up, and this is the address to send from, if it has one.
+    Up(Option<IpAddr>),
+}
+
+/// What happens to an instance besides adverts and timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The interface or its addresses changed.
+    Link(LinkState),
+    /// Somebody else removed a virtual address while we are Active.
+    AddressLost,
+    /// The daemon stops, or the instance has gone from the configuration.
+    Shutdown,
+}
+
+/// A state with the timers that run in it (RFC 9568 §6.2).
+#[derive(Debug)]
+enum Machine {
+    Initialize(Hold),
+    Backup(Backup),
+    Active(Active),
+}
+
+#[derive(Debug)]
+struct Backup {
+    /// Active_Down_Timer.
+    active_down_at: Instant,
+    /// The end of preempt_delay, once a lower-priority Active was heard.
+    preempt_at: Instant,
+    /// What the Active Router said last.
+    last: Last,
+}
+
+/// What a Backup knows of the Active Router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Nothing,
+    Followed(IpAddr),
+    Released(IpAddr),
+    Lower(IpAddr, u8),
+}
+
+#[derive(Debug)]
+struct Active {
+    /// Adver_Timer.
+    adver_at: Instant,
+    /// An advert out of turn is allowed from here on, so that a flood is not amplified.
+    assert_at: Instant,
+    upkeep: Upkeep,
+}
+
+/// One virtual router.
+#[derive(Debug)]
+pub struct Instance {
+    pub(super) id: Id,
+    settings: Settings,
+    link: LinkState,
+    startup_at: Instant,
+    stopped: bool,
+    machine: Machine,
+    /// Active_Adver_Interval: learned from the Active Router in v3, our own until then.
+    active_adver_interval: Duration,
+    since: Instant,
+    reason: Reason,
+    speakers: Speakers,
+    /// What it has sent, heard and dropped.
+    pub(super) counters: Counters,
+    /// From when a warning of each kind may be given again.
+    warn_from: [Instant; Warning::KINDS],
+}
+
+impl Instance {
+    /// An instance in Initialize, which may start at `startup_at` at the earliest.
+    pub fn new(id: Id, settings: Settings, startup_at: Instant, now: Instant) -> Self {
+        Self {
+            id,
+            active_adver_interval: settings.advert_interval,
+            settings,
+            link: LinkState::Unknown,
+            startup_at,
+            stopped: false,
+            machine: Machine::Initialize(Hold::Starting),
+            since: now,
+            reason: Reason::Held(Hold::Starting),
+            speakers: Speakers::default(),
+            counters: Counters::default(),
+            warn_from: [Instant::ZERO; Warning::KINDS],
+        }
+    }
+
+    /// New parameters for the same virtual router. State and
+    /// counters stay; what the other routers must know is advertised at once.
+    pub(super) fn reconfigure(&mut self, settings: Settings, now: Instant, out: &mut Actions) {
+        if self.settings == settings {
+            return;
+        }
+        let old = core::mem::replace(&mut self.settings, settings);
+        let new = &self.settings;
+        match &mut self.machine {
+            Machine::Initialize(_) => {}
+            Machine::Backup(_) if new.priority == PRIORITY_OWNER => {
+                self.become_active(Reason::Owner, now, out);
+            }
+            Machine::Backup(backup) => {
+                if new.version == Version::V2 || old.version == Version::V2 {
+                    self.active_adver_interval = new.advert_interval;
+                }
+                if down_parameters(new) != down_parameters(&old) {
+                    let down = timers::active_down_interval(new, self.active_adver_interval);
+                    backup.active_down_at = (now + down).min(backup.preempt_at);
+                }
+            }
+            Machine::Active(active) => {
+                active.upkeep.reconfigure(&new.announce, &old.announce, now);
+                if on_the_wire(new) != on_the_wire(&old) {
+                    // A longer interval must be known before the old one is over.
+                    active.adver_at = now + new.advert_interval;
+                    self.counters.sent += 1;
+                    push(out, Action::Advert(self.id, new.priority));
+                }
+            }
+        }
+    }
+
+    /// When [`Instance::on_timer`] wants to be called.
+    pub fn poll_at(&self) -> Instant {
+        match &self.machine {
+            Machine::Initialize(Hold::StartupDelay) => self.startup_at,
+            Machine::Initialize(_) => Instant::NEVER,
+            Machine::Backup(backup) => backup.active_down_at,
+            Machine::Active(active) => active.adver_at.min(active.upkeep.poll_at()),
+        }
+    }
+
+    /// A timer may have fired.
+    pub fn on_timer(&mut self, now: Instant, out: &mut Actions) {
+        match &mut self.machine {
+            Machine::Initialize(_) => self.settle(now, out),
+            Machine::Backup(backup) if now >= backup.active_down_at => {
+                let reason = self.takeover_reason(now);
+                self.become_active(reason, now, out);
+            }
+            Machine::Backup(_) => {}
+            Machine::Active(active) => {
+                if now >= active.adver_at {
+                    active.adver_at =
+                        next_on_grid(active.adver_at, self.settings.advert_interval, now);
+                    self.counters.sent += 1;
+                    push(out, Action::Advert(self.id, self.settings.priority));
+                }
+                active
+                    .upkeep
+                    .on_timer(self.id, &self.settings.announce, now, out);
+            }
+        }
+    }
+
+    /// Something else than an advert or a timer.
+    pub fn handle(&mut self, event: Event, now: Instant, out: &mut Actions) {
+        match event {
+            Event::Link(link) => self.link = link,
+            Event::Shutdown => self.stopped = true,
+            Event::AddressLost => {
+                if let Machine::Active(active) = &mut self.machine {
+                    self.counters.addresses_lost += 1;
+                    active.upkeep.address_lost(self.id, now, out);
+                }
+            }
+        }
+        self.settle(now, out);
+    }
+
+    /// An advert that the ladder let through (RFC 9568 §6.4.2 and §6.4.3).
+    pub fn on_advert(&mut self, advert: &Advert<'_>, now: Instant, out: &mut Actions) {
+        self.counters.received += 1;
+        if advert.priority == PRIORITY_RELEASE {
+            self.counters.priority_zero_received += 1;
+        }
+        self.speakers.heard(advert, now);
+        match &mut self.machine {
+            Machine::Initialize(_) => {}
+            Machine::Backup(_) => self.advert_as_backup(advert, now),
+            Machine::Active(_) => self.advert_as_active(advert, now, out),
+        }
+    }
+
+    fn advert_as_backup(&mut self, advert: &Advert<'_>, now: Instant) {
+        let Machine::Backup(backup) = &mut self.machine else {
+            return;
+        };
+        if advert.priority == PRIORITY_RELEASE {
+            // §6.4.2: set the Active_Down_Timer to Skew_Time. A second release does not push it out.
+            let skew = timers::skew_time(
+                self.settings.version,
+                self.settings.priority,
+                self.active_adver_interval,
+            );
+            backup.active_down_at = backup.active_down_at.min(now + skew);
+            backup.last = Last::Released(advert.source);
+            return;
+        }
+        // The owner always preempts (RFC 9568 §6.1, Preempt_Mode).
+        let preempt = self.settings.preempt || self.settings.priority == PRIORITY_OWNER;
+        if advert.priority >= self.settings.priority || !preempt {
+            // §6.4.2: believe it, learn its interval, start again.
+            backup.last = Last::Followed(advert.source);
+            backup.preempt_at = Instant::NEVER;
+            self.follow(advert, now);
+            return;
+        }
+        // §6.4.2: discard, so that the timer runs out; with preempt_delay, not before it is over.
+        backup.last = Last::Lower(advert.source, advert.priority);
+        if backup.preempt_at == Instant::NEVER && !self.settings.preempt_delay.is_zero() {
+            backup.preempt_at = now + self.settings.preempt_delay;
+        }
+        if backup.preempt_at != Instant::NEVER && now < backup.preempt_at {
+            self.follow(advert, now);
+        }
+    }
+
+    /// Learns the interval (v3) and restarts the Active_Down_Timer.
+    fn follow(&mut self, advert: &Advert<'_>, now: Instant) {
+        self.active_adver_interval = match self.settings.version {
+            Version::V2 => self.settings.advert_interval,
+            Version::V3 => advert.interval,
+        };
+        let down = timers::active_down_interval(&self.settings, self.active_adver_interval);
+        if let Machine::Backup(backup) = &mut self.machine {
+            backup.active_down_at = (now + down).min(backup.preempt_at);
+        }
+    }
+
+    fn advert_as_active(&mut self, advert: &Advert<'_>, now: Instant, out: &mut Actions) {
+        let Machine::Active(active) = &mut self.machine else {
+            return;
+        };
+        if advert.priority == PRIORITY_RELEASE {
+            // §6.4.3: send an advert and reset the Adver_Timer.
+            if now >= active.assert_at {
+                active.assert_at = now + self.settings.advert_interval;
+                active.adver_at = now + self.settings.advert_interval;
+                self.counters.sent += 1;
+                push(out, Action::Advert(self.id, self.settings.priority));
+            }
+            return;
+        }
+        if let Some(reason) = self.yields_to(advert, now) {
+            push(out, Action::RemoveAddresses(self.id));
+            self.become_backup(reason, now, out);
+            if let Machine::Backup(backup) = &mut self.machine {
+                backup.last = Last::Followed(advert.source);
+            }
+            self.follow(advert, now);
+            return;
+        }
+        // §6.4.3: discard, and assert the Active state at once; the other side may have poisoned
+        // the hosts' caches. The Adver_Timer keeps its grid.
+        let Machine::Active(active) = &mut self.machine else {
+            return;
+        };
+        if now >= active.assert_at {
+            active.assert_at = now + self.settings.advert_interval;
+            self.counters.sent += 1;
+            push(out, Action::Advert(self.id, self.settings.priority));
+            active
+                .upkeep
+                .lower_priority_heard(self.id, &self.settings.announce, now, out);
+        }
+    }
+
+    /// Why an Active gives way to this advert, if it does (RFC 9568 §6.4.3).
+    fn yields_to(&self, advert: &Advert<'_>, now: Instant) -> Option<Reason> {
+        let by = advert.source;
+        let Machine::Active(active) = &self.machine else {
+            return None;
+        };
+        if advert.priority > self.settings.priority {
+            return Some(Reason::HigherPriority {
+                by,
+                priority: advert.priority,
+            });
+        }
+        if advert.priority == self.settings.priority && self.source().is_some_and(|own| by > own) {
+            return Some(Reason::HigherAddress { by });
+        }
+        // A machine that slept through Active_Down_Interval is not Active any more: the other
+        // router did what the RFC asks of it. The owner is never a Backup.
+        let late = now.since(active.adver_at);
+        let down = timers::active_down_interval(&self.settings, self.settings.advert_interval);
+        (late >= down && self.settings.priority != PRIORITY_OWNER)
+            .then_some(Reason::Stalled { by, late })
+    }
+
+    /// Moves into or out of Initialize, as link, delay and operator demand.
+    fn settle(&mut self, now: Instant, out: &mut Actions) {
+        match (self.hold(now), &self.machine) {
+            (None, Machine::Initialize(_)) => self.startup(now, out),
+            (None, _) => {}
+            (Some(hold), Machine::Initialize(old)) if hold == *old => {}
+            (Some(hold), _) => self.leave(hold, now, out),
+        }
+    }
+
+    fn hold(&self, now: Instant) -> Option<Hold> {
+        if self.stopped {
+            return Some(Hold::Stopped);
+        }
+        match self.link {
+            LinkState::Unknown => Some(Hold::Starting),
+            LinkState::Absent => Some(Hold::LinkAbsent),
+            LinkState::Down => Some(Hold::LinkDown),
+            LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
+            LinkState::Up(None) => Some(Hold::NoAddress),
+            LinkState::Up(Some(_)) if now < self.startup_at => Some(Hold::StartupDelay),
+            LinkState::Up(Some(_)) => None,
+        }
+    }
+
+    /// §6.4.1: a Startup event.
+    fn startup(&mut self, now: Instant, out: &mut Actions) {
+        if self.settings.priority == PRIORITY_OWNER {
+            self.become_active(Reason::Owner, now, out);
+        } else {
+            self.become_backup(Reason::Ready, now, out);
+        }
+    }
+
+    fn become_backup(&mut self, reason: Reason, now: Instant, out: &mut Actions) {
+        self.active_adver_interval = self.settings.advert_interval;
+        let down = timers::active_down_interval(&self.settings, self.active_adver_interval);
+        self.enter(
+            Machine::Backup(Backup {
+                active_down_at: now + down,
+                preempt_at: Instant::NEVER,
+                last: Last::Nothing,
+            }),
+            reason,
+            now,
+            out,
+        );
+    }
+
+    /// The order is the contract: advert, address, announcement.
+    fn become_active(&mut self, reason: Reason, now: Instant, out: &mut Actions) {
+        self.counters.became_active += 1;
+        self.counters.sent += 1;
+        push(out, Action::Advert(self.id, self.settings.priority));
+        push(out, Action::AddAddresses(self.id));
+        push(
+            out,
+            Action::Announce(self.id, self.settings.announce.master_repeat),
+        );
+        let machine = Machine::Active(Active {
+            adver_at: now + self.settings.advert_interval,
+            assert_at: now,
+            upkeep: Upkeep::new(&self.settings.announce, now),
+        });
+        self.enter(machine, reason, now, out);
+    }
+
+    /// To Initialize. Leaving on purpose: the priority 0 advert and the removal back to back.
+    fn leave(&mut self, hold: Hold, now: Instant, out: &mut Actions) {
+        if let Machine::Active(_) = self.machine {
+            if hold == Hold::Stopped {
+                self.counters.priority_zero_sent += 1;
+                push(out, Action::Advert(self.id, PRIORITY_RELEASE));
+            }
+            push(out, Action::RemoveAddresses(self.id));
+        }
+        self.enter(Machine::Initialize(hold), Reason::Held(hold), now, out);
+    }
+
+    fn enter(&mut self, machine: Machine, reason: Reason, now: Instant, out: &mut Actions) {
+        let from = self.state();
+        self.machine = machine;
+        self.since = now;
+        self.reason = reason;
+        let change = Change {
+            from,
+            to: self.state(),
+            reason,
+        };
+        push(out, Action::StateChanged(self.id, change));
+    }
+
+    fn takeover_reason(&self, now: Instant) -> Reason {
+        let Machine::Backup(backup) = &self.machine else {
+            return self.reason;
+        };
+        // A lower-priority Active that dies before preempt_delay is over was not preempted.
+        let tolerated = backup.preempt_at != Instant::NEVER && now < backup.preempt_at;
+        match backup.last {
+            Last::Nothing => Reason::Silence {
+                last: None,
+                waited: now.since(self.since),
+            },
+            Last::Followed(last) => self.silence_of(last, now),
+            Last::Lower(last, _) if tolerated => self.silence_of(last, now),
+            Last::Released(by) => Reason::Released { by },
+            Last::Lower(by, priority) => Reason::Preempted { by, priority },
+        }
+    }
+
+    fn silence_of(&self, last: IpAddr, now: Instant) -> Reason {
+        let heard = self.speakers.get(&last).map(|s| s.last_heard);
+        Reason::Silence {
+            last: Some(last),
+            waited: now.since(heard.unwrap_or(self.since)),
+        }
+    }
+
+    /// True if a warning of this kind is due now; the caller then gives it.
+    pub(super) fn may_warn(&self, warning: &Warning, now: Instant) -> bool {
+        now >= self.warn_from[warning.kind()]
+    }
+
+    /// A warning of this kind was given.
+    pub(super) fn has_warned(&mut self, warning: &Warning, now: Instant) {
+        self.warn_from[warning.kind()] = now + limits::WARN_PERIOD;
+    }
+
+    /// True if the speaker's list of addresses is to be compared with ours: at each advert, or
+    /// with `skip_check_adv_addr` at its first.
+    pub(super) fn wants_comparison(&mut self, source: &IpAddr) -> bool {
+        let first = self.speakers.get(source).is_some_and(Speaker::is_new);
+        first || !self.settings.skip_check_adv_addr
+    }
+
+    /// The advert to send now, with this priority; none while there is no address to send from.
+    pub fn advert(&self, priority: u8, destination: IpAddr) -> Option<Repr<'_>> {
+        Some(Repr {
+            version: self.settings.version,
+            vrid: self.settings.vrid,
+            priority,
+            interval: self.settings.advert_interval,
+            auth: self.settings.auth,
+            checksum: self.checksum_form(),
+            source: self.source()?,
+            destination,
+            addresses: &self.settings.addresses,
+        })
+    }
+
+    /// The v3 checksum form over IPv4 that we send.
+    pub fn checksum_form(&self) -> ChecksumForm {
+        match self.settings.checksum {
+            ChecksumMode::Fixed(form) => form,
+            ChecksumMode::Auto => self
+                .speakers
+                .last_form()
+                .unwrap_or(ChecksumForm::PseudoHeader),
+        }
+    }
+
+    /// Our primary address, which adverts are sent from.
+    pub fn source(&self) -> Option<IpAddr> {
+        match self.link {
+            LinkState::Up(source) => source,
+            _ => None,
+        }
+    }
+
+    /// Initialize, Backup or Active.
+    pub fn state(&self) -> State {
+        match self.machine {
+            Machine::Initialize(_) => State::Initialize,
+            Machine::Backup(_) => State::Backup,
+            Machine::Active(_) => State::Active,
+        }
+    }
+
+    /// Since when it is in this state (or in Initialize for this reason).
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Why it is in this state.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The configured parameters.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The routers it has heard.
+    pub fn speakers(&self) -> &Speakers {
+        &self.speakers
+    }
+
+    /// The address of the Active Router, as far as a Backup knows it.
+    pub fn active_router(&self) -> Option<IpAddr> {
+        match &self.machine {
+            Machine::Initialize(_) => None,
+            Machine::Active(_) => self.source(),
+            Machine::Backup(backup) => match backup.last {
+                Last::Followed(source) | Last::Lower(source, _) => Some(source),
+                Last::Nothing | Last::Released(_) => None,
+            },
+        }
+    }
+
+    /// What it has sent, heard and dropped.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+/// What Active_Down_Interval depends on.
+fn down_parameters(settings: &Settings) -> impl PartialEq {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.down_timer_adverts,
+    )
+}
+
+/// What the other routers see of the parameters.
+fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.auth,
+        settings.checksum,
+        &settings.addresses,
+    )
+}
+
+/// The next deadline on the grid of `deadline`, or a new grid if a whole interval was missed.
+fn next_on_grid(deadline: Instant, interval: Duration, now: Instant) -> Instant {
+    let next = deadline + interval;
+    if next > now { next } else { now + interval }
+}
+
+/// One input never yields more than [`limits::ACTIONS`] actions; the tests assert it.
+pub(super) fn push(out: &mut Actions, action: Action) {
+    let full = out.push(action).is_err();
+    debug_assert!(!full, "more than {} actions of one input", limits::ACTIONS);
+}

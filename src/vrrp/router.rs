@@ -1,0 +1,383 @@
+//! All virtual routers of this machine: who a packet is for, and whose timer fires next.
+
+use core::net::IpAddr;
+
+use super::action::{Action, Actions, Id, Warning};
+use super::counters::Drops;
+use super::drop::DropReason;
+use super::instance::{Event, Instance};
+use super::timers::Queue;
+use super::types::{ChecksumForm, Family, PRIORITY_RELEASE, Settings, State, Version};
+use super::validate::{Advert, Expected, Received, validate};
+use super::wire::{Packet, Repr};
+use crate::limits;
+use crate::time::{Duration, Instant};
+
+/// One virtual router to be: its parameters and its interface.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The slot of the interface in the daemon's table.
+    pub link: u16,
+    /// The parameters.
+    pub settings: Settings,
+}
+
+/// All virtual routers. Storage is allocated when it is made, and never after.
+#[derive(Debug)]
+pub struct Router {
+    instances: Vec<Instance>,
+    demux: Demux,
+    timers: Queue,
+    group4: IpAddr,
+    /// The addresses that the instances send from, each once.
+    sources: Vec<IpAddr>,
+    drops: Drops,
+    searches: Searches,
+    warn_at: Instant,
+}
+
+impl Router {
+    /// Every instance is in Initialize until its link is reported, and `startup_delay` at least.
+    pub fn new(specs: Vec<Spec>, group4: IpAddr, startup_delay: Duration, now: Instant) -> Self {
+        let count = specs.len().min(limits::INSTANCES);
+        let demux = Demux::new(&specs[..count]);
+        let startup_at = if startup_delay.is_zero() {
+            Instant::ZERO
+        } else {
+            now + startup_delay
+        };
+        let instances = specs.into_iter().take(count).enumerate();
+        Self {
+            instances: instances
+                .map(|(i, spec)| Instance::new(Id(i as u16), spec.settings, startup_at, now))
+                .collect(),
+            demux,
+            timers: Queue::new(count as u16),
+            group4,
+            sources: Vec::with_capacity(count),
+            drops: Drops::default(),
+            searches: Searches::default(),
+            warn_at: Instant::ZERO,
+        }
+    }
+
+    /// Which instances of `specs` there are already: the same interface, family and VRID, whatever
+    /// their names. The result stands beside `specs`.
+    pub fn matches(&self, specs: &[Spec]) -> Vec<Option<Id>> {
+        let find = |s: &Spec| self.demux.find(s.link, s.settings.family, s.settings.vrid);
+        specs.iter().map(find).collect()
+    }
+
+    /// Rearranges the instances in the order of `specs`. Those of `matches` stay as they are, for
+    /// [`Router::reconfigure`]; the rest of `specs` is new; what is left over is dropped.
+    pub fn rearrange(
+        &mut self,
+        specs: Vec<Spec>,
+        matches: &[Option<Id>],
+        group4: IpAddr,
+        now: Instant,
+    ) {
+        self.demux = Demux::new(&specs);
+        self.group4 = group4;
+        let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
+        let specs = specs
+            .into_iter()
+            .zip(matches)
+            .take(limits::INSTANCES)
+            .enumerate();
+        for (index, (spec, matched)) in specs {
+            let id = Id(index as u16);
+            let kept = matched.and_then(|old_id| old[old_id.index()].take());
+            let mut instance =
+                kept.unwrap_or_else(|| Instance::new(id, spec.settings, Instant::ZERO, now));
+            instance.id = id;
+            self.instances.push(instance);
+        }
+        self.timers = Queue::new(self.instances.len() as u16);
+        for instance in &self.instances {
+            self.timers.set(instance.id.0, instance.poll_at());
+        }
+        self.sources.reserve(self.instances.len());
+        self.collect_sources();
+    }
+
+    /// New parameters for an instance; its interface, family and VRID are what they were.
+    pub fn reconfigure(&mut self, id: Id, settings: Settings, now: Instant, out: &mut Actions) {
+        self.with(id, |instance| instance.reconfigure(settings, now, out));
+    }
+
+    /// When the next timer fires.
+    pub fn poll_at(&self) -> Instant {
+        self.timers.first().map_or(Instant::NEVER, |(at, _)| at)
+    }
+
+    /// Lets one instance whose deadline has passed act; false if there is none.
+    pub fn poll(&mut self, now: Instant, out: &mut Actions) -> bool {
+        match self.timers.first() {
+            Some((at, id)) if at <= now => {
+                self.with(Id(id), |instance| instance.on_timer(now, out));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Something else than a packet or a timer happened to an instance.
+    pub fn handle(&mut self, id: Id, event: Event, now: Instant, out: &mut Actions) {
+        self.with(id, |instance| instance.handle(event, now, out));
+        if let Event::Link(_) = event {
+            self.collect_sources();
+        }
+    }
+
+    fn collect_sources(&mut self) {
+        self.sources.clear();
+        for source in self.instances.iter().filter_map(Instance::source) {
+            if !self.sources.contains(&source) {
+                self.sources.push(source);
+            }
+        }
+    }
+
+    /// A packet of protocol 112 came in: judge it, count it, act on it.
+    pub fn receive(&mut self, received: &Received<'_>, now: Instant, out: &mut Actions) {
+        let id = Packet::peek_vrid(received.payload).and_then(|vrid| {
+            self.demux
+                .find(received.link, Family::of(&received.source), vrid)
+        });
+        match validate(received, &self.expected(received, id)) {
+            Ok(advert) => {
+                if let Some(id) = id {
+                    self.accept(id, &advert, now, out);
+                }
+            }
+            Err(reason) => self.reject(id, received, reason, now, out),
+        }
+    }
+
+    /// Counts a frame that was dropped before its VRRP message was looked at.
+    pub fn count_drop(&mut self, reason: DropReason) {
+        self.drops.count(reason);
+    }
+
+    fn expected(&self, received: &Received<'_>, id: Option<Id>) -> Expected<'_> {
+        let instance = id.map(|id| &self.instances[id.index()]);
+        Expected {
+            group: self.group(Family::of(&received.source)),
+            own: self.sources.contains(&received.source),
+            settings: instance.map(Instance::settings),
+            form: instance.map_or(ChecksumForm::PseudoHeader, Instance::checksum_form),
+        }
+    }
+
+    fn accept(&mut self, id: Id, advert: &Advert<'_>, now: Instant, out: &mut Actions) {
+        if self.instances[id.index()].state() == State::Initialize {
+            self.instances[id.index()]
+                .counters
+                .drops
+                .count(DropReason::NotRunning);
+            return;
+        }
+        self.with(id, |instance| instance.on_advert(advert, now, out));
+        if advert.priority != PRIORITY_RELEASE {
+            self.compare(id, advert, now, out);
+        }
+    }
+
+    /// v3: an interval or a list of addresses that differs is told, not dropped.
+    fn compare(&mut self, id: Id, advert: &Advert<'_>, now: Instant, out: &mut Actions) {
+        let instance = &mut self.instances[id.index()];
+        let settings = instance.settings();
+        let source = advert.source;
+        if settings.version == Version::V3 && advert.interval != settings.advert_interval {
+            let warning = Warning::Interval {
+                source,
+                theirs: advert.interval,
+            };
+            self.warn(id, warning, now, out);
+        }
+        let instance = &mut self.instances[id.index()];
+        if !instance.wants_comparison(&source) {
+            return;
+        }
+        if !same_addresses(advert, &instance.settings().addresses) && self.searches.allow(now) {
+            let instance = &self.instances[id.index()];
+            if !same_set(advert, &instance.settings().addresses) {
+                let warning = Warning::Addresses {
+                    source,
+                    count: advert.packet.count(),
+                };
+                self.warn(id, warning, now, out);
+            }
+        }
+    }
+
+    fn reject(
+        &mut self,
+        id: Option<Id>,
+        received: &Received<'_>,
+        reason: DropReason,
+        now: Instant,
+        out: &mut Actions,
+    ) {
+        let Some(id) = id else {
+            self.drops.count(reason);
+            if reason == DropReason::UnknownVrid && self.searches.allow(now) {
+                self.search(received, now, out);
+            }
+            return;
+        };
+        self.instances[id.index()].counters.drops.count(reason);
+        self.warn(
+            id,
+            Warning::Dropped {
+                reason,
+                source: received.source,
+            },
+            now,
+            out,
+        );
+    }
+
+    /// Does another pair's advert, which is whole, name one of our addresses?
+    fn search(&mut self, received: &Received<'_>, now: Instant, out: &mut Actions) {
+        let Ok(packet) = Packet::new_checked(received.payload, Family::of(&received.source)) else {
+            return;
+        };
+        let ours = self.demux.of_link(received.link);
+        let hit = packet.addresses().find_map(|address| {
+            let carries = |id: &&(u32, Id)| {
+                self.instances[id.1.index()]
+                    .settings()
+                    .addresses
+                    .contains(&address)
+            };
+            ours.iter().find(carries).map(|(_, id)| (*id, address))
+        });
+        if let Some((id, address)) = hit {
+            let warning = Warning::ForeignVrid {
+                source: received.source,
+                vrid: packet.vrid(),
+                address,
+            };
+            self.warn(id, warning, now, out);
+        }
+    }
+
+    fn warn(&mut self, id: Id, warning: Warning, now: Instant, out: &mut Actions) {
+        let instance = &mut self.instances[id.index()];
+        if now >= self.warn_at && instance.may_warn(&warning, now) {
+            instance.has_warned(&warning, now);
+            self.warn_at = now + limits::WARN_GAP;
+            super::instance::push(out, Action::Warn(id, warning));
+        }
+    }
+
+    fn with(&mut self, id: Id, act: impl FnOnce(&mut Instance)) {
+        let instance = &mut self.instances[id.index()];
+        act(instance);
+        self.timers.set(id.0, instance.poll_at());
+    }
+
+    /// Where adverts of this family go.
+    pub fn group(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.group4,
+            Family::V6 => IpAddr::V6(core::net::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
+        }
+    }
+
+    /// The advert of an [`Action::Advert`]; none if the source address has gone meanwhile.
+    pub fn advert(&self, id: Id, priority: u8) -> Option<Repr<'_>> {
+        let instance = self.instance(id);
+        instance.advert(priority, self.group(instance.settings().family))
+    }
+
+    /// One virtual router.
+    pub fn instance(&self, id: Id) -> &Instance {
+        &self.instances[id.index()]
+    }
+
+    /// All of them, in the order of the configuration.
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
+    }
+
+    /// Their names in [`Action`]s.
+    pub fn ids(&self) -> impl Iterator<Item = Id> + use<> {
+        (0..self.instances.len() as u16).map(Id)
+    }
+
+    /// Frames that belong to no instance.
+    pub fn drops(&self) -> &Drops {
+        &self.drops
+    }
+}
+
+/// (link, family, VRID) → instance, sorted.
+#[derive(Debug)]
+struct Demux(Box<[(u32, Id)]>);
+
+impl Demux {
+    fn new(specs: &[Spec]) -> Self {
+        let key = |(i, s): (usize, &Spec)| {
+            (
+                Self::key(s.link, s.settings.family, s.settings.vrid),
+                Id(i as u16),
+            )
+        };
+        let mut table: Box<[_]> = specs.iter().enumerate().map(key).collect();
+        table.sort_unstable();
+        Self(table)
+    }
+
+    fn key(link: u16, family: Family, vrid: u8) -> u32 {
+        u32::from(link) << 16 | (family as u32) << 8 | u32::from(vrid)
+    }
+
+    fn find(&self, link: u16, family: Family, vrid: u8) -> Option<Id> {
+        let key = Self::key(link, family, vrid);
+        self.0
+            .binary_search_by_key(&key, |(k, _)| *k)
+            .ok()
+            .map(|i| self.0[i].1)
+    }
+
+    fn of_link(&self, link: u16) -> &[(u32, Id)] {
+        let from = self.0.partition_point(|(k, _)| k >> 16 < u32::from(link));
+        let to = self.0.partition_point(|(k, _)| k >> 16 <= u32::from(link));
+        &self.0[from..to]
+    }
+}
+
+/// A budget for searches through lists of addresses, so that a flood buys no work.
+#[derive(Debug, Default)]
+struct Searches {
+    second: u64,
+    used: u8,
+}
+
+impl Searches {
+    fn allow(&mut self, now: Instant) -> bool {
+        let second = now.as_micros() / 1_000_000;
+        if second != self.second {
+            *self = Self { second, used: 0 };
+        }
+        self.used = self.used.saturating_add(1);
+        self.used <= limits::SEARCHES_PER_SECOND
+    }
+}
+
+/// The same addresses in the same order: what almost every advert shows.
+fn same_addresses(advert: &Advert<'_>, ours: &[IpAddr]) -> bool {
+    advert.packet.addresses().eq(ours.iter().copied())
+}
+
+/// The same addresses in any order.
+fn same_set(advert: &Advert<'_>, ours: &[IpAddr]) -> bool {
+    usize::from(advert.packet.count()) == ours.len()
+        && advert
+            .packet
+            .addresses()
+            .all(|address| ours.contains(&address))
+}

@@ -1,0 +1,99 @@
+//! The routers that an instance has heard: who, how, when. `status` and `explain` read it.
+
+use core::net::IpAddr;
+
+use super::types::ChecksumForm;
+use super::validate::Advert;
+use crate::limits;
+use crate::time::{Duration, Instant};
+
+/// One router that was heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker {
+    /// Its address.
+    pub source: IpAddr,
+    /// The priority of its last advert.
+    pub priority: u8,
+    /// The interval of its last advert.
+    pub interval: Duration,
+    /// When its last advert was accepted.
+    pub last_heard: Instant,
+    /// Adverts with the pseudo-header checksum.
+    pub pseudo_header: u32,
+    /// Adverts with the checksum over the message alone (v2: all).
+    pub message: u32,
+    /// The form of the last advert.
+    pub checksum: ChecksumForm,
+}
+
+/// The routers of one instance; the one heard longest ago makes room for a new one.
+#[derive(Debug, Default)]
+pub struct Speakers(heapless::Vec<Speaker, { limits::SPEAKERS }>);
+
+impl Speakers {
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Speaker> {
+        self.0.iter()
+    }
+
+    /// The one with this address.
+    pub fn get(&self, source: &IpAddr) -> Option<&Speaker> {
+        self.0.iter().find(|s| s.source == *source)
+    }
+
+    /// The checksum form of whoever was heard last.
+    pub fn last_form(&self) -> Option<ChecksumForm> {
+        self.0
+            .iter()
+            .max_by_key(|s| s.last_heard)
+            .map(|s| s.checksum)
+    }
+
+    /// Takes an accepted advert down.
+    pub(super) fn heard(&mut self, advert: &Advert<'_>, now: Instant) {
+        let index = self.place_for(&advert.source);
+        let speaker = &mut self.0[index];
+        if speaker.source != advert.source {
+            *speaker = Speaker::new(advert.source);
+        }
+        speaker.priority = advert.priority;
+        speaker.interval = advert.interval;
+        speaker.last_heard = now;
+        speaker.checksum = advert.checksum;
+        let count = match advert.checksum {
+            ChecksumForm::PseudoHeader => &mut speaker.pseudo_header,
+            ChecksumForm::Message => &mut speaker.message,
+        };
+        *count = count.wrapping_add(1);
+    }
+
+    fn place_for(&mut self, source: &IpAddr) -> usize {
+        if let Some(index) = self.0.iter().position(|s| s.source == *source) {
+            return index;
+        }
+        if self.0.push(Speaker::new(*source)).is_ok() {
+            return self.0.len() - 1;
+        }
+        let oldest = self.0.iter().enumerate().min_by_key(|(_, s)| s.last_heard);
+        oldest.map_or(0, |(index, _)| index)
+    }
+}
+
+impl Speaker {
+    /// Heard once so far.
+    pub(super) fn is_new(&self) -> bool {
+        self.pseudo_header.wrapping_add(self.message) == 1
+    }
+
+    fn new(source: IpAddr) -> Self {
+        Self {
+            source,
+            priority: 0,
+            interval: Duration::ZERO,
+            last_heard: Instant::ZERO,
+            pseudo_header: 0,
+            message: 0,
+            checksum: ChecksumForm::PseudoHeader,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The intervals of RFC 9568 §6.1 and RFC 3768 §6.1, and the queue of the instances' deadlines.
+
+use super::types::{Settings, Version};
+use crate::time::{Duration, Instant};
+
+/// Skew_Time: v3 `(256 − priority) × Active_Adver_Interval / 256`, v2 `(256 − priority) / 256` s.
+pub fn skew_time(version: Version, priority: u8, active_adver_interval: Duration) -> Duration {
+    let unit = match version {
+        Version::V2 => Duration::from_secs(1),
+        Version::V3 => active_adver_interval,
+    };
+    Duration::from_micros(unit.as_micros() * (256 - u64::from(priority)) / 256)
+}
+
+/// Active_Down_Interval: 3 (or `down_timer_adverts`) × Active_Adver_Interval + Skew_Time.
+pub fn active_down_interval(settings: &Settings, active_adver_interval: Duration) -> Duration {
+    active_adver_interval.times(u64::from(settings.down_timer_adverts))
+        + skew_time(settings.version, settings.priority, active_adver_interval)
+}
+
+/// The deadlines of all instances: a binary heap in which each instance has one place.
+///
+/// Its storage is allocated once, by [`Queue::new`].
+#[derive(Debug)]
+pub struct Queue {
+    deadlines: Box<[Instant]>,
+    heap: Box<[u16]>,
+    place: Box<[u16]>,
+}
+
+impl Queue {
+    /// A queue for instances `0..len`, none of which has a deadline yet.
+    pub fn new(len: u16) -> Self {
+        Self {
+            deadlines: vec![Instant::NEVER; usize::from(len)].into(),
+            heap: (0..len).collect(),
+            place: (0..len).collect(),
+        }
+    }
+
+    /// The earliest deadline and whose it is.
+    pub fn first(&self) -> Option<(Instant, u16)> {
+        let id = *self.heap.first()?;
+        match self.deadlines[usize::from(id)] {
+            Instant::NEVER => None,
+            deadline => Some((deadline, id)),
+        }
+    }
+
+    /// Gives instance `id` the deadline `at`; `Instant::NEVER` for none.
+    pub fn set(&mut self, id: u16, at: Instant) {
+        let old = core::mem::replace(&mut self.deadlines[usize::from(id)], at);
+        let place = usize::from(self.place[usize::from(id)]);
+        if at < old {
+            self.up(place);
+        } else if at > old {
+            self.down(place);
+        }
+    }
+
+    fn key(&self, place: usize) -> Instant {
+        self.deadlines[usize::from(self.heap[place])]
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        self.heap.swap(a, b);
+        self.place[usize::from(self.heap[a])] = a as u16;
+        self.place[usize::from(self.heap[b])] = b as u16;
+    }
+
+    fn up(&mut self, mut place: usize) {
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if self.key(parent) <= self.key(place) {
+                return;
+            }
+            self.swap(parent, place);
+            place = parent;
+        }
+    }
+
+    fn down(&mut self, mut place: usize) {
+        loop {
+            let (left, right) = (2 * place + 1, 2 * place + 2);
+            let mut least = place;
+            for child in [left, right] {
+                if child < self.heap.len() && self.key(child) < self.key(least) {
+                    least = child;
+                }
+            }
+            if least == place {
+                return;
+            }
+            self.swap(place, least);
+            place = least;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skew_keeps_its_microseconds() {
+        // RFC 9568 §6.1: (256 - 101) * 100 cs / 256 = 60.546875 cs.
+        let v3 = skew_time(Version::V3, 101, Duration::from_secs(1));
+        assert_eq!(v3.as_micros(), 605_468);
+        // At 10 ms, whole centiseconds would cut the skew to nothing.
+        let fast = skew_time(Version::V3, 254, Duration::from_millis(10));
+        assert_eq!(fast.as_micros(), 78);
+        // RFC 3768 §6.1: seconds, whatever the interval.
+        let v2 = skew_time(Version::V2, 100, Duration::from_secs(5));
+        assert_eq!(v2.as_micros(), 609_375);
+    }
+
+    #[test]
+    fn the_queue_yields_deadlines_in_order() {
+        let mut queue = Queue::new(300);
+        assert_eq!(queue.first(), None);
+        let at = |id: u16| Instant::from_micros(u64::from(id) * 7919 % 601);
+        (0..300).for_each(|id| queue.set(id, at(id)));
+        (0..300)
+            .step_by(3)
+            .for_each(|id| queue.set(id, Instant::NEVER));
+        let mut last = Instant::ZERO;
+        let mut seen = 0;
+        while let Some((deadline, id)) = queue.first() {
+            assert!(deadline >= last && deadline == at(id) && id % 3 != 0);
+            last = deadline;
+            seen += 1;
+            queue.set(id, Instant::NEVER);
+        }
+        assert_eq!(seen, 200);
+    }
+}

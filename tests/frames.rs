@@ -1,0 +1,83 @@
+//! The frames that keepalived sent, parsed and written again byte for byte.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "common/pcap.rs"]
+mod pcap;
+
+use vipd::frame::{
+    GARP_LEN, GarpForm, IPV4_PAYLOAD, Ipv4Header, emit_garp, emit_ipv4, multicast_mac, parse_ipv4,
+};
+
+const CAPTURES: &[&str] = &[
+    "keepalived-v2-none.pcap",
+    "keepalived-v2-pass.pcap",
+    "keepalived-v3-ipv4.pcap",
+    "keepalived-2.4.3-hmac-v2.pcap",
+    "keepalived-2.4.3-hmac-v3.pcap",
+];
+
+fn ethertype(frame: &[u8]) -> u16 {
+    u16::from_be_bytes(frame[12..14].try_into().unwrap())
+}
+
+#[test]
+fn golden_adverts_are_emitted_byte_for_byte() {
+    for name in CAPTURES {
+        let frames = pcap::golden(name);
+        let adverts = frames.iter().filter(|frame| ethertype(frame) == 0x0800);
+        let mut seen = 0;
+        for frame in adverts {
+            let parsed = parse_ipv4(frame).unwrap();
+            let header = Ipv4Header {
+                source_mac: frame[6..12].try_into().unwrap(),
+                destination_mac: multicast_mac(parsed.destination),
+                source: parsed.source,
+                destination: parsed.destination,
+                ttl: parsed.ttl,
+                identification: u16::from_be_bytes(frame[18..20].try_into().unwrap()),
+                payload_len: parsed.payload.len(),
+            };
+            let mut ours = vec![0x55; frame.len()];
+            assert_eq!(emit_ipv4(&mut ours, &header), frame.len());
+            assert_eq!(ours[..IPV4_PAYLOAD], frame[..IPV4_PAYLOAD], "{name}");
+            assert_eq!(parsed.payload, &frame[IPV4_PAYLOAD..], "{name}");
+            seen += 1;
+        }
+        assert!(seen > 0, "{name} has adverts");
+    }
+}
+
+/// keepalived writes ff:ff:ff:ff:ff:ff where RFC 5227 wants zeros; everything else is the same.
+#[test]
+fn golden_garp_differs_in_the_target_hardware_address_only() {
+    let frames = pcap::golden("keepalived-v2-pass.pcap");
+    let theirs = frames
+        .iter()
+        .find(|frame| ethertype(frame) == 0x0806)
+        .unwrap();
+    let mut ours = [0x55; GARP_LEN];
+    let mac = theirs[6..12].try_into().unwrap();
+    let address: [u8; 4] = theirs[28..32].try_into().unwrap();
+    assert_eq!(
+        emit_garp(&mut ours, mac, address.into(), GarpForm::Request),
+        theirs.len()
+    );
+    assert_eq!(ours[32..38], [0; 6]);
+    ours[32..38].copy_from_slice(&[0xff; 6]);
+    assert_eq!(ours[..], theirs[..]);
+}
+
+#[test]
+fn garp_reply_is_a_reply_to_everybody() {
+    let mut frame = [0x55; GARP_LEN];
+    emit_garp(
+        &mut frame,
+        [2, 0, 0, 0, 0, 1],
+        [10, 0, 0, 1].into(),
+        GarpForm::Reply,
+    );
+    assert_eq!(frame[..6], [0xff; 6]);
+    assert_eq!(frame[20..22], [0, 2], "operation");
+    assert_eq!(frame[32..38], [0xff; 6], "target hardware address");
+    assert_eq!(frame[28..32], frame[38..42], "sender and target address");
+}
