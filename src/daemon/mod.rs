@@ -326,12 +326,11 @@ impl Daemon {
     }
 
     fn log_counters(&self) {
-        for (instance, running) in self.config.instances.iter().zip(self.router.instances()) {
-            ::log::info!(
-                "{}: counters: {}",
-                instance.name,
-                report::Numbers(running.counters())
-            );
+        for (id, instance) in self.router.ids().zip(&self.config.instances) {
+            let numbers = report::Numbers(self.router.instance(id).counters());
+            ::log::info!("{}: counters: {numbers}", instance.name);
+            let (sockets, why) = self.ears.explain(self.link_of[id.index()]);
+            ::log::info!("{}: listens on {sockets}: {why}", instance.name);
         }
         ::log::info!(
             "no instance: drops:{}",
