@@ -22,6 +22,8 @@ from lib.tools import need, tool
 TITLE = "Work for each advert"
 PART = 1 / 2
 HIGH, LOW = 200, 100
+# Seconds after which a daemon under valgrind has started and all that follows a change of state is over.
+START = 6
 
 
 def with_chorus(lab, role, count, interval, way="burst"):
@@ -63,29 +65,26 @@ def system_calls(lab, kind, role, count, interval, seconds):
     return int(total.group(1)) / adverts
 
 
-def instructions(lab, kind, role, count, interval, adverts):
+def instructions(lab, kind, role, count, interval, seconds):
     """Instructions of all processes for each advert."""
-    short, long = (counted(lab, kind, role, count, interval, n) for n in (adverts // 4, adverts))
+    short, long = (counted(lab, kind, role, count, interval, s) for s in (START, START + seconds))
     return (long[0] - short[0]) / (long[1] - short[1])
 
 
-def counted(lab, kind, role, count, interval, adverts):
-    """(instructions, adverts) of a run that ends when `adverts` have passed."""
+def counted(lab, kind, role, count, interval, seconds):
+    """(instructions, adverts) of a run of some seconds, valgrind's own start included."""
     out = lab.file("callgrind", "")
     wrapper = [need("valgrind"), "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={out}.%p", "-q"]
     source = conf.A if role == "sent" else conf.C
     text = conf.instances(count, HIGH if role == "sent" else LOW, interval, quiet=True)
-    chorus = None
+    chorus = with_chorus(lab, role, count, interval)
     try:
-        with Capture(lab, "c", "eth0") as capture, Daemon(lab, "a", kind, text, wrapper) as daemon:
-            if role == "received":
-                # Its own first adverts show that it is up; then the chorus makes it a Backup.
-                capture.wait_all_active(conf.A, count, 60)
-                chorus = with_chorus(lab, role, count, interval)
-            capture.wait(lambda: len(capture.bytes) // 16 >= adverts, 120, f"{adverts} adverts")
-            daemon.check()
-            passed = len(capture.adverts(source))
+        with Capture(lab, "c", "eth0") as capture, Daemon(lab, "a", kind, text, wrapper, clock=True) as daemon:
+            capture.wait_all_active(source, count, 60)
+            daemon.settle(seconds - (now_ns() - daemon.proc.started) / 1e9)
+            end = now_ns()
             daemon.terminate(60)
+            passed = len(in_window(capture.adverts(source), daemon.proc.started, end))
     finally:
         if chorus:
             chorus.kill()
@@ -104,7 +103,7 @@ def counted(lab, kind, role, count, interval, adverts):
 def measure(chosen):
     """Rows for sent and received, 1 and 255 instances."""
     out = []
-    seconds, adverts = (2, 800) if chosen.quick else (5, 3000)
+    seconds = 4 if chosen.quick else 20
     with Lab() as lab:
         lab.node("a")
         lab.node("c")
@@ -114,8 +113,7 @@ def measure(chosen):
                 name = f"an advert {role}, {count} × {conf.named(interval)}"
                 calls = alternate(1, chosen, lambda kind: system_calls(lab, kind, role, count, interval, seconds))
                 out.append(versus(f"system calls for {name}", "", calls["vipd"], calls["keepalived"]))
-                many = adverts if count == 1 else max(adverts, 4 * 255 * 5)
-                work = alternate(1, chosen, lambda kind: instructions(lab, kind, role, count, interval, many))
+                work = alternate(1, chosen, lambda kind: instructions(lab, kind, role, count, interval, seconds))
                 out.append(versus(f"instructions for {name}", "", work["vipd"], work["keepalived"], PART))
     return out
 

@@ -75,7 +75,8 @@ class Lab:
         """Joins ports of a node to a bridge `br0`."""
         ns = self.nodes[node]
         ip("link", "add", "br0", "type", "bridge", "stp_state", 0, "forward_delay", 0, "mcast_snooping", 0, ns=ns)
-        ip("link", "set", "br0", "addrgenmode", "none", ns=ns)
+        # An address of its own, or it would take its ports' and change it as they come and go.
+        ip("link", "set", "br0", "address", "02:00:00:00:0b:00", "addrgenmode", "none", ns=ns)
         for port in ports:
             ip("link", "set", port, "master", "br0", ns=ns)
         ip("addr", "add", address, "dev", "br0", ns=ns)
