@@ -5,7 +5,9 @@ import signal
 import subprocess
 import time
 
+from lib.conf import NET
 from lib.error import BenchError
+from lib.lab import ip
 from lib.tools import need
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -38,7 +40,7 @@ class Daemon:
     """A running vipd or keepalived, with all of its processes."""
 
     def __init__(self, lab, node, kind, text, wrapper=(), clock=False):
-        self.kind = kind
+        self.kind, self.node_ns = kind, lab.nodes[node]
         self.log = lab.file(f"{kind}.log", "")
         with open(self.log, "wb") as log:
             self.proc = lab.start(node, [*wrapper, *command(lab, kind, text)], clock,
@@ -49,6 +51,8 @@ class Daemon:
 
     def __exit__(self, *_):
         self.kill9()
+        # What a kill leaves behind would be somebody else's address to the next daemon.
+        ip("addr", "flush", "to", NET + "/24", ns=self.node_ns)
 
     def pids(self):
         """Its processes: keepalived has a parent and a child."""
