@@ -88,7 +88,7 @@ impl Daemon {
                 return Ok(());
             }
             if self.poll.readiness(places.kernel).any() {
-                self.kernel_events(now);
+                self.kernel_events(limits::EVENTS, now);
             }
             self.receive(now);
         }
@@ -227,10 +227,14 @@ impl Daemon {
         self.flush(now);
     }
 
-    fn kernel_events(&mut self, now: Instant) {
+    fn kernel_events(&mut self, limit: usize, now: Instant) {
         let mut lost = core::mem::take(&mut self.lost);
-        self.kernel
-            .read(&mut self.links, &mut self.executor.addresses, &mut lost);
+        self.kernel.read(
+            limit,
+            &mut self.links,
+            &mut self.executor.addresses,
+            &mut lost,
+        );
         self.report_links(now);
         lost.sort_unstable();
         lost.dedup();
