@@ -1,6 +1,8 @@
 """Keywords whose effect shows in the kernel or on the wire, and the sockets' own claims."""
 
 import json
+import signal
+import time
 
 from lib import conf
 from lib.check import check, each, equal, limits
@@ -195,3 +197,40 @@ def case_advert_as_the_golden_frames_have_it():
               ("01:00:5e:00:00:12", node1.mac(), "224.0.0.18", 255, "pseudo"), "the advert")
         check(second.at - first.at > 0.05, "the second advert came too soon")
         check(first.at - vipd.started >= down_s(3, 100, 0.1) - STAMP_S, "the first advert came early")
+
+
+@limits(timeout=40)
+def case_bridge_port_is_named_with_its_bridge():
+    with Lab() as lab:
+        node1 = lab.node("n1", conf.NODE1)
+        node1.ip("link", "add", "name", "br-lan", "type", "bridge")
+        node1.ip("link", "set", "ens160", "master", "br-lan")
+        vipd = Vipd(node1, conf.instance())
+        vipd.log.wait("VI_1: .*Initialize: ens160 is a port of bridge br-lan", 5)
+        node1.ip("link", "set", "ens160", "nomaster")
+        vipd.wait_state("Active", 5)
+
+
+@limits(timeout=40)
+def case_one_daemon_for_a_runtime_directory():
+    with Lab() as lab:
+        node1 = lab.node("n1", conf.NODE1)
+        first = Vipd(node1, conf.instance())
+        first.wait_state("Active", 5)
+        second = Vipd(node1, conf.instance(vips=["10.10.201.140"]), name="second")
+        check(second.proc.wait(5) not in (0, 1), "a second vipd ran, or blamed its configuration")
+        check(node1.has(conf.VIP) and first.proc.running(), "the first vipd suffered")
+
+
+@limits(timeout=40)
+def case_log_that_nobody_reads_does_not_stop_the_adverts():
+    with Lab() as lab:
+        node1, sniffer = lab.node("n1", conf.NODE1), lab.sniff()
+        vipd = Vipd(node1, conf.instance(), level="trace", read_log=False)
+        sniffer.wait_count(lambda f: is_advert(f, "n1"), 5, 10, "adverts")
+        for _ in range(3_000):  # each a line or more: a pipe holds 64 kB
+            vipd.proc.signal(signal.SIGUSR1)
+            time.sleep(0.0005)
+        sniffer.wait_count(lambda f: is_advert(f, "n1"), 10, 5, "adverts with a full log", sniffer.mark())
+        vipd.terminate()
+        check(not node1.has(conf.VIP), "the address stayed")
