@@ -153,11 +153,17 @@ impl Reader<'_> {
                 Block::Top => message,
                 block => format!("{message} in `{}`", block.name()),
             };
-            let suggestion = block.suggest(&word.text);
+            let suggestion = self.suggest(block, word);
             let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists all words".into());
             self.report.error(&word.span, place, help);
         }
         found
+    }
+
+    /// Not for words whose error is only counted: it takes a while.
+    fn suggest(&self, block: Block, word: &Word) -> Option<String> {
+        let wanted = !self.report.is_full();
+        wanted.then(|| block.suggest(&word.text)).flatten()
     }
 
     /// keepalived ignores what a keyword does not take; so do we, but we say so. A slip in the
@@ -167,7 +173,7 @@ impl Reader<'_> {
         let help = "remove it, or put it on a line of its own";
         if block.is_secret() {
             self.report.warn(&first.span, "this word is not used", help);
-        } else if let Some(suggestion) = block.suggest(&first.text) {
+        } else if let Some(suggestion) = self.suggest(block, first) {
             let message = format!("unknown word {}", quoted(&first.text));
             self.report.error(&first.span, message, suggestion);
         } else {

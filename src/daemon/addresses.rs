@@ -136,6 +136,20 @@ impl Addresses {
         entry.wanted.then_some(entry.instance)
     }
 
+    /// All events are read, so that `links` is what the kernel has: which instances miss an address?
+    ///
+    /// A removal of ours takes the secondary addresses of the same network with it unless
+    /// `promote_secondaries` is set, and the kernel tells that under our own name.
+    pub(super) fn missing(&mut self, links: &Links, lost: &mut Vec<Id>) {
+        for entry in self.entries.iter_mut().filter(|e| e.wanted && e.present) {
+            let Some(kernel) = &links.get(entry.link).kernel else { continue };
+            if !kernel.addresses.iter().any(|a| a.address == entry.address) {
+                entry.present = false;
+                lost.push(entry.instance);
+            }
+        }
+    }
+
     /// The interface is gone, and its addresses with it.
     pub(super) fn interface_gone(&mut self, link: Slot) {
         for entry in self.entries.iter_mut().filter(|e| e.link == link) {

@@ -253,7 +253,10 @@ impl Parser<'_> {
 
     fn token(&mut self, token: Token) {
         match token {
-            Token::Word { text, span, quoted } => self.builder.word(Word { text, span, quoted }),
+            Token::Word { text, span, quoted } => {
+                let word = Word { text, span, quoted };
+                self.builder.word(word, self.report);
+            }
             Token::Open(span) => self.builder.open(span, self.report),
             Token::Close(span) => self.builder.close(&span, self.report),
             Token::BadQuote(span) => {

@@ -223,6 +223,8 @@ fn endless_things_end() {
     assert!(deep.contains("blocks are nested deeper than 16"), "{deep}");
     let long = one(&"a".repeat(100_000));
     assert!(long.contains("this line is longer than"), "{long}");
+    let words = one(&"a\n".repeat(200_000));
+    assert!(words.ends_with("words: the rest is not read: make it shorter"));
     let deep: Vec<(String, String)> = (0..20)
         .map(|n| (format!("f{n}"), format!("include f{}", n + 1)))
         .collect();
