@@ -103,7 +103,9 @@ def case_address_that_appears_on_the_backup_by_hand():
         mark1, mark2 = duel.first.log.mark(), duel.second.log.mark()
         duel.node2.ip("addr", "add", "10.10.201.77/32", "dev", "ens160")
         duel.node2.ip("addr", "add", f"{conf.VIP}/32", "dev", "ens160")
+        duel.second.log.wait(rf"(?i)warn.*{conf.VIP}", 5, mark2)
         duel.await_adverts("n1", 10)
+        equal(len(duel.second.warnings(mark2)), 1, "warnings of n2")
         equal((duel.first.transitions(mark1), duel.second.transitions(mark2)), ([], []), "transitions")
 
 
