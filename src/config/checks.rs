@@ -10,7 +10,7 @@ use crate::time::Duration;
 use crate::vrrp::types::Version;
 
 /// More instances than this are refused.
-pub const MAX_INSTANCES: usize = 1024;
+pub const MAX_INSTANCES: usize = crate::limits::INSTANCES;
 
 /// Checks between instances: names, VRIDs and addresses that must differ.
 pub(crate) fn between(drafts: &Drafts, report: &mut Report) {

@@ -9,7 +9,7 @@ use super::schema::{Block, Draft, Rule};
 
 /// The advert's count of addresses has eight bits (RFC 9568 §5.2.5); 255 IPv4 addresses make an
 /// advert of 1048 bytes, which fits into any Ethernet MTU.
-pub const MAX_VIPS: usize = 255;
+pub const MAX_VIPS: usize = crate::limits::ADDRESSES;
 
 /// An address and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -142,7 +142,9 @@ impl Addresses {
     /// `promote_secondaries` is set, and the kernel tells that under our own name.
     pub(super) fn missing(&mut self, links: &Links, lost: &mut Vec<Id>) {
         for entry in self.entries.iter_mut().filter(|e| e.wanted && e.present) {
-            let Some(kernel) = &links.get(entry.link).kernel else { continue };
+            let Some(kernel) = &links.get(entry.link).kernel else {
+                continue;
+            };
             if !kernel.addresses.iter().any(|a| a.address == entry.address) {
                 entry.present = false;
                 lost.push(entry.instance);

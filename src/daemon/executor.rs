@@ -62,6 +62,8 @@ pub(super) struct Executor {
     renew_at: Instant,
     /// Where the round of announcements stands.
     cursor: usize,
+    /// How many transitions there were.
+    pub(super) state_changes: u64,
     /// Frames that the kernel did not take.
     pub(super) send_errors: u64,
 }
@@ -80,6 +82,7 @@ impl Executor {
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
             cursor: 0,
+            state_changes: 0,
             send_errors: 0,
             addresses,
         })
@@ -95,7 +98,11 @@ impl Executor {
                 self.addresses.owe(id, rounds);
                 self.announce_at = self.announce_at.min(Instant::ZERO);
             }
-            Action::StateChanged(..) | Action::Warn(..) => self.notes.push(action),
+            Action::StateChanged(..) => {
+                self.state_changes += 1;
+                self.notes.push(action);
+            }
+            Action::Warn(..) => self.notes.push(action),
         }
     }
 

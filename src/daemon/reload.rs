@@ -14,7 +14,7 @@ use crate::vrrp::types::State;
 
 use super::Daemon;
 use super::executor::Context;
-use super::start::{journal_lines, specs, tables};
+use super::start::{journal_lines, receive_modes, specs, tables};
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,10 +91,8 @@ impl Daemon {
         self.config = config;
         self.link_of = link_of;
         self.lost.reserve(self.config.instances.len());
-        self.ears.retarget(
-            self.config.globals.mcast_group4,
-            self.link_of.iter().copied(),
-        );
+        let modes = receive_modes(&self.config, &self.link_of);
+        self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor
             .replace(addresses, &matches, &given_up, &self.links);
         self.adopt(now);

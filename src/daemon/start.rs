@@ -3,7 +3,7 @@
 use core::fmt;
 use std::path::Path;
 
-use crate::config::model::{Config, Instance};
+use crate::config::model::{Config, Instance, Receive};
 use crate::netlink::addr;
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -108,7 +108,7 @@ impl Daemon {
         );
         let executor = Executor::new(addresses, config.instances.len())?;
         kernel.own_port(executor.port()?);
-        let ears = Ears::new(globals.mcast_group4, link_of.iter().copied());
+        let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
             reported: vec![LinkState::Unknown; config.instances.len()],
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity()),
@@ -122,6 +122,7 @@ impl Daemon {
             link_of,
             executor,
             kernel,
+            tended: 0,
             ears,
             signals,
             _lock: lock,
@@ -138,6 +139,12 @@ pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
         settings: instance.settings.clone(),
     };
     config.instances.iter().zip(link_of).map(spec).collect()
+}
+
+/// The interface of each instance and how it receives.
+pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Receive)> {
+    let modes = config.instances.iter().map(|instance| instance.receive);
+    link_of.iter().copied().zip(modes).collect()
 }
 
 /// The virtual addresses of the configuration, and a slot for each interface they are on.
