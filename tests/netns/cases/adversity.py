@@ -39,7 +39,7 @@ class Duel:
 
 
 @each("ttl", "checksum", "unknown-vrid")
-@limits(timeout=60)
+@limits(timeout=60, alone=True)
 def case_backup_under_fire_follows_and_takes_over_in_time(reason):
     with Lab() as lab:
         duel = Duel(lab)
