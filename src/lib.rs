@@ -18,6 +18,8 @@
 pub mod cli;
 pub mod config;
 pub mod daemon;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod frame;
 pub mod limits;
 pub mod netlink;

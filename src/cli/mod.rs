@@ -30,6 +30,8 @@ struct Vipd {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::Demo),
 }
 
 /// Does what the command line says.
@@ -68,6 +70,8 @@ impl Command {
         match self {
             Self::Run(run) => run.run(),
             Self::Check(check) => check.run(),
+            #[cfg(feature = "demo")]
+            Self::Demo(demo) => demo.run(),
         }
     }
 }

@@ -13,9 +13,10 @@ use super::links::{Address, Kernel as LinkKernel, Links};
 /// The event socket, and how to ask for everything again.
 pub(super) struct Kernel {
     events: EventSocket,
-    dumps: CommandSocket,
     /// The netlink port of the executor's socket: news of our own doing carry it.
     own_port: u32,
+    /// A removal of ours was told; it may have taken other addresses with it.
+    check: bool,
 }
 
 impl Kernel {
@@ -23,8 +24,8 @@ impl Kernel {
     pub(super) fn open() -> Result<Self, Error> {
         Ok(Self {
             events: EventSocket::open()?,
-            dumps: CommandSocket::open()?,
             own_port: 0,
+            check: false,
         })
     }
 
@@ -40,12 +41,12 @@ impl Kernel {
 
     /// Asks the kernel for all interfaces and addresses; again if they change meanwhile.
     pub(super) fn dump(&mut self, links: &mut Links) -> Result<(), Error> {
+        // Opened for the purpose: its buffers would lie idle for months.
+        let mut socket = CommandSocket::open()?;
         for _ in 0..limits::DUMPS {
             links.forget();
-            let first = self
-                .dumps
-                .dump(link::dump, |message| take_link(&message, links))?;
-            let second = self.dumps.dump(addr::dump, |message| {
+            let first = socket.dump(link::dump, |message| take_link(&message, links))?;
+            let second = socket.dump(addr::dump, |message| {
                 if let Content::Address(address) = Content::parse(&message)
                     && let Some(slot) = links.by_index(address.index)
                 {
@@ -67,12 +68,19 @@ impl Kernel {
         addresses: &mut Addresses,
         lost: &mut Vec<Id>,
     ) {
-        let own_port = self.own_port;
+        let (own_port, check) = (self.own_port, &mut self.check);
         let result = self.events.receive(limits::EVENTS, |message| {
-            take(&message, message.port == own_port, links, addresses, lost);
+            let own = message.port == own_port;
+            *check |= own && message.kind == libc::RTM_DELADDR;
+            take(&message, own, links, addresses, lost);
         });
         match result {
-            Ok(Events::Drained | Events::More) => {}
+            Ok(Events::More) => {}
+            Ok(Events::Drained) => {
+                if core::mem::take(&mut self.check) {
+                    addresses.missing(links, lost);
+                }
+            }
             Ok(Events::Overrun) => self.start_over(links, addresses, lost),
             Err(error) => log::error!("{error}"),
         }

@@ -95,7 +95,7 @@ struct Active {
 /// One virtual router.
 #[derive(Debug)]
 pub struct Instance {
-    id: Id,
+    pub(super) id: Id,
     settings: Settings,
     link: LinkState,
     startup_at: Instant,
@@ -128,6 +128,40 @@ impl Instance {
             speakers: Speakers::default(),
             counters: Counters::default(),
             warn_from: [Instant::ZERO; Warning::KINDS],
+        }
+    }
+
+    /// New parameters for the same virtual router. State and
+    /// counters stay; what the other routers must know is advertised at once.
+    pub(super) fn reconfigure(&mut self, settings: Settings, now: Instant, out: &mut Actions) {
+        if self.settings == settings {
+            return;
+        }
+        let old = core::mem::replace(&mut self.settings, settings);
+        let new = &self.settings;
+        match &mut self.machine {
+            Machine::Initialize(_) => {}
+            Machine::Backup(_) if new.priority == PRIORITY_OWNER => {
+                self.become_active(Reason::Owner, now, out);
+            }
+            Machine::Backup(backup) => {
+                if new.version == Version::V2 || old.version == Version::V2 {
+                    self.active_adver_interval = new.advert_interval;
+                }
+                if down_parameters(new) != down_parameters(&old) {
+                    let down = timers::active_down_interval(new, self.active_adver_interval);
+                    backup.active_down_at = (now + down).min(backup.preempt_at);
+                }
+            }
+            Machine::Active(active) => {
+                active.upkeep.reconfigure(&new.announce, &old.announce, now);
+                if on_the_wire(new) != on_the_wire(&old) {
+                    // A longer interval must be known before the old one is over.
+                    active.adver_at = now + new.advert_interval;
+                    self.counters.sent += 1;
+                    push(out, Action::Advert(self.id, new.priority));
+                }
+            }
         }
     }
 
@@ -478,6 +512,13 @@ impl Instance {
         }
     }
 
+    /// Active_Down_Interval as the Backups compute it, while Active.
+    pub fn active_down_interval_if_active(&self) -> Option<Duration> {
+        let interval = self.settings.advert_interval;
+        (self.state() == State::Active)
+            .then(|| timers::active_down_interval(&self.settings, interval))
+    }
+
     /// Since when it is in this state (or in Initialize for this reason).
     pub fn since(&self) -> Instant {
         self.since
@@ -514,6 +555,28 @@ impl Instance {
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
+}
+
+/// What Active_Down_Interval depends on.
+fn down_parameters(settings: &Settings) -> impl PartialEq {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.down_timer_adverts,
+    )
+}
+
+/// What the other routers see of the parameters.
+fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.auth,
+        settings.checksum,
+        &settings.addresses,
+    )
 }
 
 /// The next deadline on the grid of `deadline`, or a new grid if a whole interval was missed.

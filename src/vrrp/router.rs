@@ -61,6 +61,51 @@ impl Router {
         }
     }
 
+    /// Which instances of `specs` there are already: the same interface, family and VRID, whatever
+    /// their names. The result stands beside `specs`.
+    pub fn matches(&self, specs: &[Spec]) -> Vec<Option<Id>> {
+        let find = |s: &Spec| self.demux.find(s.link, s.settings.family, s.settings.vrid);
+        specs.iter().map(find).collect()
+    }
+
+    /// Rearranges the instances in the order of `specs`. Those of `matches` stay as they are, for
+    /// [`Router::reconfigure`]; the rest of `specs` is new; what is left over is dropped.
+    pub fn rearrange(
+        &mut self,
+        specs: Vec<Spec>,
+        matches: &[Option<Id>],
+        group4: IpAddr,
+        now: Instant,
+    ) {
+        self.demux = Demux::new(&specs);
+        self.group4 = group4;
+        let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
+        let specs = specs
+            .into_iter()
+            .zip(matches)
+            .take(limits::INSTANCES)
+            .enumerate();
+        for (index, (spec, matched)) in specs {
+            let id = Id(index as u16);
+            let kept = matched.and_then(|old_id| old[old_id.index()].take());
+            let mut instance =
+                kept.unwrap_or_else(|| Instance::new(id, spec.settings, Instant::ZERO, now));
+            instance.id = id;
+            self.instances.push(instance);
+        }
+        self.timers = Queue::new(self.instances.len() as u16);
+        for instance in &self.instances {
+            self.timers.set(instance.id.0, instance.poll_at());
+        }
+        self.sources.reserve(self.instances.len());
+        self.collect_sources();
+    }
+
+    /// New parameters for an instance; its interface, family and VRID are what they were.
+    pub fn reconfigure(&mut self, id: Id, settings: Settings, now: Instant, out: &mut Actions) {
+        self.with(id, |instance| instance.reconfigure(settings, now, out));
+    }
+
     /// When the next timer fires.
     pub fn poll_at(&self) -> Instant {
         self.timers.first().map_or(Instant::NEVER, |(at, _)| at)

@@ -42,6 +42,13 @@ impl Upkeep {
         }
     }
 
+    /// A new refresh period starts now; rounds that are due already stay.
+    pub(super) fn reconfigure(&mut self, new: &Announce, old: &Announce, now: Instant) {
+        if new.master_refresh != old.master_refresh {
+            self.refresh_at = after(now, new.master_refresh);
+        }
+    }
+
     pub(super) fn poll_at(&self) -> Instant {
         self.second_at
             .min(self.refresh_at)
