@@ -61,15 +61,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// Reads the events that wait. An overrun is answered by a bigger buffer and a new dump.
+    /// Reads the events that wait, `limit` datagrams at most. An overrun is answered by a bigger
+    /// buffer and a new dump.
+    ///
+    /// The kernel queues the news of a change before it acknowledges the change, so that after
+    /// this the tables show all that we have done so far.
     pub(super) fn read(
         &mut self,
+        limit: usize,
         links: &mut Links,
         addresses: &mut Addresses,
         lost: &mut Vec<Id>,
     ) {
         let (own_port, check) = (self.own_port, &mut self.check);
-        let result = self.events.receive(limits::EVENTS, |message| {
+        let result = self.events.receive(limit, |message| {
             let own = message.port == own_port;
             *check |= own && message.kind == libc::RTM_DELADDR;
             take(&message, own, links, addresses, lost);
