@@ -256,7 +256,9 @@ impl Instance {
         // §6.4.2: discard, so that the timer runs out; with preempt_delay, not before it is over.
         backup.last = Last::Lower(advert.source, advert.priority);
         if backup.preempt_at == Instant::NEVER && !self.settings.preempt_delay.is_zero() {
-            backup.preempt_at = now + self.settings.preempt_delay;
+            // Never before the timer that runs: a straggler of a router that has just given way must
+            // not bring the takeover of a live Active forward.
+            backup.preempt_at = (now + self.settings.preempt_delay).max(backup.active_down_at);
         }
         if backup.preempt_at != Instant::NEVER && now < backup.preempt_at {
             self.follow(advert, now);
