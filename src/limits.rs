@@ -37,3 +37,11 @@ pub const LATE: Duration = Duration::from_millis(10);
 pub const EVENTS: usize = 64;
 /// Attempts at a dump of interfaces that do not stand still.
 pub const DUMPS: usize = 5;
+/// Clients of the control socket at one time; the next is told to come again.
+pub const CONTROL_CLIENTS: usize = 8;
+/// Bytes of a request on the control socket, with its end of line.
+pub const CONTROL_REQUEST: usize = 256;
+/// How long a client of the control socket may take, from its connection to the end of its answer.
+pub const CONTROL_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause in accepting control clients after the system had no descriptor for one.
+pub const CONTROL_PAUSE: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@
 //! starve an advert.
 
 mod addresses;
+mod control;
 mod ears;
 mod executor;
 mod journal;
@@ -12,8 +13,10 @@ mod kernel;
 mod links;
 mod report;
 mod start;
+mod status;
 
 use crate::config::model::Config;
+use crate::control::server::Control;
 use crate::limits;
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -50,6 +53,9 @@ pub struct Daemon {
     poll: Poll,
     /// Instances that miss an address; a scratch list.
     lost: Vec<Id>,
+    control: Control,
+    /// When [`Daemon::start`] was done.
+    started: Instant,
     /// Held for as long as the daemon lives: one daemon a runtime directory.
     _lock: PidLock,
 }
@@ -59,6 +65,7 @@ struct Places {
     signals: usize,
     kernel: usize,
     ears: usize,
+    control: usize,
 }
 
 impl Daemon {
@@ -69,6 +76,7 @@ impl Daemon {
             let now = clock::now();
             self.flush(now);
             let deadline = self.router.poll_at().min(self.executor.poll_at());
+            let deadline = deadline.min(self.control.poll_at());
             let places = self.wait(deadline, now, &mut armed)?;
             let now = clock::now();
             if now.since(deadline) > limits::LATE {
@@ -83,6 +91,7 @@ impl Daemon {
                 self.kernel_events(now);
             }
             self.receive(&places, now);
+            self.serve_control(places.control, now);
         }
     }
 
@@ -106,6 +115,7 @@ impl Daemon {
             signals: self.poll.add(&self.signals, Interest::Read),
             kernel: self.poll.add(self.kernel.events(), Interest::Read),
             ears: self.ears.add_to(&mut self.poll),
+            control: self.control.add_to(&mut self.poll),
         };
         self.poll
             .wait((deadline <= now).then_some(Duration::ZERO))?;

@@ -4,6 +4,7 @@ use core::fmt;
 use std::path::Path;
 
 use crate::config::model::{Config, Instance};
+use crate::control::server::Control;
 use crate::netlink::addr;
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -66,6 +67,7 @@ impl Daemon {
     pub fn start(config: Config, runtime_dir: &Path) -> Result<Self, StartError> {
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
+        let control = Control::open(runtime_dir)?;
         let signals = Signals::block(SIGNALS)?;
         signal::ignore_pipe()?;
         let mut kernel = Kernel::open()?;
@@ -110,7 +112,7 @@ impl Daemon {
         let ears = Ears::new(globals.mcast_group4, link_of.iter().copied());
         let mut daemon = Self {
             reported: vec![LinkState::Unknown; config.instances.len()],
-            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity()),
+            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             lost: Vec::with_capacity(config.instances.len()),
             config,
@@ -121,6 +123,8 @@ impl Daemon {
             kernel,
             ears,
             signals,
+            control,
+            started: now,
             _lock: lock,
         };
         daemon.report_links(now);
