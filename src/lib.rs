@@ -19,6 +19,8 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod frame;
 pub mod limits;
 pub mod netlink;

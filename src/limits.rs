@@ -45,3 +45,11 @@ pub const CONTROL_REQUEST: usize = 256;
 pub const CONTROL_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause in accepting control clients after the system had no descriptor for one.
 pub const CONTROL_PAUSE: Duration = Duration::from_secs(1);
+/// Refreshes of an address within its lease.
+pub const RENEWALS: u64 = 3;
+/// Adverts that the raw socket must have heard beside the tap before the tap may be closed.
+pub const PROOF_ADVERTS: u32 = 3;
+/// Adverts that one of the two may be ahead: the sockets are read one after the other.
+pub const PROOF_SLACK: u32 = 2;
+/// The tap of an Active is opened after this, to see that the raw socket still hears.
+pub const RECHECK_PERIOD: Duration = Duration::from_secs(60);

@@ -7,7 +7,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use vipd::config::files::Disk;
+use vipd::config::model::{Config, Globals};
 use vipd::config::{Failure, Loaded, load_with, reference};
+use vipd::vrrp::types::Auth;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -18,9 +20,9 @@ fn verdict(path: &Path) -> String {
     let mut files = Disk {
         config_id: Some("main".into()),
     };
-    let (text, errors, warnings) = match load_with(path.to_str().unwrap(), &mut files) {
-        Ok(Loaded { config, warnings }) => (format!("{config:#?}\n"), vec![], warnings),
-        Err(Failure { errors, warnings }) => (String::new(), errors, warnings),
+    let (config, errors, warnings) = match load_with(path.to_str().unwrap(), &mut files) {
+        Ok(Loaded { config, warnings }) => (Some(config), vec![], warnings),
+        Err(Failure { errors, warnings }) => (None, errors, warnings),
     };
     let mut found = String::new();
     for error in errors {
@@ -29,8 +31,80 @@ fn verdict(path: &Path) -> String {
     for warning in warnings {
         writeln!(found, "warning: {warning}").unwrap();
     }
-    found.push_str(&text);
+    if let Some(config) = config {
+        describe(&config, &mut found);
+    }
     found.replace(&format!("{}/", path.parent().unwrap().display()), "")
+}
+
+/// The configuration in a few lines that do not change with the layout of its types.
+fn describe(config: &Config, found: &mut String) {
+    let Globals {
+        router_id,
+        startup_delay,
+        mcast_group4,
+        garp_interval,
+    } = &config.globals;
+    writeln!(
+        found,
+        "globals: router_id {router_id:?}, startup {startup_delay}, group {mcast_group4}, garp gap {garp_interval}"
+    )
+    .unwrap();
+    for instance in &config.instances {
+        let settings = &instance.settings;
+        writeln!(
+            found,
+            "{}: {} on {} v{} vrid {} priority {} every {} down after {} preempt {} delay {}",
+            instance.span,
+            instance.name,
+            instance.interface,
+            settings.version.number(),
+            settings.vrid,
+            settings.priority,
+            settings.advert_interval,
+            settings.down_timer_adverts,
+            settings.preempt,
+            settings.preempt_delay,
+        )
+        .unwrap();
+        let auth = match settings.auth {
+            Auth::Pass(bytes) => String::from_utf8_lossy(&bytes).escape_default().to_string(),
+            _ => "none".into(),
+        };
+        writeln!(
+            found,
+            "  auth {auth}, checksum {:?}, skip check {}, source {:?}, {:?}, receive {:?}, lease {:?}",
+            settings.checksum,
+            settings.skip_check_adv_addr,
+            instance.mcast_src_ip,
+            instance.garp_mode,
+            instance.receive,
+            instance.address_lease.map(|lease| lease.to_string()),
+        )
+        .unwrap();
+        let announce = &settings.announce;
+        writeln!(
+            found,
+            "  announce {}×, again after {}; each {} {}×; lower priority {}×, again after {}",
+            announce.master_repeat,
+            announce.master_delay,
+            announce.master_refresh,
+            announce.master_refresh_repeat,
+            announce.lower_prio_repeat,
+            announce.lower_prio_delay,
+        )
+        .unwrap();
+        assert_eq!(settings.addresses.len(), instance.vips.len());
+        for (vip, address) in instance.vips.iter().zip(&settings.addresses) {
+            assert_eq!(vip.address, *address);
+            writeln!(
+                found,
+                "  {address}/{} dev {:?} scope {} label {:?} broadcast {:?}",
+                vip.prefix_len, vip.dev, vip.scope, vip.label, vip.broadcast
+            )
+            .unwrap();
+        }
+    }
 }
 
 /// Each `tests/config/*.conf` against the `.expected` beside it; UPDATE_EXPECT=1 rewrites them.

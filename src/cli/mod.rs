@@ -34,6 +34,8 @@ enum Command {
     Check(check::Check),
     Status(status::Status),
     Reload(reload::Reload),
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::Demo),
 }
 
 /// Does what the command line says.
@@ -74,6 +76,8 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Status(status) => status.run(),
             Self::Reload(reload) => reload.run(),
+            #[cfg(feature = "demo")]
+            Self::Demo(demo) => demo.run(),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Run {
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
-        match Daemon::start(loaded.config, &self.runtime_dir) {
+        match Daemon::start(loaded.config, &self.config, &self.runtime_dir) {
             Ok(mut daemon) => match daemon.run() {
                 Ok(()) => Exit::Done,
                 Err(error) => {

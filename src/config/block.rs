@@ -5,6 +5,9 @@ use super::error::{Report, Span};
 /// Blocks nested deeper than this are an error; the deepest of keepalived is four.
 pub const MAX_DEPTH: usize = 16;
 
+/// More words than this are refused; a thousand instances have 30,000.
+pub const MAX_WORDS: usize = 100_000;
+
 /// One word of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
@@ -33,6 +36,8 @@ pub(crate) struct Builder {
     top: Vec<Node>,
     open: Vec<Open>,
     words: Vec<Word>,
+    /// How many words there were so far.
+    word_count: usize,
     /// Blocks open beyond [`MAX_DEPTH`]; what stands in them is dropped.
     too_deep: usize,
     /// The last statement of the innermost block ended with its line, so that a `{` on the next
@@ -49,8 +54,13 @@ struct Open {
 }
 
 impl Builder {
-    pub(crate) fn word(&mut self, word: Word) {
-        if self.too_deep == 0 {
+    pub(crate) fn word(&mut self, word: Word, report: &mut Report) {
+        self.word_count += 1;
+        if self.word_count == MAX_WORDS + 1 {
+            let message = format!("the configuration has more than {MAX_WORDS} words");
+            report.error(&word.span, message, "the rest is not read: make it shorter");
+        }
+        if self.too_deep == 0 && self.word_count <= MAX_WORDS {
             self.words.push(word);
         }
     }

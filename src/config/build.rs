@@ -122,7 +122,8 @@ impl Builder<'_> {
     /// v2 only: PASS, cut at 8 bytes. keepalived says the same in other words.
     fn auth(&mut self, draft: &Draft, version: Version) -> Auth {
         let Some(kind) = &draft.auth_type else {
-            if let Some(pass) = &draft.auth_pass {
+            let failed = draft.failed.contains(&"auth_type");
+            if let Some(pass) = draft.auth_pass.as_ref().filter(|_| !failed) {
                 let message = "`auth_pass` has no effect without a type";
                 self.report
                     .warn(&pass.span, message, "write `auth_type PASS`, or remove it");

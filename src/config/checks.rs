@@ -1,7 +1,7 @@
 //! What must hold inside an instance and between instances.
 
 use core::net::IpAddr;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::error::{Placed, Report, Span, quoted};
 use super::read::{Drafts, InstanceDraft};
@@ -10,7 +10,7 @@ use crate::time::Duration;
 use crate::vrrp::types::Version;
 
 /// More instances than this are refused.
-pub const MAX_INSTANCES: usize = 1024;
+pub const MAX_INSTANCES: usize = crate::limits::INSTANCES;
 
 /// Checks between instances: names, VRIDs and addresses that must differ.
 pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
@@ -24,7 +24,7 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
 }
 
 fn names(drafts: &Drafts, report: &mut Report) {
-    let mut seen: HashMap<&str, &Span> = HashMap::new();
+    let mut seen: BTreeMap<&str, &Span> = BTreeMap::new();
     for instance in &drafts.instances {
         if let Some(first) = seen.get(instance.name.as_str()) {
             let message = format!(
@@ -48,7 +48,7 @@ fn interface<'a>(instance: &'a InstanceDraft, globals: &'a Draft) -> Option<&'a 
 }
 
 fn virtual_routers(drafts: &Drafts, report: &mut Report) {
-    let mut seen: HashMap<(&str, u32), &Span> = HashMap::new();
+    let mut seen: BTreeMap<(&str, u32), &Span> = BTreeMap::new();
     for instance in &drafts.instances {
         let Some(vrid) = &instance.draft.vrid else {
             continue;
@@ -74,8 +74,8 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
 }
 
 fn addresses(drafts: &Drafts, report: &mut Report) {
-    let mut seen: HashMap<(&str, IpAddr), (usize, &Span)> = HashMap::new();
-    let mut in_instance: HashMap<(usize, IpAddr), &Span> = HashMap::new();
+    let mut seen: BTreeMap<(&str, IpAddr), &Span> = BTreeMap::new();
+    let mut in_instance: BTreeMap<(usize, IpAddr), &Span> = BTreeMap::new();
     for (index, instance) in drafts.instances.iter().enumerate() {
         for placed in &instance.draft.vips {
             let address = placed.vip.address;
@@ -88,7 +88,7 @@ fn addresses(drafts: &Drafts, report: &mut Report) {
             let Some(device) = placed.vip.dev.as_deref().or(own) else {
                 continue;
             };
-            if let Some((_, first)) = seen.get(&(device, address)) {
+            if let Some(first) = seen.get(&(device, address)) {
                 let message = format!(
                     "{address} on {} already belongs to the instance at {first}",
                     quoted(device)
@@ -96,7 +96,7 @@ fn addresses(drafts: &Drafts, report: &mut Report) {
                 report.error(&placed.span, message, "leave it in one instance only");
                 continue;
             }
-            seen.insert((device, address), (index, &placed.span));
+            seen.insert((device, address), &placed.span);
         }
     }
 }

@@ -166,6 +166,11 @@ impl Report {
         }
     }
 
+    /// Whether further errors are only counted, so that their text need not be found.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.kept.len() == MAX_DIAGNOSTICS
+    }
+
     /// How many errors there are.
     pub(crate) fn error_count(&self) -> usize {
         self.errors.kept.len() + self.errors.dropped

@@ -22,6 +22,7 @@ pub mod model;
 mod read;
 pub mod reference;
 mod schema;
+mod value;
 mod vip;
 
 pub use checks::MAX_INSTANCES;

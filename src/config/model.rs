@@ -51,6 +51,30 @@ pub struct Instance {
     pub receive: Receive,
 }
 
+impl Instance {
+    /// Equal in all that has an effect; the name and its place in the file are for messages.
+    pub fn same_but_name(&self, other: &Self) -> bool {
+        let Self {
+            name: _,
+            span: _,
+            interface,
+            settings,
+            vips,
+            mcast_src_ip,
+            garp_mode,
+            address_lease,
+            receive,
+        } = self;
+        *interface == other.interface
+            && *settings == other.settings
+            && *vips == other.vips
+            && *mcast_src_ip == other.mcast_src_ip
+            && *garp_mode == other.garp_mode
+            && *address_lease == other.address_lease
+            && *receive == other.receive
+    }
+}
+
 /// One virtual address as the kernel gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vip {

@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use super::schema::{Class, Keyword, Rule, Skip, TABLES, Table};
+use super::schema::{Block, Class, Keyword, Rule, Skip, TABLES, Table};
 
 const HEAD: &str = "\
 # The configuration file of vipd
@@ -57,8 +57,12 @@ pub fn markdown() -> String {
 }
 
 fn write_table(text: &mut String, table: &Table) {
-    let title = table.block.name();
-    let _ = write!(text, "\n## {}{}\n", title[..1].to_uppercase(), &title[1..]);
+    let title = match table.block {
+        Block::Top => "The top level".to_owned(),
+        Block::Address => "An address in `virtual_ipaddress`".to_owned(),
+        block => format!("`{}`", block.name()),
+    };
+    let _ = write!(text, "\n## {title}\n");
     let (works, skipped): (Vec<_>, Vec<_>) = table.words.iter().partition(|word| word.works());
     if !works.is_empty() {
         text.push_str("\n| keyword | takes | default | meaning | source | class |\n");

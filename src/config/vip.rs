@@ -9,7 +9,7 @@ use super::schema::{Block, Draft, Rule};
 
 /// The advert's count of addresses has eight bits (RFC 9568 §5.2.5); 255 IPv4 addresses make an
 /// advert of 1048 bytes, which fits into any Ethernet MTU.
-pub const MAX_VIPS: usize = 255;
+pub const MAX_VIPS: usize = crate::limits::ADDRESSES;
 
 /// An address and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,7 @@ fn entry(words: &[Word], report: &mut Report) -> Option<PlacedVip> {
 
 /// `ADDRESS[/PREFIX]`
 fn address(word: &Word, report: &mut Report) -> Option<(Ipv4Addr, u8)> {
+    const UNCLOSED: &str = "close the `virtual_ipaddress` block in front of it with `}`";
     const WANTED: &str = "write an IPv4 address such as 192.0.2.1, or 192.0.2.1/24 with its prefix";
     let (text, prefix) = match word.text.split_once('/') {
         Some((text, prefix)) => (text, Some(prefix)),
@@ -104,7 +105,11 @@ fn address(word: &Word, report: &mut Report) -> Option<(Ipv4Addr, u8)> {
     }
     let Ok(address) = text.parse::<Ipv4Addr>() else {
         let message = format!("{} is not an address", quoted(text));
-        report.error(&word.span, message, WANTED);
+        let is_keyword = [Block::Instance, Block::Top]
+            .iter()
+            .any(|block| block.find(text).is_some());
+        let help = if is_keyword { UNCLOSED } else { WANTED };
+        report.error(&word.span, message, help);
         return None;
     };
     if !is_host(&address) {
@@ -151,7 +156,8 @@ fn option<'a>(
 ) -> Option<()> {
     let Some(keyword) = Block::Address.find(&word.text) else {
         let message = format!("unknown option {} of an address", quoted(&word.text));
-        let suggestion = Block::Address.suggest(&word.text);
+        let wanted = !report.is_full();
+        let suggestion = wanted.then(|| Block::Address.suggest(&word.text)).flatten();
         let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists the options".into());
         report.error(&word.span, message, help);
         return None;

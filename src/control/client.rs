@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use super::PROTOCOL;
 use super::request::{Refusal, Request, parse};
 use crate::limits;
-use crate::sys::poll::{Interest, Readiness};
+use crate::sys::poll::Interest;
 use crate::time::Instant;
 
 /// A connection with one request and one answer.
@@ -17,8 +17,8 @@ pub(super) struct Client {
     stream: UnixStream,
     /// It must be done by then.
     pub(super) deadline: Instant,
-    /// What the last wait has found.
-    pub(super) readiness: Readiness,
+    /// Its place in the poll set.
+    pub(super) place: usize,
     request: heapless::Vec<u8, { limits::CONTROL_REQUEST }>,
     answer: Option<Answer>,
 }
@@ -54,7 +54,7 @@ impl Client {
         Self {
             stream,
             deadline,
-            readiness: Readiness::default(),
+            place: usize::MAX,
             request: heapless::Vec::new(),
             answer: None,
         }
@@ -162,6 +162,12 @@ impl Client {
     /// True while an answer is on its way to which instances may still be added.
     pub(super) fn is_in_list(&self) -> bool {
         self.answer.as_ref().is_some_and(|answer| answer.in_list)
+    }
+
+    /// Bytes that its answer holds.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.answer.as_ref().map_or(0, |a| a.text.capacity())
     }
 
     fn write(&mut self) -> Step {

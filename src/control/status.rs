@@ -73,6 +73,8 @@ pub struct Instance<'a> {
     pub active_down_in_ms: Option<u64>,
     /// Who is Active, as far as this router knows.
     pub active: Option<Active<'a>>,
+    /// How adverts are received.
+    pub receive: Receive<'a>,
     /// The virtual addresses.
     pub vips: Vec<Vip<'a>>,
     /// The other routers that were heard, the last few.
@@ -100,6 +102,15 @@ pub struct Active<'a> {
     pub checksum: Option<Cow<'a, str>>,
 }
 
+/// How adverts are received.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Receive<'a> {
+    /// The sockets that listen now.
+    pub sockets: Cow<'a, str>,
+    /// Why, for people.
+    pub why: Cow<'a, str>,
+}
+
 /// A virtual address.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Vip<'a> {
@@ -115,6 +126,8 @@ pub struct Vip<'a> {
     pub present: bool,
     /// Somebody else has put it there, so vipd leaves it alone.
     pub foreign: bool,
+    /// Seconds after which the kernel removes it unless vipd lives (`address_lease`).
+    pub lease_s: Option<u32>,
 }
 
 /// A router that was heard.

@@ -5,7 +5,7 @@
 use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
 
-use super::status::{Active, Counters, Dropped, Instance, Peer, Status, Vip};
+use super::status::{Active, Counters, Dropped, Instance, Peer, Receive, Status, Vip};
 use crate::time::Duration;
 
 impl Display for Status<'_> {
@@ -61,6 +61,8 @@ impl Display for Instance<'_> {
         if let Some(active) = &self.active {
             row(f, "Active", active)?;
         }
+        let Receive { sockets, why } = &self.receive;
+        row(f, "receive", format_args!("{sockets}: {why}"))?;
         self.vips.iter().try_for_each(|v| row(f, "address", v))?;
         self.peers.iter().try_for_each(|p| row(f, "heard", p))?;
         row(f, "counters", &self.counters)?;
@@ -174,7 +176,11 @@ impl Display for Vip<'_> {
             (true, false, _) => "missing, although this router is Active: see the log",
             (false, true, false) => "present, although this router is not Active: see the log",
             (false, false, _) => "absent, as it should be",
-        })
+        })?;
+        match self.lease_s {
+            Some(lease) => write!(f, ", leased for {lease} s"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -321,6 +327,10 @@ mod tests {
                 version: 3,
                 checksum: Some("message".into()),
             }),
+            receive: Receive {
+                sockets: "tap".into(),
+                why: "as configured".into(),
+            },
             vips: vec![Vip {
                 address: [10, 0, 0, 100].into(),
                 prefix_len: 24,
@@ -328,6 +338,7 @@ mod tests {
                 wanted: false,
                 present: false,
                 foreign: false,
+                lease_s: Some(3),
             }],
             peers: vec![Peer {
                 address: [10, 0, 0, 2].into(),
@@ -371,7 +382,8 @@ mod tests {
               reason    10.0.0.2 advertises the higher priority 200
               settings  VRID 51, version 3, ipv4, priority 100 (configured 150), every 1s, pseudo-header checksum, from 10.0.0.1
               Active    10.0.0.2, priority 200, every 0.01s, version 3, message checksum
-              address   10.0.0.100/24 on br-lan: absent, as it should be
+              receive   tap: as configured
+              address   10.0.0.100/24 on br-lan: absent, as it should be, leased for 3 s
               heard     10.0.0.2 0.0 s ago, priority 200, every 0.01s, message checksum, 99 adverts
               counters  adverts sent 1, received 2; of priority 0: sent 3, received 4; times Active 5; addresses removed by others 6
               dropped   7 ttl: look for an attack

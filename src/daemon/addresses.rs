@@ -26,6 +26,10 @@ pub(super) struct Entry {
     pub(super) label: Option<String>,
     /// Its broadcast address.
     pub(super) broadcast: Option<Ipv4Addr>,
+    /// Seconds after which the kernel removes it unless it is refreshed.
+    pub(super) lease: Option<u32>,
+    /// The kernel still has the lease from before a reload.
+    pub(super) outdated_lease: bool,
     /// The instance is Active.
     pub(super) wanted: bool,
     /// The kernel has it.
@@ -34,6 +38,14 @@ pub(super) struct Entry {
     pub(super) foreign: bool,
     /// Announcements that are still to be sent.
     pub(super) owed: u8,
+}
+
+impl Entry {
+    /// Nothing differs but the lease, which can be changed in place.
+    fn looks_like(&self, other: &Self) -> bool {
+        (self.prefix_len, self.scope, &self.label, self.broadcast)
+            == (other.prefix_len, other.scope, &other.label, other.broadcast)
+    }
 }
 
 /// All virtual addresses; those of one instance stand together.
@@ -124,12 +136,64 @@ impl Addresses {
         entry.wanted.then_some(entry.instance)
     }
 
+    /// All events are read, so that `links` is what the kernel has: which instances miss an address?
+    ///
+    /// A removal of ours takes the secondary addresses of the same network with it unless
+    /// `promote_secondaries` is set, and the kernel tells that under our own name.
+    pub(super) fn missing(&mut self, links: &Links, lost: &mut Vec<Id>) {
+        for entry in self.entries.iter_mut().filter(|e| e.wanted && e.present) {
+            let Some(kernel) = &links.get(entry.link).kernel else {
+                continue;
+            };
+            if !kernel.addresses.iter().any(|a| a.address == entry.address) {
+                entry.present = false;
+                lost.push(entry.instance);
+            }
+        }
+    }
+
     /// The interface is gone, and its addresses with it.
     pub(super) fn interface_gone(&mut self, link: Slot) {
         for entry in self.entries.iter_mut().filter(|e| e.link == link) {
             entry.present = false;
             entry.foreign = false;
         }
+    }
+
+    /// Takes over from the table before a reload what the kernel has, and returns the entries of
+    /// the old table that it has to give up.
+    ///
+    /// An address that moves to another instance stays where it is.
+    pub(super) fn carry_over<'o>(&mut self, old: &'o Self, links: &Links) -> Vec<&'o Entry> {
+        for entry in &mut self.entries {
+            let at = |e: &&Entry| e.link == entry.link && e.address == entry.address;
+            let kernel = links.get(entry.link).kernel.as_ref();
+            match old.entries.iter().find(at) {
+                Some(before) if before.foreign || before.looks_like(entry) => {
+                    entry.present = before.present;
+                    entry.foreign = before.foreign;
+                    entry.owed = before.owed;
+                    entry.outdated_lease = before.lease != entry.lease;
+                }
+                Some(_) => {}
+                None => {
+                    let has = |k: &super::links::Kernel| {
+                        k.addresses.iter().any(|a| a.address == entry.address)
+                    };
+                    entry.foreign = kernel.is_some_and(has);
+                    entry.present = entry.foreign;
+                }
+            }
+        }
+        let kept = |before: &Entry| {
+            self.entries.iter().any(|e| {
+                e.link == before.link && e.address == before.address && before.looks_like(e)
+            })
+        };
+        old.entries
+            .iter()
+            .filter(|e| e.present && !e.foreign && !kept(e))
+            .collect()
     }
 
     /// `rounds` more announcements of each address of the instance.

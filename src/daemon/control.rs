@@ -5,33 +5,26 @@ use crate::control::server::{Asked, Control, Question};
 use crate::time::Instant;
 
 use super::Daemon;
+use super::reload::Refused;
 use super::status::View;
 
 /// Names of instances in a message.
 const NAMES: usize = 8;
 
 impl Daemon {
-    /// One piece of work for one client; `first` is its place in the poll set.
-    pub(super) fn serve_control(&mut self, first: usize, now: Instant) {
-        let Some(Asked { client, question }) = self.control.serve(&self.poll, first, now) else {
+    /// One piece of work for one client.
+    pub(super) fn serve_control(&mut self, now: Instant) {
+        let Some(Asked { client, question }) = self.control.serve(&self.poll, now) else {
             return;
         };
         match question {
             Question::Request(Request::Status(name)) => self.status(client, name.as_deref(), now),
-            Question::Request(Request::Reload) => match self.reload_now(now) {
-                Ok(lines) => self.control.answer(client, &lines),
-                Err(refusal) => self.control.refuse(client, &refusal),
+            Question::Request(Request::Reload) => match self.reload_and_log(now) {
+                Ok(outcome) => self.control.answer(client, &outcome.to_string()),
+                Err(refused) => self.control.refuse(client, &refusal(&refused)),
             },
             Question::Instance(index) => self.status_of(client, index, now),
         }
-    }
-
-    /// Reads the configuration again: what has changed, or what is wrong with it.
-    fn reload_now(&mut self, _now: Instant) -> Result<String, Refusal> {
-        Err(Refusal::new(
-            Code::Failed,
-            "reload is not there yet: restart vipd to take a new configuration",
-        ))
     }
 
     fn status(&mut self, client: usize, name: Option<&str>, now: Instant) {
@@ -61,13 +54,23 @@ impl Daemon {
             config: &self.config,
             router: &self.router,
             links: &self.links,
+            link_of: &self.link_of,
             addresses: &self.executor.addresses,
+            ears: &self.ears,
             send_errors: self.executor.send_errors,
             started: self.started,
             now,
         };
         (&mut self.control, view)
     }
+}
+
+fn refusal(refused: &Refused) -> Refusal {
+    let code = match refused {
+        Refused::Config(_) => Code::Config,
+        Refused::Journal(_) | Refused::Kernel(_) => Code::Failed,
+    };
+    Refusal::new(code, refused.to_string())
 }
 
 fn unknown(name: &str, view: &View<'_>) -> Refusal {

@@ -17,7 +17,7 @@ use crate::netlink::addr::{self, Existing, NewAddress};
 use crate::sys::error::Error;
 use crate::sys::netlink::{CommandSocket, interface_name};
 use crate::sys::send::{SendBatch, SendSocket};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Action, Hold, Id, Reason};
 use crate::vrrp::router::Router;
 use crate::vrrp::types::State;
@@ -51,15 +51,19 @@ pub(super) struct Executor {
     sender: SendSocket,
     frames: SendBatch,
     commands: CommandSocket,
-    /// Which entry a sequence number of a waiting request is about.
-    asked: Vec<(u32, usize)>,
+    /// Which entry a sequence number of a waiting request is about, if it is still in the table.
+    asked: Vec<(u32, Option<usize>)>,
     /// IPv4 identification of the next advert of each instance.
     identification: Vec<u16>,
     notes: Vec<Action>,
     /// The next gratuitous ARP may go out from here on.
     announce_at: Instant,
+    /// The next refresh of the addresses that have a lease.
+    renew_at: Instant,
     /// Where the round of announcements stands.
     cursor: usize,
+    /// How many transitions there were.
+    pub(super) state_changes: u64,
     /// Frames that the kernel did not take.
     pub(super) send_errors: u64,
 }
@@ -76,7 +80,9 @@ impl Executor {
             identification: vec![0; instances],
             notes: Vec::with_capacity(instances * limits::NOTES),
             announce_at: Instant::NEVER,
+            renew_at: Instant::NEVER,
             cursor: 0,
+            state_changes: 0,
             send_errors: 0,
             addresses,
         })
@@ -92,7 +98,11 @@ impl Executor {
                 self.addresses.owe(id, rounds);
                 self.announce_at = self.announce_at.min(Instant::ZERO);
             }
-            Action::StateChanged(..) | Action::Warn(..) => self.notes.push(action),
+            Action::StateChanged(..) => {
+                self.state_changes += 1;
+                self.notes.push(action);
+            }
+            Action::Warn(..) => self.notes.push(action),
         }
     }
 
@@ -103,9 +113,55 @@ impl Executor {
         if now >= self.announce_at {
             self.announce(now, context);
         }
+        if now >= self.renew_at {
+            self.renew_leases(now, context);
+        }
         for note in self.notes.drain(..) {
             tell(note, context);
         }
+    }
+
+    /// After a reload: the new table, and the addresses that no instance has any more.
+    pub(super) fn replace(
+        &mut self,
+        addresses: Addresses,
+        matches: &[Option<Id>],
+        given_up: &[Entry],
+        links: &Links,
+    ) {
+        self.addresses = addresses;
+        self.cursor = 0;
+        self.renew_at = Instant::ZERO;
+        let old = core::mem::take(&mut self.identification);
+        self.identification = matches
+            .iter()
+            .map(|m| m.map_or(0, |id| old[id.index()]))
+            .collect();
+        self.notes.reserve(matches.len() * limits::NOTES);
+        for entry in given_up {
+            let Some(ifindex) = links.get(entry.link).ifindex() else {
+                continue;
+            };
+            let batch = self.commands.batch();
+            let sequence = addr::delete(batch, ifindex, entry.address, entry.prefix_len);
+            self.asked.push((sequence, None));
+        }
+    }
+
+    /// After a reload: the addresses of one instance as its state asks for.
+    pub(super) fn adopt(&mut self, id: Id, active: bool, context: &Context<'_>) {
+        if !active {
+            return self.remove_addresses(id, context);
+        }
+        let rounds = context.instance(id).settings.announce.master_repeat;
+        for index in self.addresses.of(id) {
+            let entry = self.addresses.get_mut(index);
+            if !entry.present {
+                entry.owed = rounds;
+                self.announce_at = Instant::ZERO;
+            }
+        }
+        self.add_addresses(id, context);
     }
 
     /// The netlink port that news of our own changes carry.
@@ -115,7 +171,7 @@ impl Executor {
 
     /// When [`Executor::flush`] has something to do on its own account.
     pub(super) fn poll_at(&self) -> Instant {
-        self.announce_at
+        self.announce_at.min(self.renew_at)
     }
 
     fn advert(&mut self, id: Id, priority: u8, context: &Context<'_>) {
@@ -174,13 +230,41 @@ impl Executor {
                 continue;
             }
             entry.present = true;
+            if entry.lease.is_some() {
+                self.renew_at = Instant::ZERO;
+            }
             let sequence = addr::add(
                 self.commands.batch(),
                 &new_address(entry, ifindex),
                 Existing::Refuse,
             );
-            self.asked.push((sequence, index));
+            self.asked.push((sequence, Some(index)));
         }
+    }
+
+    /// The dead-man lease: several refreshes in the time of the shortest one, so that the kernel
+    /// removes an address only when this daemon is killed, hangs or is stopped.
+    fn renew_leases(&mut self, now: Instant, context: &Context<'_>) {
+        let mut shortest = u32::MAX;
+        for index in 0..self.addresses.entries().len() {
+            let entry = self.addresses.get_mut(index);
+            let outdated = core::mem::take(&mut entry.outdated_lease);
+            let ours = entry.wanted && entry.present && !entry.foreign;
+            if !ours || entry.lease.is_none() && !outdated {
+                continue;
+            }
+            shortest = shortest.min(entry.lease.unwrap_or(u32::MAX));
+            if let Some(ifindex) = context.links.get(entry.link).ifindex() {
+                let new = new_address(entry, ifindex);
+                let sequence = addr::add(self.commands.batch(), &new, Existing::Replace);
+                self.asked.push((sequence, Some(index)));
+            }
+        }
+        self.renew_at = match shortest {
+            u32::MAX => Instant::NEVER,
+            secs => now + Duration::from_micros(u64::from(secs) * 1_000_000 / limits::RENEWALS),
+        };
+        self.send_requests(context);
     }
 
     fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
@@ -201,7 +285,7 @@ impl Executor {
                 entry.address,
                 entry.prefix_len,
             );
-            self.asked.push((sequence, index));
+            self.asked.push((sequence, Some(index)));
         }
     }
 
@@ -215,12 +299,10 @@ impl Executor {
             if let Content::Ack(ack) = Content::parse(&message)
                 && ack.errno != 0
                 && let Ok(at) = asked.binary_search_by_key(&ack.sequence, |(s, _)| *s)
+                && let Some(index) = asked[at].1
             {
-                failed(
-                    addresses.get_mut(asked[at].1),
-                    Errno::from_raw(ack.errno),
-                    context,
-                );
+                let errno = Errno::from_raw(ack.errno);
+                failed(addresses.get_mut(index), errno, context);
             }
         });
         self.asked.clear();
@@ -292,6 +374,7 @@ fn new_address(entry: &Entry, ifindex: u32) -> NewAddress<'_> {
         label: entry.label.as_deref(),
         broadcast: entry.broadcast,
         protocol: Some(IFA_PROTO_VIPD),
+        valid_secs: entry.lease,
         ..NewAddress::plain(ifindex, entry.address, entry.prefix_len)
     }
 }

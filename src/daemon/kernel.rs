@@ -16,6 +16,8 @@ pub(super) struct Kernel {
     dumps: CommandSocket,
     /// The netlink port of the executor's socket: news of our own doing carry it.
     own_port: u32,
+    /// A removal of ours was told; it may have taken other addresses with it.
+    check: bool,
 }
 
 impl Kernel {
@@ -25,6 +27,7 @@ impl Kernel {
             events: EventSocket::open()?,
             dumps: CommandSocket::open()?,
             own_port: 0,
+            check: false,
         })
     }
 
@@ -67,12 +70,19 @@ impl Kernel {
         addresses: &mut Addresses,
         lost: &mut Vec<Id>,
     ) {
-        let own_port = self.own_port;
+        let (own_port, check) = (self.own_port, &mut self.check);
         let result = self.events.receive(limits::EVENTS, |message| {
-            take(&message, message.port == own_port, links, addresses, lost);
+            let own = message.port == own_port;
+            *check |= own && message.kind == libc::RTM_DELADDR;
+            take(&message, own, links, addresses, lost);
         });
         match result {
-            Ok(Events::Drained | Events::More) => {}
+            Ok(Events::More) => {}
+            Ok(Events::Drained) => {
+                if core::mem::take(&mut self.check) {
+                    addresses.missing(links, lost);
+                }
+            }
             Ok(Events::Overrun) => self.start_over(links, addresses, lost),
             Err(error) => log::error!("{error}"),
         }

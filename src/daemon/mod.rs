@@ -11,9 +11,11 @@ mod executor;
 mod journal;
 mod kernel;
 mod links;
+pub mod reload;
 mod report;
 mod start;
 mod status;
+mod tap;
 
 use crate::config::model::Config;
 use crate::control::server::Control;
@@ -31,14 +33,19 @@ use crate::vrrp::router::Router;
 
 use ears::Ears;
 use executor::{Context, Executor};
+use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
+use reload::{Outcome, Refused};
 
 pub use start::StartError;
 
 /// Everything that a running daemon has.
 pub struct Daemon {
     config: Config,
+    /// The file that it was read from.
+    path: String,
+    journal: Journal,
     router: Router,
     links: Links,
     /// The interface of each instance.
@@ -51,6 +58,8 @@ pub struct Daemon {
     signals: Signals,
     timer: Timer,
     poll: Poll,
+    /// The number of state changes when the sockets were last tended.
+    tended: u64,
     /// Instances that miss an address; a scratch list.
     lost: Vec<Id>,
     control: Control,
@@ -64,8 +73,6 @@ pub struct Daemon {
 struct Places {
     signals: usize,
     kernel: usize,
-    ears: usize,
-    control: usize,
 }
 
 impl Daemon {
@@ -75,13 +82,13 @@ impl Daemon {
         loop {
             let now = clock::now();
             self.flush(now);
-            let deadline = self.router.poll_at().min(self.executor.poll_at());
-            let deadline = deadline.min(self.control.poll_at());
+            self.tend_ears(now);
+            let deadline = self.deadline();
             let places = self.wait(deadline, now, &mut armed)?;
             let now = clock::now();
             if now.since(deadline) > limits::LATE {
                 // This machine stood still: what was said meanwhile counts before our own timers.
-                self.receive(&places, now);
+                self.receive(now);
             }
             self.timers(now);
             if self.poll.readiness(places.signals).any() && self.signals(now)? {
@@ -90,9 +97,41 @@ impl Daemon {
             if self.poll.readiness(places.kernel).any() {
                 self.kernel_events(now);
             }
-            self.receive(&places, now);
-            self.serve_control(places.control, now);
+            self.receive(now);
+            self.serve_control(now);
         }
+    }
+
+    fn deadline(&self) -> Instant {
+        let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
+        let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
+        core.min(executor).min(ears).min(control)
+    }
+
+    /// Listens on what is needed now that states may have changed.
+    fn tend_ears(&mut self, now: Instant) {
+        let changes = self.executor.state_changes;
+        if changes == self.tended && now < self.ears.poll_at() {
+            return;
+        }
+        self.tended = changes;
+        let Self {
+            ears,
+            router,
+            link_of,
+            links,
+            ..
+        } = self;
+        ears.tend(links, now, |slot| {
+            let of_slot = router
+                .instances()
+                .iter()
+                .zip(link_of.iter())
+                .filter(|(_, s)| **s == slot);
+            of_slot
+                .map(|(instance, _)| instance.active_down_interval_if_active())
+                .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)))?
+        });
     }
 
     /// Sleeps until something can be read or `deadline` has passed.
@@ -114,9 +153,9 @@ impl Daemon {
         let places = Places {
             signals: self.poll.add(&self.signals, Interest::Read),
             kernel: self.poll.add(self.kernel.events(), Interest::Read),
-            ears: self.ears.add_to(&mut self.poll),
-            control: self.control.add_to(&mut self.poll),
         };
+        self.ears.add_to(&mut self.poll);
+        self.control.add_to(&mut self.poll);
         self.poll
             .wait((deadline <= now).then_some(Duration::ZERO))?;
         Ok(places)
@@ -129,7 +168,7 @@ impl Daemon {
         }
     }
 
-    fn receive(&mut self, places: &Places, now: Instant) {
+    fn receive(&mut self, now: Instant) {
         let Self {
             router,
             executor,
@@ -141,7 +180,7 @@ impl Daemon {
             ..
         } = self;
         let mut actions = Actions::new();
-        ears.receive(poll, places.ears, |heard| {
+        ears.receive(poll, |heard| {
             match heard {
                 Ok(received) => router.receive(&received, now, &mut actions),
                 Err(reason) => router.count_drop(reason),
@@ -168,11 +207,32 @@ impl Daemon {
                     self.shutdown(now);
                     return Ok(true);
                 }
+                Signal::SIGHUP => {
+                    // The log has it, and nobody else is there to be told.
+                    let _ = self.reload_and_log(now);
+                }
                 Signal::SIGUSR1 => self.log_counters(),
                 _ => ::log::warn!("{signal}: vipd does not know this signal"),
             }
         }
         Ok(false)
+    }
+
+    fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
+        let result = self.reload(now);
+        match &result {
+            Ok(outcome) => ::log::info!("reload: {outcome}"),
+            Err(refused) => {
+                refused
+                    .to_string()
+                    .lines()
+                    .for_each(|line| ::log::error!("{line}"));
+                ::log::error!(
+                    "reload refused: nothing has changed; mend the file and send SIGHUP again"
+                );
+            }
+        }
+        result
     }
 
     fn shutdown(&mut self, now: Instant) {
@@ -281,12 +341,11 @@ impl Daemon {
     }
 
     fn log_counters(&self) {
-        for (instance, running) in self.config.instances.iter().zip(self.router.instances()) {
-            ::log::info!(
-                "{}: counters: {}",
-                instance.name,
-                report::Numbers(running.counters())
-            );
+        for (id, instance) in self.router.ids().zip(&self.config.instances) {
+            let numbers = report::Numbers(self.router.instance(id).counters());
+            ::log::info!("{}: counters: {numbers}", instance.name);
+            let (sockets, why) = self.ears.explain(self.link_of[id.index()]);
+            ::log::info!("{}: listens on {sockets}: {why}", instance.name);
         }
         ::log::info!(
             "no instance: drops:{}",

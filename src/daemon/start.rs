@@ -3,7 +3,7 @@
 use core::fmt;
 use std::path::Path;
 
-use crate::config::model::{Config, Instance};
+use crate::config::model::{Config, Instance, Receive};
 use crate::control::server::Control;
 use crate::netlink::addr;
 use crate::sys::clock;
@@ -27,7 +27,12 @@ use super::kernel::Kernel;
 use super::links::{Links, Slot};
 
 /// Signals that the daemon answers.
-const SIGNALS: &[Signal] = &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1];
+const SIGNALS: &[Signal] = &[
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+];
 /// The sockets in the poll set besides those of the interfaces.
 const FIXED_SOCKETS: usize = 3;
 
@@ -62,9 +67,9 @@ impl From<Error> for StartError {
 }
 
 impl Daemon {
-    /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier
+    /// Everything up to the first wait; `path` is the file that `config` was read from: afterwards the daemon listens, and nothing of an earlier
     /// one is left in the kernel.
-    pub fn start(config: Config, runtime_dir: &Path) -> Result<Self, StartError> {
+    pub fn start(config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
         let control = Control::open(runtime_dir)?;
@@ -95,11 +100,7 @@ impl Daemon {
             .map_err(|e| journal_error(&journal, "write", &e))?;
 
         let now = clock::now();
-        let spec = |(instance, link): (&Instance, &Slot)| Spec {
-            link: *link,
-            settings: instance.settings.clone(),
-        };
-        let specs = config.instances.iter().zip(&link_of).map(spec).collect();
+        let specs = specs(&config, &link_of);
         let globals = &config.globals;
         let router = Router::new(
             specs,
@@ -109,18 +110,21 @@ impl Daemon {
         );
         let executor = Executor::new(addresses, config.instances.len())?;
         kernel.own_port(executor.port()?);
-        let ears = Ears::new(globals.mcast_group4, link_of.iter().copied());
+        let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
             reported: vec![LinkState::Unknown; config.instances.len()],
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             lost: Vec::with_capacity(config.instances.len()),
             config,
+            path: path.to_owned(),
+            journal,
             router,
             links,
             link_of,
             executor,
             kernel,
+            tended: 0,
             ears,
             signals,
             control,
@@ -132,7 +136,23 @@ impl Daemon {
     }
 }
 
-fn tables(config: &Config, links: &mut Links) -> Addresses {
+/// What the core needs of the configuration.
+pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
+    let spec = |(instance, link): (&Instance, &Slot)| Spec {
+        link: *link,
+        settings: instance.settings.clone(),
+    };
+    config.instances.iter().zip(link_of).map(spec).collect()
+}
+
+/// The interface of each instance and how it receives.
+pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Receive)> {
+    let modes = config.instances.iter().map(|instance| instance.receive);
+    link_of.iter().copied().zip(modes).collect()
+}
+
+/// The virtual addresses of the configuration, and a slot for each interface they are on.
+pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
     let mut addresses = Addresses::default();
     for (index, instance) in config.instances.iter().enumerate() {
         let entries = instance.vips.iter().map(|vip| Entry {
@@ -143,6 +163,8 @@ fn tables(config: &Config, links: &mut Links) -> Addresses {
             scope: vip.scope,
             label: vip.label.clone(),
             broadcast: vip.broadcast,
+            lease: instance.address_lease.map(|lease| lease.as_secs() as u32),
+            outdated_lease: false,
             wanted: false,
             present: false,
             foreign: false,
@@ -212,7 +234,8 @@ fn warn_of_foreign(config: &Config, links: &Links, addresses: &Addresses) {
     }
 }
 
-fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
+/// What a killed daemon might leave behind.
+pub(super) fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
     let line = |entry: &Entry| Line {
         interface: links.get(entry.link).name.clone(),
         address: entry.address,

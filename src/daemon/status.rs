@@ -1,7 +1,9 @@
 //! What a running daemon says about itself: from its tables into `control::status`.
 
 use crate::config::model::{self, Config};
-use crate::control::status::{Active, Counters, Dropped, FORMAT, Instance, Peer, Status, Vip};
+use crate::control::status::{
+    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Vip,
+};
 use crate::sys::netlink::interface_name;
 use crate::time::Instant;
 use crate::vrrp::action::{Hold, Id, Reason};
@@ -12,7 +14,8 @@ use crate::vrrp::speakers::Speaker;
 use crate::vrrp::types::{ChecksumForm, Family, State, Version};
 
 use super::addresses::{Addresses, Entry};
-use super::links::Links;
+use super::ears::Ears;
+use super::links::{Links, Slot};
 use super::report::Why;
 
 /// What is shown, and when.
@@ -20,7 +23,9 @@ pub(super) struct View<'a> {
     pub(super) config: &'a Config,
     pub(super) router: &'a Router,
     pub(super) links: &'a Links,
+    pub(super) link_of: &'a [Slot],
     pub(super) addresses: &'a Addresses,
+    pub(super) ears: &'a Ears,
     pub(super) send_errors: u64,
     pub(super) started: Instant,
     pub(super) now: Instant,
@@ -72,10 +77,19 @@ impl<'a> View<'a> {
             source: running.source(),
             active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
             active: active(running),
+            receive: self.receive(index)?,
             vips: self.vips(Id(index as u16)),
             peers: self.peers(running),
             counters: counters(running),
             drops: drops(&running.counters().drops),
+        })
+    }
+
+    fn receive(&self, index: usize) -> Option<Receive<'a>> {
+        let (sockets, why) = self.ears.explain(*self.link_of.get(index)?);
+        Some(Receive {
+            sockets: sockets.into(),
+            why: why.into(),
         })
     }
 
@@ -87,6 +101,7 @@ impl<'a> View<'a> {
             wanted: entry.wanted,
             present: entry.present,
             foreign: entry.foreign,
+            lease_s: entry.lease,
         };
         let entries = &self.addresses.entries()[self.addresses.of(id)];
         entries.iter().map(vip).collect()

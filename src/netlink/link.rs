@@ -101,9 +101,10 @@ impl<'a> Link<'a> {
         self.flags & libc::IFF_LOWER_UP as u32 != 0
     }
 
-    /// Up and with carrier: frames can be sent and heard.
+    /// Frames can be sent and heard: up, with carrier, and IFF_RUNNING, which the kernel sets a
+    /// moment after the carrier. Between the two its queue drops what is sent, and says nothing.
     pub fn is_running(&self) -> bool {
-        self.is_up() && self.has_carrier()
+        self.is_up() && self.has_carrier() && self.flags & libc::IFF_RUNNING as u32 != 0
     }
 
     /// A port of a bridge, where the bridge takes every frame before IP does.
@@ -150,7 +151,7 @@ mod tests {
     fn port() -> Batch {
         let mut batch = Batch::with_capacity(256);
         batch.message(libc::RTM_NEWLINK, 0, |body| {
-            let up = (libc::IFF_UP | libc::IFF_LOWER_UP) as u32;
+            let up = (libc::IFF_UP | libc::IFF_LOWER_UP | libc::IFF_RUNNING) as u32;
             let mut bytes = header(7, up, 0);
             bytes[2..4].copy_from_slice(&1_u16.to_ne_bytes());
             body.put(&bytes);
@@ -184,6 +185,10 @@ mod tests {
         assert_eq!((link.master, link.parent), (Some(3), Some(8)));
         assert_eq!((link.kind, link.port_kind), (Some("veth"), Some("bridge")));
         assert!(link.is_running() && link.is_bridge_port());
+        for flag in [libc::IFF_UP, libc::IFF_LOWER_UP, libc::IFF_RUNNING] {
+            let flags = link.flags & !(flag as u32);
+            assert!(!Link { flags, ..link }.is_running(), "without {flag:#x}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{ChildStderr, Command};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
@@ -49,18 +49,39 @@ impl Child {
         // SAFETY: this is the only thread, so the copy may do whatever a new process may.
         match unsafe { nix::unistd::fork() }.context("fork", "")? {
             ForkResult::Child => run_and_exit(parent, work),
-            ForkResult::Parent { child } => match pidfd_open(child) {
-                Ok(pidfd) => Ok(Self {
-                    pid: child,
-                    pidfd,
-                    exit: None,
-                }),
-                Err(errno) => {
-                    let _ = kill(child, Signal::SIGKILL);
-                    let _ = nix::sys::wait::waitpid(child, None);
-                    Err(errno).context("open process descriptor", "")
-                }
-            },
+            ForkResult::Parent { child } => Self::adopt(child),
+        }
+    }
+
+    /// Starts a program, prepared as by [`die_with_parent`]. If its standard error is piped, the
+    /// pipe comes with it.
+    ///
+    /// # Errors
+    /// As fork(2), execve(2), pidfd_open(2).
+    pub fn spawn(command: &mut Command) -> Result<(Self, Option<ChildStderr>), Error> {
+        die_with_parent(command);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command.spawn().context("start program", &program)?;
+        // The library's handle neither waits nor kills when it is dropped.
+        Ok((
+            Self::adopt(Pid::from_raw(child.id().cast_signed()))?,
+            child.stderr.take(),
+        ))
+    }
+
+    /// Takes charge of a new child that nobody else waits for.
+    fn adopt(pid: Pid) -> Result<Self, Error> {
+        match pidfd_open(pid) {
+            Ok(pidfd) => Ok(Self {
+                pid,
+                pidfd,
+                exit: None,
+            }),
+            Err(errno) => {
+                let _ = kill(pid, Signal::SIGKILL);
+                let _ = nix::sys::wait::waitpid(pid, None);
+                Err(errno).context("open process descriptor", "")
+            }
         }
     }
 

@@ -14,6 +14,8 @@ pub mod lock;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
+#[cfg(feature = "demo")]
+pub mod ping;
 pub mod poll;
 pub mod raw;
 pub mod receive;

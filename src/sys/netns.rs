@@ -18,15 +18,17 @@ pub struct NetNs {
 }
 
 impl NetNs {
-    /// Makes a new namespace. It has a loopback interface, which is down.
+    /// Makes a new namespace. It has a loopback interface, which is down. The calling thread stays
+    /// where it is.
     ///
     /// # Errors
     /// As unshare(2): EPERM without CAP_SYS_ADMIN, see [`enter_user_namespace`].
     pub fn new() -> Result<Self, Error> {
-        on_a_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET).context("create network namespace", "")?;
-            Self::current()
-        })
+        let home = Self::current()?;
+        unshare(CloneFlags::CLONE_NEWNET).context("create network namespace", "")?;
+        let new = Self::current();
+        home.enter()?;
+        new
     }
 
     /// The namespace of the calling thread.
@@ -47,15 +49,17 @@ impl NetNs {
         setns(&self.fd, CloneFlags::CLONE_NEWNET).context("enter network namespace", "")
     }
 
-    /// Runs `work` in the namespace, on a thread of its own. Sockets that it opens stay there.
+    /// Runs `work` in the namespace, on this thread, and comes back. Sockets that it opens stay
+    /// there. (No thread of its own: a process may only fork while it has one.)
     ///
     /// # Errors
     /// As setns(2).
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        on_a_thread(|| {
-            self.enter()?;
-            Ok(work())
-        })
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
+        let home = Self::current()?;
+        self.enter()?;
+        let result = work();
+        home.enter()?;
+        Ok(result)
     }
 
     /// Lets `command` run in the namespace.
@@ -82,18 +86,6 @@ impl AsRawFd for NetNs {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
-}
-
-fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .spawn_scoped(scope, work)
-            .context("start thread", "")?;
-        match thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
 }
 
 /// Moves this process into a new user namespace, where it is root, and with that into a new network

@@ -155,13 +155,16 @@ pub enum Warning {
 }
 
 impl Warning {
-    /// A small number for each kind, for the rate limit.
-    pub(super) const fn kind(&self) -> u32 {
+    /// How many kinds there are.
+    pub(super) const KINDS: usize = DropReason::COUNT + 3;
+
+    /// The index of its kind, for the rate limit.
+    pub(super) const fn kind(&self) -> usize {
         match self {
-            Self::Dropped { reason, .. } => *reason as u32,
-            Self::ForeignVrid { .. } => DropReason::COUNT as u32,
-            Self::Interval { .. } => DropReason::COUNT as u32 + 1,
-            Self::Addresses { .. } => DropReason::COUNT as u32 + 2,
+            Self::Dropped { reason, .. } => *reason as usize,
+            Self::ForeignVrid { .. } => DropReason::COUNT,
+            Self::Interval { .. } => DropReason::COUNT + 1,
+            Self::Addresses { .. } => DropReason::COUNT + 2,
         }
     }
 }

@@ -95,7 +95,7 @@ struct Active {
 /// One virtual router.
 #[derive(Debug)]
 pub struct Instance {
-    id: Id,
+    pub(super) id: Id,
     settings: Settings,
     link: LinkState,
     startup_at: Instant,
@@ -108,8 +108,8 @@ pub struct Instance {
     speakers: Speakers,
     /// What it has sent, heard and dropped.
     pub(super) counters: Counters,
-    warned: u32,
-    warned_at: Instant,
+    /// From when a warning of each kind may be given again.
+    warn_from: [Instant; Warning::KINDS],
 }
 
 impl Instance {
@@ -127,8 +127,41 @@ impl Instance {
             reason: Reason::Held(Hold::Starting),
             speakers: Speakers::default(),
             counters: Counters::default(),
-            warned: 0,
-            warned_at: Instant::ZERO,
+            warn_from: [Instant::ZERO; Warning::KINDS],
+        }
+    }
+
+    /// New parameters for the same virtual router. State and
+    /// counters stay; what the other routers must know is advertised at once.
+    pub(super) fn reconfigure(&mut self, settings: Settings, now: Instant, out: &mut Actions) {
+        if self.settings == settings {
+            return;
+        }
+        let old = core::mem::replace(&mut self.settings, settings);
+        let new = &self.settings;
+        match &mut self.machine {
+            Machine::Initialize(_) => {}
+            Machine::Backup(_) if new.priority == PRIORITY_OWNER => {
+                self.become_active(Reason::Owner, now, out);
+            }
+            Machine::Backup(backup) => {
+                if new.version == Version::V2 || old.version == Version::V2 {
+                    self.active_adver_interval = new.advert_interval;
+                }
+                if down_parameters(new) != down_parameters(&old) {
+                    let down = timers::active_down_interval(new, self.active_adver_interval);
+                    backup.active_down_at = (now + down).min(backup.preempt_at);
+                }
+            }
+            Machine::Active(active) => {
+                active.upkeep.reconfigure(&new.announce, &old.announce, now);
+                if on_the_wire(new) != on_the_wire(&old) {
+                    // A longer interval must be known before the old one is over.
+                    active.adver_at = now + new.advert_interval;
+                    self.counters.sent += 1;
+                    push(out, Action::Advert(self.id, new.priority));
+                }
+            }
         }
     }
 
@@ -209,8 +242,9 @@ impl Instance {
             backup.last = Last::Released(advert.source);
             return;
         }
-        let lower = advert.priority < self.settings.priority;
-        if !lower || !self.settings.preempt {
+        // The owner always preempts (RFC 9568 §6.1, Preempt_Mode).
+        let preempt = self.settings.preempt || self.settings.priority == PRIORITY_OWNER;
+        if advert.priority >= self.settings.priority || !preempt {
             // §6.4.2: believe it, learn its interval, start again.
             backup.last = Last::Followed(advert.source);
             backup.preempt_at = Instant::NEVER;
@@ -396,38 +430,36 @@ impl Instance {
         let Machine::Backup(backup) = &self.machine else {
             return self.reason;
         };
+        // A lower-priority Active that dies before preempt_delay is over was not preempted.
+        let tolerated = backup.preempt_at != Instant::NEVER && now < backup.preempt_at;
         match backup.last {
             Last::Nothing => Reason::Silence {
                 last: None,
                 waited: now.since(self.since),
             },
-            Last::Followed(last) => {
-                let heard = self
-                    .speakers
-                    .get(&last)
-                    .map_or(self.since, |s| s.last_heard);
-                Reason::Silence {
-                    last: Some(last),
-                    waited: now.since(heard),
-                }
-            }
+            Last::Followed(last) => self.silence_of(last, now),
+            Last::Lower(last, _) if tolerated => self.silence_of(last, now),
             Last::Released(by) => Reason::Released { by },
             Last::Lower(by, priority) => Reason::Preempted { by, priority },
         }
     }
 
-    /// True if a warning of this kind is due now; the caller then gives it.
-    pub(super) fn may_warn(&mut self, warning: &Warning, now: Instant) -> bool {
-        if now.since(self.warned_at) >= limits::WARN_PERIOD {
-            self.warned = 0;
-            self.warned_at = now;
+    fn silence_of(&self, last: IpAddr, now: Instant) -> Reason {
+        let heard = self.speakers.get(&last).map(|s| s.last_heard);
+        Reason::Silence {
+            last: Some(last),
+            waited: now.since(heard.unwrap_or(self.since)),
         }
-        self.warned & (1 << warning.kind()) == 0
+    }
+
+    /// True if a warning of this kind is due now; the caller then gives it.
+    pub(super) fn may_warn(&self, warning: &Warning, now: Instant) -> bool {
+        now >= self.warn_from[warning.kind()]
     }
 
     /// A warning of this kind was given.
-    pub(super) fn has_warned(&mut self, warning: &Warning) {
-        self.warned |= 1 << warning.kind();
+    pub(super) fn has_warned(&mut self, warning: &Warning, now: Instant) {
+        self.warn_from[warning.kind()] = now + limits::WARN_PERIOD;
     }
 
     /// True if the speaker's list of addresses is to be compared with ours: at each advert, or
@@ -480,6 +512,13 @@ impl Instance {
         }
     }
 
+    /// Active_Down_Interval as the Backups compute it, while Active.
+    pub fn active_down_interval_if_active(&self) -> Option<Duration> {
+        let interval = self.settings.advert_interval;
+        (self.state() == State::Active)
+            .then(|| timers::active_down_interval(&self.settings, interval))
+    }
+
     /// Since when it is in this state (or in Initialize for this reason).
     pub fn since(&self) -> Instant {
         self.since
@@ -516,6 +555,28 @@ impl Instance {
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
+}
+
+/// What Active_Down_Interval depends on.
+fn down_parameters(settings: &Settings) -> impl PartialEq {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.down_timer_adverts,
+    )
+}
+
+/// What the other routers see of the parameters.
+fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.auth,
+        settings.checksum,
+        &settings.addresses,
+    )
 }
 
 /// The next deadline on the grid of `deadline`, or a new grid if a whole interval was missed.

@@ -39,8 +39,8 @@ pub struct Router {
 impl Router {
     /// Every instance is in Initialize until its link is reported, and `startup_delay` at least.
     pub fn new(specs: Vec<Spec>, group4: IpAddr, startup_delay: Duration, now: Instant) -> Self {
-        let demux = Demux::new(&specs);
         let count = specs.len().min(limits::INSTANCES);
+        let demux = Demux::new(&specs[..count]);
         let startup_at = if startup_delay.is_zero() {
             Instant::ZERO
         } else {
@@ -59,6 +59,51 @@ impl Router {
             searches: Searches::default(),
             warn_at: Instant::ZERO,
         }
+    }
+
+    /// Which instances of `specs` there are already: the same interface, family and VRID, whatever
+    /// their names. The result stands beside `specs`.
+    pub fn matches(&self, specs: &[Spec]) -> Vec<Option<Id>> {
+        let find = |s: &Spec| self.demux.find(s.link, s.settings.family, s.settings.vrid);
+        specs.iter().map(find).collect()
+    }
+
+    /// Rearranges the instances in the order of `specs`. Those of `matches` stay as they are, for
+    /// [`Router::reconfigure`]; the rest of `specs` is new; what is left over is dropped.
+    pub fn rearrange(
+        &mut self,
+        specs: Vec<Spec>,
+        matches: &[Option<Id>],
+        group4: IpAddr,
+        now: Instant,
+    ) {
+        self.demux = Demux::new(&specs);
+        self.group4 = group4;
+        let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
+        let specs = specs
+            .into_iter()
+            .zip(matches)
+            .take(limits::INSTANCES)
+            .enumerate();
+        for (index, (spec, matched)) in specs {
+            let id = Id(index as u16);
+            let kept = matched.and_then(|old_id| old[old_id.index()].take());
+            let mut instance =
+                kept.unwrap_or_else(|| Instance::new(id, spec.settings, Instant::ZERO, now));
+            instance.id = id;
+            self.instances.push(instance);
+        }
+        self.timers = Queue::new(self.instances.len() as u16);
+        for instance in &self.instances {
+            self.timers.set(instance.id.0, instance.poll_at());
+        }
+        self.sources.reserve(self.instances.len());
+        self.collect_sources();
+    }
+
+    /// New parameters for an instance; its interface, family and VRID are what they were.
+    pub fn reconfigure(&mut self, id: Id, settings: Settings, now: Instant, out: &mut Actions) {
+        self.with(id, |instance| instance.reconfigure(settings, now, out));
     }
 
     /// When the next timer fires.
@@ -119,10 +164,7 @@ impl Router {
         let instance = id.map(|id| &self.instances[id.index()]);
         Expected {
             group: self.group(Family::of(&received.source)),
-            own: self
-                .instances
-                .iter()
-                .any(|i| i.source() == Some(received.source)),
+            own: self.sources.contains(&received.source),
             settings: instance.map(Instance::settings),
             form: instance.map_or(ChecksumForm::PseudoHeader, Instance::checksum_form),
         }
@@ -225,7 +267,7 @@ impl Router {
     fn warn(&mut self, id: Id, warning: Warning, now: Instant, out: &mut Actions) {
         let instance = &mut self.instances[id.index()];
         if now >= self.warn_at && instance.may_warn(&warning, now) {
-            instance.has_warned(&warning);
+            instance.has_warned(&warning, now);
             self.warn_at = now + limits::WARN_GAP;
             super::instance::push(out, Action::Warn(id, warning));
         }

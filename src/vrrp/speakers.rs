@@ -18,9 +18,9 @@ pub struct Speaker {
     pub interval: Duration,
     /// When its last advert was accepted.
     pub last_heard: Instant,
-    /// Adverts with the pseudo-header checksum (v2: all).
+    /// Adverts with the pseudo-header checksum.
     pub pseudo_header: u32,
-    /// Adverts with the checksum over the message alone.
+    /// Adverts with the checksum over the message alone (v2: all).
     pub message: u32,
     /// The form of the last advert.
     pub checksum: ChecksumForm,

@@ -65,13 +65,23 @@ impl fmt::Display for State {
 }
 
 /// VRRPv2 authentication (RFC 2338 §5.3.6; removed by RFC 3768, alive in every deployment).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Auth {
     /// Type 0, or any v3 advert.
     #[default]
     None,
     /// Type 1, a clear-text password of at most 8 bytes, padded with zeros.
     Pass([u8; 8]),
+}
+
+/// Never shows the password.
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Pass(_) => "Pass(…)",
+        })
+    }
 }
 
 /// What a v3 checksum over IPv4 covers. RFC 5798 was read as including a pseudo-header; RFC 9568

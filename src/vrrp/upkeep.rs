@@ -23,6 +23,7 @@ pub(super) struct Upkeep {
 struct Restore {
     at: Instant,
     last: Instant,
+    /// From one restoration to the next; zero before the first.
     gap: Duration,
 }
 
@@ -36,8 +37,15 @@ impl Upkeep {
             restore: Restore {
                 at: Instant::NEVER,
                 last: Instant::ZERO,
-                gap: limits::RESTORE_GAP_MIN,
+                gap: Duration::ZERO,
             },
+        }
+    }
+
+    /// A new refresh period starts now; rounds that are due already stay.
+    pub(super) fn reconfigure(&mut self, new: &Announce, old: &Announce, now: Instant) {
+        if new.master_refresh != old.master_refresh {
+            self.refresh_at = after(now, new.master_refresh);
         }
     }
 
@@ -99,10 +107,10 @@ impl Restore {
         if self.at != Instant::NEVER {
             return;
         }
-        if now.since(self.last) > limits::RESTORE_GAP_MAX || self.last == Instant::ZERO {
-            self.gap = limits::RESTORE_GAP_MIN;
+        if now.since(self.last) > limits::RESTORE_GAP_MAX {
+            self.gap = Duration::ZERO;
         }
-        if now >= self.last + self.gap || self.last == Instant::ZERO {
+        if now >= self.last + self.gap {
             self.now(id, now, out);
         } else {
             self.at = self.last + self.gap;
@@ -112,7 +120,8 @@ impl Restore {
     fn now(&mut self, id: Id, now: Instant, out: &mut Actions) {
         self.at = Instant::NEVER;
         self.last = now;
-        self.gap = self.gap.times(2).min(limits::RESTORE_GAP_MAX);
+        let longer = self.gap.times(2).max(limits::RESTORE_GAP_MIN);
+        self.gap = longer.min(limits::RESTORE_GAP_MAX);
         push(out, Action::AddAddresses(id));
         push(out, Action::Announce(id, 1));
     }

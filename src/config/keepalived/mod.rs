@@ -5,28 +5,27 @@
 //! `include`, or words and braces for the tree. Whatever bytes arrive: no panic, and memory, time
 //! and recursion are bounded by the constants here.
 
+mod expand;
+mod include;
 mod line;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use std::rc::Rc;
 
 use super::block::{Builder, Node, Word};
-use super::error::{Report, Span, quoted};
-use super::files::{Files, is_pattern, relative_to};
+use super::error::{Report, Span};
+use super::files::Files;
+use expand::Replaced;
+use include::Include;
 use line::{Char, Line, Token};
-use variables::{Use, Variables};
+use variables::Variables;
 
-/// Files included from one another deeper than this are refused.
-const MAX_INCLUDE_DEPTH: usize = 8;
 /// More bytes than this in all files and all replaced variables together are refused.
 const MAX_TOTAL_BYTES: usize = 4 << 20;
 /// A logical line longer than this, after its variables were replaced, is refused.
 const MAX_LINE_CHARS: usize = 8_192;
-/// A configuration that replaces more variables than this is refused.
-const MAX_REPLACEMENTS: usize = 20_000;
-/// Definitions of several lines that use one another deeper than this are refused.
-const MAX_EXPANSION_DEPTH: usize = 8;
-
 /// Reads `text`, the content of the file called `name`, and all that it includes.
 pub(crate) fn parse(
     name: &str,
@@ -224,107 +223,6 @@ impl Parser<'_> {
         holds.then(|| line.trimmed(end))
     }
 
-    fn define(&mut self, line: &Line, name: String, value: Vec<Line>) {
-        if name.starts_with('_') {
-            let message = format!("`${name}`: names that begin with `_` are built in");
-            self.report
-                .error(&line.span(0), message, "choose another name");
-        } else if !self.variables.define(name, value) {
-            let limit = variables::MAX_VARIABLES;
-            let message = format!("more than {limit} variables are defined");
-            self.report.error(&line.span(0), message, "define fewer");
-        }
-    }
-
-    fn replace(&mut self, line: &Line, found: &Use) -> Replaced {
-        let at = line.chars[found.start];
-        let replaced = match self.variables.get(&found.name) {
-            Some([only]) => {
-                let chars = only.chars.iter();
-                Replaced::Chars(chars.map(|from| Char { c: from.c, ..at }).collect())
-            }
-            Some(lines) => Replaced::Lines(lines.to_vec()),
-            None => match self.built_in(line, found) {
-                Some(text) => Replaced::Chars(variables::placed(&text, at)),
-                None => return Replaced::Undefined,
-            },
-        };
-        self.spend(replaced.length(), &line.span(found.start));
-        self.replacements += 1;
-        if self.replacements > MAX_REPLACEMENTS {
-            let message = format!("more than {MAX_REPLACEMENTS} variables were replaced");
-            let help = "look for a definition that uses itself";
-            self.give_up(&line.span(found.start), message, help);
-        }
-        replaced
-    }
-
-    /// keepalived's predefined variables.
-    fn built_in(&mut self, line: &Line, found: &Use) -> Option<String> {
-        let mut words = found.name.split_whitespace();
-        match words.next()? {
-            "_PWD" => Some(relative_to(self.reading.last()?, ".")),
-            "_INSTANCE" => Some(self.config_id.clone()),
-            "_HASH" => Some("#".into()),
-            "_BANG" => Some("!".into()),
-            "_ENV" => {
-                let name = words.next().unwrap_or_default();
-                let value = self.files.env(name);
-                if value.is_none() {
-                    let message = format!("the environment has no {}", quoted(name));
-                    self.report.error(
-                        &line.span(found.start),
-                        message,
-                        "set it where vipd is started, or write the value here",
-                    );
-                }
-                Some(value.unwrap_or_default())
-            }
-            "_RANDOM" => {
-                let message = "`${_RANDOM}` is not supported";
-                let help = "write a number: a reload must read what the start read";
-                self.report.error(&line.span(found.start), message, help);
-                Some(String::new())
-            }
-            _ => None,
-        }
-    }
-
-    /// A definition of several lines: what stands around its use goes to its first and last line.
-    fn expand(&mut self, line: &Line, found: &Use, mut lines: Vec<Line>, depth: usize) {
-        if depth == MAX_EXPANSION_DEPTH {
-            let message = format!("definitions use one another more than {depth} deep");
-            self.give_up(
-                &line.span(found.start),
-                message,
-                "look for one that uses itself",
-            );
-            return;
-        }
-        let at = line.chars[found.start];
-        for value in &mut lines {
-            // A line has one file: text from another one gets the place of its use.
-            if value.file != line.file {
-                value.file = Rc::clone(&line.file);
-                value
-                    .chars
-                    .iter_mut()
-                    .for_each(|from| *from = Char { c: from.c, ..at });
-            }
-        }
-        if let Some(first) = lines.first_mut() {
-            first
-                .chars
-                .splice(0..0, line.chars[..found.start].iter().copied());
-        }
-        if let Some(last) = lines.last_mut() {
-            last.chars.extend_from_slice(&line.chars[found.end..]);
-        }
-        for value in lines {
-            self.line(value.trimmed(0), depth + 1);
-        }
-    }
-
     /// A line that is ready to be read.
     fn statement(&mut self, line: &Line) {
         if let Some(name) = loop_keyword(line) {
@@ -355,7 +253,10 @@ impl Parser<'_> {
 
     fn token(&mut self, token: Token) {
         match token {
-            Token::Word { text, span, quoted } => self.builder.word(Word { text, span, quoted }),
+            Token::Word { text, span, quoted } => {
+                let word = Word { text, span, quoted };
+                self.builder.word(word, self.report);
+            }
             Token::Open(span) => self.builder.open(span, self.report),
             Token::Close(span) => self.builder.close(&span, self.report),
             Token::BadQuote(span) => {
@@ -366,58 +267,6 @@ impl Parser<'_> {
                 let message = "this character is not printable UTF-8";
                 self.report
                     .error(&span, message, "remove it, or save the file as UTF-8");
-            }
-        }
-    }
-
-    fn include(&mut self, kind: Include, span: &Span, arguments: &[Token]) {
-        let [Token::Word { text, span, .. }] = arguments else {
-            let message = "`include` takes one file name";
-            let help = "write `include FILE`, with quotes around a name that has spaces or braces";
-            self.report.error(span, message, help);
-            return;
-        };
-        if self.reading.len() > MAX_INCLUDE_DEPTH {
-            let message = format!("files include one another more than {MAX_INCLUDE_DEPTH} deep");
-            self.give_up(span, message, "look for a file that includes itself");
-            return;
-        }
-        let pattern = match self.reading.last() {
-            Some(base) => relative_to(base, text),
-            None => text.clone(),
-        };
-        let paths = if is_pattern(&pattern) {
-            self.files.glob(&pattern)
-        } else {
-            vec![pattern.clone()]
-        };
-        if paths.is_empty() && kind.needs_match {
-            let message = format!("no file matches {}", quoted(&pattern));
-            self.report
-                .error(span, message, "correct the pattern, or write `include`");
-        }
-        for path in paths {
-            self.include_one(kind, span, &path, is_pattern(&pattern));
-        }
-    }
-
-    fn include_one(&mut self, kind: Include, span: &Span, path: &str, matched: bool) {
-        if self.reading.iter().any(|open| open == path) {
-            let message = format!("{} includes itself", quoted(path));
-            self.report.error(span, message, "remove this line");
-            return;
-        }
-        match self.files.read(path) {
-            Ok(bytes) => self.file(path, &bytes),
-            Err(why) => {
-                let message = format!("cannot read {} ({why})", quoted(path));
-                if kind.needs_file || (kind.needs_readable && matched) {
-                    let help = "correct the name or the permissions";
-                    self.report.error(span, message, help);
-                } else {
-                    let help = "it is left out; correct the name, or remove this line";
-                    self.report.warn(span, message, help);
-                }
             }
         }
     }
@@ -436,51 +285,6 @@ impl Parser<'_> {
             self.report.error(span, message, help);
         }
         self.gave_up = true;
-    }
-}
-
-enum Replaced {
-    /// Stays as it is, as in keepalived.
-    Undefined,
-    Chars(Vec<Char>),
-    Lines(Vec<Line>),
-}
-
-impl Replaced {
-    fn length(&self) -> usize {
-        match self {
-            Self::Undefined => 0,
-            Self::Chars(chars) => chars.len(),
-            Self::Lines(lines) => lines.iter().map(|line| line.chars.len()).sum(),
-        }
-    }
-}
-
-/// `include` and its stricter variants.
-#[derive(Clone, Copy)]
-struct Include {
-    /// A pattern must match something.
-    needs_match: bool,
-    /// A file named without a pattern must be readable.
-    needs_file: bool,
-    /// A file that a pattern found must be readable.
-    needs_readable: bool,
-}
-
-impl Include {
-    fn named(word: &str) -> Option<Self> {
-        let (needs_match, needs_file, needs_readable) = match word {
-            "include" => (false, false, false),
-            "includer" => (false, false, true),
-            "includem" | "includeb" => (false, true, true),
-            "includew" | "includea" => (true, true, true),
-            _ => return None,
-        };
-        Some(Self {
-            needs_match,
-            needs_file,
-            needs_readable,
-        })
     }
 }
 

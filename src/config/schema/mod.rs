@@ -175,19 +175,19 @@ impl Block {
 
     /// What the user may have meant by `unknown`.
     pub(crate) fn suggest(self, unknown: &str) -> Option<String> {
+        if unknown.starts_with("include") {
+            return Some("begin a new line with `include`".into());
+        }
         let near = |word: &Keyword| (distance(unknown, word.name), word.name);
         if let Some((wrong, name)) = self.words().iter().map(near).min()
             && wrong <= tolerance(unknown)
         {
             return Some(format!("write `{name}`"));
         }
-        let longer = |word: &&Keyword| word.name.len() > 5 && unknown.starts_with(word.name);
-        if let Some(word) = self
-            .words()
-            .iter()
-            .filter(longer)
-            .max_by_key(|word| word.name.len())
-        {
+        let is_longer = |word: &&Keyword| word.name.len() > 5 && unknown.starts_with(word.name);
+        let is_shorter = |word: &&Keyword| unknown.len() > 3 && word.name.starts_with(unknown);
+        let (mut longer, mut shorter) = (self.words().iter(), self.words().iter());
+        if let Some(word) = longer.find(is_longer).or(shorter.find(is_shorter)) {
             return Some(format!("write `{}`", word.name));
         }
         let elsewhere = TABLES.iter().find(|table| {
@@ -368,6 +368,7 @@ mod tests {
             ("virtual_ruoter_id", Some("write `virtual_router_id`")),
             ("virtual_ipadress", Some("write `virtual_ipaddress`")),
             ("advert_interval", Some("write `advert_int`")),
+            ("prio", Some("write `priority`")),
             ("nopremt", Some("write `nopreempt`")),
             ("router_id", Some("it belongs into `global_defs`")),
             (

@@ -1,0 +1,257 @@
+//! The value of a keyword, read as its row in the table says.
+
+use core::net::Ipv4Addr;
+
+use super::block::Word;
+use super::error::{Placed, Span, quoted};
+use super::read::{Reader, Statement, boolean};
+use super::schema::{Draft, Keyword, Rule};
+use super::vip;
+use crate::time::Duration;
+
+impl Reader<'_> {
+    /// Reads the value and fills the slot; None if the value was wrong, which is reported.
+    pub(super) fn value(
+        &mut self,
+        keyword: &'static Keyword,
+        statement: &Statement<'_>,
+        draft: &mut Draft,
+    ) -> Option<()> {
+        let span = &statement.word.span;
+        if let Rule::Flag { bare, slot } = keyword.rule {
+            let on = self.flag(keyword, statement.arguments)?;
+            let value = if on { bare } else { !bare };
+            return self.fill(slot(draft), keyword, span, span, value);
+        }
+        let Some(word) = statement.arguments.first() else {
+            let message = format!("`{}` needs a value", keyword.name);
+            self.report.error(span, message, wanted(keyword));
+            return None;
+        };
+        let at = &word.span;
+        match keyword.rule {
+            Rule::Number { min, max, slot } => {
+                let value = self.number(keyword, word, min, max)?;
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::Repeat { slot } => {
+                let mut value = self.number(keyword, word, 0, 255)?;
+                if value == 0 {
+                    let message = format!("`{} 0` counts as 1, as in keepalived", keyword.name);
+                    self.report.warn(at, message, "write 1");
+                    value = 1;
+                }
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::Seconds { min, max, slot } => {
+                let value = self.seconds(keyword, word, min, max)?;
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::Text { slot } => self.fill(slot(draft), keyword, span, at, word.text.clone()),
+            Rule::Secret { slot } => {
+                let value = word.text.clone().into_bytes();
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::Interface { slot } => {
+                let value = vip::interface(word, self.report)?;
+                if value == "lo" {
+                    let message = "the loopback interface has no neighbours to elect with";
+                    self.report.error(
+                        at,
+                        message,
+                        "write the interface that faces the other routers",
+                    );
+                    return None;
+                }
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::Choice { of, slot } => {
+                let value = self.choice(keyword, word, of)?;
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::Address { slot } => {
+                let value = self.address(keyword, word, vip::is_host, "a unicast IPv4 address")?;
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::Group { slot } => {
+                let is_group = |address: &Ipv4Addr| address.is_multicast();
+                let value = self.address(keyword, word, is_group, "an IPv4 multicast group")?;
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            // Handled before, or read elsewhere.
+            Rule::Flag { .. }
+            | Rule::Words(_)
+            | Rule::Instance
+            | Rule::Addresses
+            | Rule::Option { .. }
+            | Rule::Skipped { .. }
+            | Rule::SkippedWords { .. } => Some(()),
+        }
+    }
+
+    fn fill<T>(
+        &mut self,
+        slot: &mut Option<Placed<T>>,
+        keyword: &'static Keyword,
+        word: &Span,
+        at: &Span,
+        value: T,
+    ) -> Option<()> {
+        if let Some(before) = slot {
+            let message = format!("`{}` was already set at {}", keyword.name, before.span);
+            self.report
+                .warn(word, message, "the last one counts; remove the other");
+        }
+        let span = at.clone();
+        *slot = Some(Placed { value, span });
+        Some(())
+    }
+
+    fn flag(&mut self, keyword: &'static Keyword, arguments: &[Word]) -> Option<bool> {
+        let Some(word) = arguments.first() else {
+            return Some(true);
+        };
+        let value = boolean(&word.text);
+        if value.is_none() {
+            let message = format!("{} is neither on nor off", quoted(&word.text));
+            let help = format!("write `{0}`, `{0} on` or `{0} off`", keyword.name);
+            self.report.error(&word.span, message, help);
+        }
+        value
+    }
+
+    fn number(
+        &mut self,
+        keyword: &'static Keyword,
+        word: &Word,
+        min: u32,
+        max: u32,
+    ) -> Option<u32> {
+        let is_number = !word.text.is_empty() && word.text.bytes().all(|c| c.is_ascii_digit());
+        let value = word
+            .text
+            .parse()
+            .ok()
+            .filter(|value| (min..=max).contains(value));
+        if value.is_none() || !is_number {
+            self.bad_value(keyword, word, is_number, "a whole number");
+            return None;
+        }
+        value
+    }
+
+    fn seconds(
+        &mut self,
+        keyword: &'static Keyword,
+        word: &Word,
+        min: Duration,
+        max: Duration,
+    ) -> Option<Duration> {
+        let value = parse_seconds(&word.text);
+        let in_range = value.filter(|value| (min..=max).contains(value));
+        if in_range.is_none() {
+            let what = "a number of seconds with at most six decimals";
+            self.bad_value(keyword, word, value.is_some(), what);
+        }
+        in_range
+    }
+
+    fn bad_value(&mut self, keyword: &Keyword, word: &Word, is_number: bool, what: &str) {
+        let shown = quoted(&word.text);
+        let message = if is_number {
+            format!("{shown} is out of range")
+        } else {
+            format!("{shown} is not {what}")
+        };
+        self.report.error(&word.span, message, wanted(keyword));
+    }
+
+    fn choice(
+        &mut self,
+        keyword: &'static Keyword,
+        word: &Word,
+        of: &'static [&'static str],
+    ) -> Option<&'static str> {
+        let value = of.iter().copied().find(|choice| *choice == word.text);
+        if value.is_none() {
+            let message = format!("`{}` cannot be {}", keyword.name, quoted(&word.text));
+            self.report.error(&word.span, message, wanted(keyword));
+        }
+        value
+    }
+
+    fn address(
+        &mut self,
+        keyword: &'static Keyword,
+        word: &Word,
+        fits: impl Fn(&Ipv4Addr) -> bool,
+        what: &str,
+    ) -> Option<Ipv4Addr> {
+        let value = word.text.parse().ok().filter(|address| fits(address));
+        if value.is_none() {
+            let is_v6 = word.text.parse::<core::net::Ipv6Addr>().is_ok();
+            let message = if is_v6 {
+                format!(
+                    "IPv6 is not supported yet by vipd, so {} is of no use",
+                    quoted(&word.text)
+                )
+            } else {
+                format!("{} is not {what}", quoted(&word.text))
+            };
+            self.report.error(&word.span, message, wanted(keyword));
+        }
+        value
+    }
+}
+
+/// What to write: `write `priority 1–255``.
+fn wanted(keyword: &Keyword) -> String {
+    format!("write `{} {}`", keyword.name, keyword.syntax())
+}
+
+/// `1`, `0.01`, `2.500000`: at most six decimals, at most 32 bits of whole seconds.
+fn parse_seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    if fraction.len() > 6 {
+        return None;
+    }
+    let secs: u32 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    let micros: u32 = format!("{fraction:0<6}").parse().ok()?;
+    Some(Duration::from_secs(u64::from(secs)) + Duration::from_micros(u64::from(micros)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_without_floats() {
+        let rows = [
+            ("1", Some(1_000_000)),
+            ("0.01", Some(10_000)),
+            (".5", Some(500_000)),
+            ("1.", Some(1_000_000)),
+            ("40.95", Some(40_950_000)),
+            ("0.000001", Some(1)),
+            ("0.0000001", None),
+            ("", None),
+            (".", None),
+            ("-1", None),
+            ("1e3", None),
+            ("1.2.3", None),
+            ("99999999999", None),
+        ];
+        for (text, micros) in rows {
+            let expected = micros.map(Duration::from_micros);
+            assert_eq!(parse_seconds(text), expected, "{text:?}");
+        }
+    }
+}

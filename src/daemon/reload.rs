@@ -1,0 +1,210 @@
+//! Reload: read and validate first, then apply what differs.
+//!
+//! Instances are matched by interface, family and VRID, not by name. A matched one keeps its state,
+//! its timers, its counters and its socket. An address that stays, or moves to another instance,
+//! is not touched in the kernel.
+
+use core::fmt;
+
+use crate::config::{self, Failure};
+use crate::time::Instant;
+use crate::vrrp::action::{Action, Actions, Id};
+use crate::vrrp::instance::{Event, LinkState};
+use crate::vrrp::types::State;
+
+use super::Daemon;
+use super::executor::Context;
+use super::start::{journal_lines, receive_modes, specs, tables};
+
+/// What a reload has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Names of new instances.
+    pub added: Vec<String>,
+    /// Names of instances that are gone.
+    pub removed: Vec<String>,
+    /// Names of instances with other parameters or addresses.
+    pub changed: Vec<String>,
+    /// Old and new names of instances that are the same otherwise.
+    pub renamed: Vec<(String, String)>,
+    /// How many stay as they are.
+    pub unchanged: usize,
+}
+
+/// Why a reload was refused; nothing has changed then.
+#[derive(Debug)]
+pub enum Refused {
+    /// The file is wrong; the errors say where.
+    Config(Failure),
+    /// The journal cannot be written, so that a killed daemon would leave addresses behind.
+    Journal(std::io::Error),
+    /// The kernel does not list its interfaces.
+    Kernel(crate::sys::Error),
+}
+
+impl Daemon {
+    /// Reads the configuration file again and applies it.
+    pub fn reload(&mut self, now: Instant) -> Result<Outcome, Refused> {
+        let loaded = config::load(&self.path).map_err(Refused::Config)?;
+        loaded
+            .warnings
+            .iter()
+            .for_each(|warning| log::warn!("{warning}"));
+        let config = loaded.config;
+        if config == self.config {
+            return Ok(Outcome {
+                unchanged: config.instances.len(),
+                ..Outcome::default()
+            });
+        }
+        let known = self.links.iter().count();
+        let link_of: Vec<_> = config
+            .instances
+            .iter()
+            .map(|i| self.links.slot(&i.interface))
+            .collect();
+        let mut addresses = tables(&config, &mut self.links);
+        if self.links.iter().count() > known {
+            self.kernel.dump(&mut self.links).map_err(Refused::Kernel)?;
+        }
+        let given_up: Vec<_> = addresses
+            .carry_over(&self.executor.addresses, &self.links)
+            .into_iter()
+            .cloned()
+            .collect();
+        let specs = specs(&config, &link_of);
+        let matches = self.router.matches(&specs);
+        let mut lines = journal_lines(&self.links, &addresses);
+        let settled = lines.clone();
+        lines.extend(journal_lines(&self.links, &self.executor.addresses));
+        self.journal.write(&lines).map_err(Refused::Journal)?;
+
+        // From here on nothing can fail.
+        self.control.cut_off();
+        let outcome = self.compare(&config, &matches);
+        self.say_goodbye(&matches, now);
+        self.reported = matches
+            .iter()
+            .map(|m| m.map_or(LinkState::Unknown, |id| self.reported[id.index()]))
+            .collect();
+        self.router
+            .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
+        self.config = config;
+        self.link_of = link_of;
+        self.lost.reserve(self.config.instances.len());
+        let modes = receive_modes(&self.config, &self.link_of);
+        self.ears.retarget(self.config.globals.mcast_group4, &modes);
+        self.executor
+            .replace(addresses, &matches, &given_up, &self.links);
+        self.adopt(now);
+        self.report_links(now);
+        self.flush(now);
+        if let Err(error) = self.journal.write(&settled) {
+            log::warn!("the journal keeps more than is needed: {error}");
+        }
+        Ok(outcome)
+    }
+
+    fn compare(&self, new: &config::model::Config, matches: &[Option<Id>]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for (instance, matched) in new.instances.iter().zip(matches) {
+            let old = matched.map(|id| &self.config.instances[id.index()]);
+            let name = || instance.name.clone();
+            match old {
+                None => outcome.added.push(name()),
+                Some(old) if !old.same_but_name(instance) => outcome.changed.push(name()),
+                Some(old) if old.name != instance.name => {
+                    outcome.renamed.push((old.name.clone(), name()));
+                }
+                Some(_) => outcome.unchanged += 1,
+            }
+        }
+        let gone = |id: &Id| !matches.contains(&Some(*id));
+        let names = self
+            .router
+            .ids()
+            .filter(gone)
+            .map(|id| &self.config.instances[id.index()].name);
+        outcome.removed.extend(names.cloned());
+        outcome
+    }
+
+    /// Instances that are gone give up their role. Their addresses go with the rest of the
+    /// difference, because they may have moved to another instance.
+    fn say_goodbye(&mut self, matches: &[Option<Id>], now: Instant) {
+        for id in self.router.ids().filter(|id| !matches.contains(&Some(*id))) {
+            let mut actions = Actions::new();
+            self.router.handle(id, Event::Shutdown, now, &mut actions);
+            actions.retain(|action| !matches!(action, Action::RemoveAddresses(_)));
+            self.execute(&mut actions);
+        }
+        self.flush(now);
+    }
+
+    /// New parameters for the instances that stay, and their addresses in the kernel.
+    fn adopt(&mut self, now: Instant) {
+        for id in self.router.ids() {
+            let settings = self.config.instances[id.index()].settings.clone();
+            let mut actions = Actions::new();
+            self.router.reconfigure(id, settings, now, &mut actions);
+            self.execute(&mut actions);
+            let Self {
+                router,
+                executor,
+                config,
+                links,
+                link_of,
+                ..
+            } = self;
+            let active = router.instance(id).state() == State::Active;
+            executor.adopt(
+                id,
+                active,
+                &Context {
+                    config,
+                    links,
+                    link_of,
+                    router,
+                },
+            );
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            added,
+            removed,
+            changed,
+            renamed,
+            unchanged,
+        } = self;
+        for (what, names) in [("added", added), ("removed", removed), ("changed", changed)] {
+            if !names.is_empty() {
+                write!(f, "{what} {}; ", names.join(" "))?;
+            }
+        }
+        for (old, new) in renamed {
+            write!(f, "{old} is called {new} now; ")?;
+        }
+        write!(f, "{unchanged} unchanged")
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(failure) => {
+                let mut separator = "";
+                for error in &failure.errors {
+                    write!(f, "{separator}{error}")?;
+                    separator = "\n";
+                }
+                Ok(())
+            }
+            Self::Journal(error) => write!(f, "the journal cannot be written: {error}"),
+            Self::Kernel(error) => error.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Which socket of an interface listens: the tap (AF_PACKET), the raw IP socket, or both.
+//!
+//! The tap hears adverts whatever the firewall says, but makes every packet that the router
+//! forwards dearer. The raw socket costs next to nothing, but a firewall can deafen it. With
+//! `receive auto` a Backup listens on both, and so learns whether the raw socket hears what the tap
+//! hears. While all instances of the interface are Active and there is that proof, the tap is
+//! closed; it is opened for one Active_Down_Interval each minute, so that a firewall that is closed
+//! later is noticed within that bound.
+
+use crate::config::model::Receive;
+use crate::limits;
+use crate::time::{Duration, Instant};
+
+/// The decision for one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tap {
+    mode: Receive,
+    phase: Phase,
+    /// Adverts that the tap has heard, while both were open.
+    by_tap: u32,
+    /// Adverts that the raw socket has heard in the same time.
+    by_raw: u32,
+    /// The raw socket has missed something that the tap heard, and has not heard anything since.
+    deaf: bool,
+}
+
+/// Where `auto` stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Both listen.
+    Both,
+    /// The raw socket listens alone until then.
+    Alone(Instant),
+    /// Both listen until then, to see that the raw socket still hears everything.
+    Recheck(Instant),
+}
+
+/// What the operator is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// The tap is closed.
+    Closed,
+    /// The raw socket is deaf; the tap stays.
+    Deaf,
+}
+
+impl Tap {
+    pub(super) fn new(mode: Receive) -> Self {
+        Self {
+            mode,
+            phase: Phase::Both,
+            by_tap: 0,
+            by_raw: 0,
+            deaf: false,
+        }
+    }
+
+    /// The mode of an interface whose instances ask for these.
+    pub(super) fn mode_of(modes: impl Iterator<Item = Receive>) -> Receive {
+        modes
+            .reduce(|a, b| match (a, b) {
+                (Receive::Packet, _) | (_, Receive::Packet) => Receive::Packet,
+                (Receive::Raw, Receive::Raw) => Receive::Raw,
+                _ => Receive::Auto,
+            })
+            .unwrap_or_default()
+    }
+
+    /// The configured mode.
+    pub(super) fn mode(&self) -> Receive {
+        self.mode
+    }
+
+    /// Is the tap open?
+    pub(super) fn wants_tap(&self) -> bool {
+        match self.mode {
+            Receive::Packet => true,
+            Receive::Raw => false,
+            Receive::Auto => !matches!(self.phase, Phase::Alone(_)),
+        }
+    }
+
+    /// Is the raw socket open?
+    pub(super) fn wants_raw(&self) -> bool {
+        self.mode != Receive::Packet
+    }
+
+    /// The tap has heard an advert.
+    pub(super) fn tap_heard(&mut self) {
+        self.by_tap = self.by_tap.saturating_add(1);
+        if self.by_tap > self.by_raw.saturating_add(limits::PROOF_SLACK) {
+            (self.by_tap, self.by_raw) = (0, 0);
+            self.deaf = true;
+        }
+    }
+
+    /// The raw socket has heard an advert, while the tap was open too.
+    pub(super) fn raw_heard(&mut self) {
+        self.by_raw = self.by_raw.saturating_add(1);
+        if self.proved() {
+            self.deaf = false;
+        }
+        if self.by_raw > self.by_tap.saturating_add(limits::PROOF_SLACK) {
+            (self.by_tap, self.by_raw) = (0, 0);
+        }
+    }
+
+    /// The raw socket hears what the tap hears.
+    fn proved(&self) -> bool {
+        self.by_raw >= limits::PROOF_ADVERTS
+            && self.by_tap.abs_diff(self.by_raw) <= limits::PROOF_SLACK
+    }
+
+    /// When [`Tap::tend`] has something to do though nothing happens.
+    pub(super) fn poll_at(&self) -> Instant {
+        match self.phase {
+            Phase::Both => Instant::NEVER,
+            Phase::Alone(until) | Phase::Recheck(until) => until,
+        }
+    }
+
+    /// Decides anew. `active` is the longest Active_Down_Interval of the interface's instances, if
+    /// all of them are Active.
+    pub(super) fn tend(&mut self, active: Option<Duration>, now: Instant) -> Option<News> {
+        if self.mode != Receive::Auto {
+            return None;
+        }
+        let Some(active_down_interval) = active else {
+            if self.phase != Phase::Both {
+                self.phase = Phase::Both;
+                (self.by_tap, self.by_raw) = (0, 0);
+            }
+            return None;
+        };
+        match self.phase {
+            Phase::Both if self.proved() && !self.deaf => {
+                self.phase = Phase::Alone(now + limits::RECHECK_PERIOD);
+                Some(News::Closed)
+            }
+            Phase::Alone(until) if now >= until => {
+                (self.by_tap, self.by_raw) = (0, 0);
+                self.phase = Phase::Recheck(now + active_down_interval);
+                None
+            }
+            Phase::Recheck(until) if now >= until || self.deaf => {
+                if self.deaf || self.by_tap > self.by_raw {
+                    self.deaf = true;
+                    self.phase = Phase::Both;
+                    return Some(News::Deaf);
+                }
+                self.phase = Phase::Alone(now + limits::RECHECK_PERIOD);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Which sockets listen, and why: for `status`.
+    pub(super) fn explain(&self) -> (&'static str, &'static str) {
+        match (self.mode, self.phase) {
+            (Receive::Packet, _) => ("packet", "configured"),
+            (Receive::Raw, _) => ("raw", "configured"),
+            (Receive::Auto, Phase::Alone(_)) => (
+                "raw",
+                "Active, and the raw socket has heard what the tap heard",
+            ),
+            (Receive::Auto, Phase::Recheck(_)) => {
+                ("packet and raw", "checking that the raw socket still hears")
+            }
+            (Receive::Auto, Phase::Both) if self.deaf => (
+                "packet and raw",
+                "the raw socket misses adverts: a firewall drops protocol 112",
+            ),
+            (Receive::Auto, Phase::Both) if self.proved() => (
+                "packet and raw",
+                "the raw socket hears what the tap hears; not all instances are Active",
+            ),
+            (Receive::Auto, Phase::Both) => (
+                "packet and raw",
+                "no proof yet that the raw socket hears adverts",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOWN: Duration = Duration::from_millis(3600);
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_micros(secs * 1_000_000)
+    }
+
+    fn proved() -> Tap {
+        let mut tap = Tap::new(Receive::Auto);
+        for _ in 0..limits::PROOF_ADVERTS {
+            tap.tap_heard();
+            tap.raw_heard();
+        }
+        tap
+    }
+
+    #[test]
+    fn without_proof_the_tap_stays() {
+        let mut tap = Tap::new(Receive::Auto);
+        assert_eq!(tap.tend(Some(DOWN), at(1)), None);
+        assert!(tap.wants_tap() && tap.wants_raw());
+    }
+
+    #[test]
+    fn with_proof_an_active_closes_it_and_a_backup_opens_it_again() {
+        let mut tap = proved();
+        assert_eq!(tap.tend(None, at(1)), None, "a Backup keeps both");
+        assert!(tap.wants_tap());
+        assert_eq!(tap.tend(Some(DOWN), at(2)), Some(News::Closed));
+        assert!(!tap.wants_tap());
+        assert_eq!(tap.tend(None, at(3)), None);
+        assert!(tap.wants_tap(), "leaving Active");
+        assert_eq!(
+            tap.tend(Some(DOWN), at(4)),
+            None,
+            "the proof is to be had again"
+        );
+    }
+
+    #[test]
+    fn each_minute_the_proof_is_checked() {
+        let mut tap = proved();
+        tap.tend(Some(DOWN), at(0));
+        assert_eq!(tap.poll_at(), at(60));
+        assert_eq!(tap.tend(Some(DOWN), at(60)), None);
+        assert!(tap.wants_tap());
+        assert_eq!(tap.tend(Some(DOWN), at(64)), None);
+        assert!(!tap.wants_tap(), "nothing spoke against it");
+        tap.tend(Some(DOWN), at(124));
+        tap.tap_heard();
+        assert_eq!(tap.tend(Some(DOWN), at(128)), Some(News::Deaf));
+        assert!(tap.wants_tap(), "a firewall was closed");
+        assert_eq!(tap.tend(Some(DOWN), at(500)), None);
+        assert!(tap.wants_tap(), "until there is new proof");
+    }
+
+    #[test]
+    fn one_advert_on_its_way_is_no_disproof_but_silence_is() {
+        let mut tap = proved();
+        tap.tap_heard();
+        assert!(tap.proved());
+        (0..limits::PROOF_SLACK).for_each(|_| tap.tap_heard());
+        assert!(!tap.proved());
+        assert_eq!(tap.tend(Some(DOWN), at(1)), None);
+    }
+
+    #[test]
+    fn packet_wins_over_auto_and_auto_over_raw() {
+        use Receive::{Auto, Packet, Raw};
+        assert_eq!(Tap::mode_of([Raw, Auto, Packet].into_iter()), Packet);
+        assert_eq!(Tap::mode_of([Raw, Auto].into_iter()), Auto);
+        assert_eq!(Tap::mode_of([Raw, Raw].into_iter()), Raw);
+    }
+}

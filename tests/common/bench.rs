@@ -1,0 +1,142 @@
+//! One router with one instance on a bench: inputs in, actions out, compared step by step.
+
+use std::net::IpAddr;
+
+use vipd::time::{Duration, Instant};
+use vipd::vrrp::action::{Action, Actions, Id};
+use vipd::vrrp::instance::{Event, LinkState};
+use vipd::vrrp::router::{Router, Spec};
+use vipd::vrrp::types::{Settings, State};
+use vipd::vrrp::validate::Received;
+use vipd::vrrp::wire::Repr;
+
+use super::{GROUP, OWN, bytes, peer, shifted};
+
+/// Where a row's time 0 lies: in the middle of a clock, as on a machine.
+pub const T0: Instant = Instant::from_micros(1_000_000_000);
+/// The one instance.
+pub const ID: Id = Id(0);
+
+/// A router with one instance, and the time.
+pub struct Bench {
+    pub router: Router,
+    pub now: Instant,
+}
+
+impl Bench {
+    /// In Initialize, since long before time 0.
+    pub fn initialize(settings: Settings) -> Self {
+        Self::delayed(settings, Duration::ZERO)
+    }
+
+    /// In Initialize, with a `vrrp_startup_delay` that starts at time 0.
+    pub fn delayed(settings: Settings, delay: Duration) -> Self {
+        let specs = vec![Spec { link: 0, settings }];
+        let now = if delay.is_zero() {
+            T0 - Duration::from_secs(500)
+        } else {
+            T0
+        };
+        Self {
+            router: Router::new(specs, GROUP, delay, now),
+            now,
+        }
+    }
+
+    /// In Backup since time 0.
+    pub fn backup(settings: Settings) -> Self {
+        let mut bench = Self::initialize(settings);
+        bench.at(0).event(Event::Link(LinkState::Up(Some(OWN))));
+        assert_eq!(bench.state(), State::Backup, "the row starts in Backup");
+        bench
+    }
+
+    /// Active since time 0.
+    pub fn active(settings: Settings) -> Self {
+        let mut bench = Self::initialize(settings);
+        bench.now = T0;
+        bench.event(Event::Link(LinkState::Up(Some(OWN))));
+        if bench.state() == State::Backup {
+            // Come up so much earlier that the Active_Down_Timer fires at time 0.
+            let down = bench.router.poll_at().since(T0);
+            let settings = bench.router.instance(ID).settings().clone();
+            bench = Self::initialize(settings);
+            bench.now = T0 - down;
+            bench.event(Event::Link(LinkState::Up(Some(OWN))));
+            bench.at(0).timer();
+        }
+        assert_eq!(bench.state(), State::Active, "the row starts Active");
+        bench
+    }
+
+    /// Moves the clock to so many µs after time 0.
+    pub fn at(&mut self, micros: i64) -> &mut Self {
+        self.now = shifted(T0, micros);
+        self
+    }
+
+    /// Everything but adverts and timers.
+    pub fn event(&mut self, event: Event) -> Vec<Action> {
+        self.collect(|router, now, out| router.handle(ID, event, now, out))
+    }
+
+    /// Runs whatever is due.
+    pub fn timer(&mut self) -> Vec<Action> {
+        let mut all = Vec::new();
+        let mut out = Actions::new();
+        while self.router.poll(self.now, &mut out) {
+            all.extend(out.iter().copied());
+            out.clear();
+        }
+        assert!(
+            self.router.poll_at() > self.now,
+            "drained, yet something is due"
+        );
+        all
+    }
+
+    /// A peer's advert with the instance's own parameters but for these.
+    pub fn advert(&mut self, from: IpAddr, priority: u8, interval: Duration) -> Vec<Action> {
+        let settings = self.router.instance(ID).settings().clone();
+        let repr = Repr {
+            interval,
+            ..peer(&settings, from, priority)
+        };
+        self.receive(from, GROUP, 255, &bytes(&repr))
+    }
+
+    /// Any packet.
+    pub fn receive(
+        &mut self,
+        source: IpAddr,
+        destination: IpAddr,
+        ttl: u8,
+        payload: &[u8],
+    ) -> Vec<Action> {
+        let received = Received {
+            link: 0,
+            source,
+            destination,
+            ttl,
+            payload,
+        };
+        self.collect(|router, now, out| router.receive(&received, now, out))
+    }
+
+    /// The instance's state.
+    pub fn state(&self) -> State {
+        self.router.instance(ID).state()
+    }
+
+    /// The next deadline in µs after time 0; none if no timer runs.
+    pub fn deadline(&self) -> Option<i64> {
+        let at = self.router.poll_at();
+        (at != Instant::NEVER).then(|| at.as_micros() as i64 - T0.as_micros() as i64)
+    }
+
+    fn collect(&mut self, act: impl FnOnce(&mut Router, Instant, &mut Actions)) -> Vec<Action> {
+        let mut out = Actions::new();
+        act(&mut self.router, self.now, &mut out);
+        out.iter().copied().collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! The layers `netlink` and `sys` against the real kernel, in network namespaces of their own.
+//! Root only: without it every test here fails and says so.
+#![allow(clippy::unwrap_used)]
+
+mod addresses;
+mod lab;
+mod links;
+mod packets;

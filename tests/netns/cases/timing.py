@@ -1,0 +1,45 @@
+"""Counts and order of adverts at 10 ms: an absolute grid, nobody early."""
+
+from lib import conf
+from lib.check import check, equal, limits
+from lib.lab import Lab
+from lib.pair import not_early
+from lib.sniffer import is_advert
+from lib.vipd import Vipd
+
+INTERVAL_S = 0.01
+COUNT = 500
+# How far the grid that the second half shows may lie from the first half's: keepalived's drifts by 45 ms.
+DRIFT_S = 0.001
+
+
+@limits(timeout=60, alone=True)
+def case_500_adverts_at_10_ms_stay_on_their_grid():
+    with Lab() as lab:
+        node, sniffer = lab.node("n1", conf.NODE1), lab.sniff()
+        vipd = Vipd(node, conf.instance(advert_int=0.01))
+        vipd.wait_state("Active", 5)
+        adverts = sniffer.wait_count(lambda f: is_advert(f, "n1"), COUNT, 30, f"{COUNT} adverts", sniffer.mark())
+        late = [f.at - adverts[0].at - i * INTERVAL_S for i, f in enumerate(adverts)]
+        # A point of the grid lies where the promptest advert was; no other may come before it.
+        first, second = min(late[:COUNT // 2]), min(late[COUNT // 2:])
+        check(second >= first - DRIFT_S, f"adverts came {first - second:.6f} s before their grid")
+        check(second <= first + DRIFT_S, f"the grid drifted by {second - first:.6f} s in {COUNT // 2} adverts")
+        equal({f.interval_ms for f in adverts}, {10}, "the interval in the adverts")
+
+
+@limits(timeout=60, alone=True)
+def case_backup_at_10_ms_neither_flaps_nor_is_early():
+    with Lab() as lab:
+        node1, node2, sniffer = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2), lab.sniff()
+        first = Vipd(node1, conf.instance(priority=200, advert_int=0.01))
+        first.wait_state("Active", 5)
+        second = Vipd(node2, conf.instance(priority=100, advert_int=0.01))
+        second.wait_state("Backup", 5)
+        sniffer.wait_count(lambda f: is_advert(f, "n1"), COUNT, 30, f"{COUNT} adverts", sniffer.mark())
+        equal(sniffer.adverts("n2"), [], "adverts of the Backup")
+        mark = sniffer.mark()
+        first.kill9()
+        second.wait_state("Active", 5)
+        sniffer.wait(lambda f: is_advert(f, "n2"), 5, "the heir's first advert", mark)
+        not_early(sniffer, "n1", "n2", mark, 3, 100, INTERVAL_S)
