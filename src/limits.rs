@@ -35,6 +35,8 @@ pub const RECEIVE_FRAMES: usize = 32;
 pub const LATE: Duration = Duration::from_millis(10);
 /// Netlink datagrams of one wakeup.
 pub const EVENTS: usize = 64;
+/// Netlink datagrams that a start or a reload reads, where all that wait are to be known.
+pub const EVENTS_OF_RELOAD: usize = 65536;
 /// Attempts at a dump of interfaces that do not stand still.
 pub const DUMPS: usize = 5;
 /// Clients of the control socket at one time; the next is told to come again.

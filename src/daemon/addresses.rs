@@ -147,6 +147,7 @@ impl Addresses {
             };
             if !kernel.addresses.iter().any(|a| a.address == entry.address) {
                 entry.present = false;
+                entry.foreign = false;
                 lost.push(entry.instance);
             }
         }

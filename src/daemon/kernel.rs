@@ -13,7 +13,6 @@ use super::links::{Address, Kernel as LinkKernel, Links};
 /// The event socket, and how to ask for everything again.
 pub(super) struct Kernel {
     events: EventSocket,
-    dumps: CommandSocket,
     /// The netlink port of the executor's socket: news of our own doing carry it.
     own_port: u32,
     /// A removal of ours was told; it may have taken other addresses with it.
@@ -25,7 +24,6 @@ impl Kernel {
     pub(super) fn open() -> Result<Self, Error> {
         Ok(Self {
             events: EventSocket::open()?,
-            dumps: CommandSocket::open()?,
             own_port: 0,
             check: false,
         })
@@ -43,12 +41,12 @@ impl Kernel {
 
     /// Asks the kernel for all interfaces and addresses; again if they change meanwhile.
     pub(super) fn dump(&mut self, links: &mut Links) -> Result<(), Error> {
+        // Opened for the purpose: its buffers would lie idle for months.
+        let mut socket = CommandSocket::open()?;
         for _ in 0..limits::DUMPS {
             links.forget();
-            let first = self
-                .dumps
-                .dump(link::dump, |message| take_link(&message, links))?;
-            let second = self.dumps.dump(addr::dump, |message| {
+            let first = socket.dump(link::dump, |message| take_link(&message, links))?;
+            let second = socket.dump(addr::dump, |message| {
                 if let Content::Address(address) = Content::parse(&message)
                     && let Some(slot) = links.by_index(address.index)
                 {
@@ -63,15 +61,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// Reads the events that wait. An overrun is answered by a bigger buffer and a new dump.
+    /// Reads the events that wait, `limit` datagrams at most. An overrun is answered by a bigger
+    /// buffer and a new dump.
+    ///
+    /// The kernel queues the news of a change before it acknowledges the change, so that after
+    /// this the tables show all that we have done so far.
     pub(super) fn read(
         &mut self,
+        limit: usize,
         links: &mut Links,
         addresses: &mut Addresses,
         lost: &mut Vec<Id>,
     ) {
         let (own_port, check) = (self.own_port, &mut self.check);
-        let result = self.events.receive(limits::EVENTS, |message| {
+        let result = self.events.receive(limit, |message| {
             let own = message.port == own_port;
             *check |= own && message.kind == libc::RTM_DELADDR;
             take(&message, own, links, addresses, lost);

@@ -95,7 +95,7 @@ impl Daemon {
                 return Ok(());
             }
             if self.poll.readiness(places.kernel).any() {
-                self.kernel_events(now);
+                self.kernel_events(limits::EVENTS, now);
             }
             self.receive(now);
             self.serve_control(now);
@@ -122,7 +122,7 @@ impl Daemon {
             links,
             ..
         } = self;
-        ears.tend(links, now, |slot| {
+        let good = ears.tend(links, now, |slot| {
             let of_slot = router
                 .instances()
                 .iter()
@@ -132,6 +132,9 @@ impl Daemon {
                 .map(|(instance, _)| instance.active_down_interval_if_active())
                 .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)))?
         });
+        if !good {
+            self.report_links(now);
+        }
     }
 
     /// Sleeps until something can be read or `deadline` has passed.
@@ -242,10 +245,14 @@ impl Daemon {
         self.flush(now);
     }
 
-    fn kernel_events(&mut self, now: Instant) {
+    fn kernel_events(&mut self, limit: usize, now: Instant) {
         let mut lost = core::mem::take(&mut self.lost);
-        self.kernel
-            .read(&mut self.links, &mut self.executor.addresses, &mut lost);
+        self.kernel.read(
+            limit,
+            &mut self.links,
+            &mut self.executor.addresses,
+            &mut lost,
+        );
         self.report_links(now);
         lost.sort_unstable();
         lost.dedup();
@@ -288,6 +295,7 @@ impl Daemon {
             a.address.is_ipv4() && (!virtual_ || owner && addresses.is_foreign(slot, &a.address))
         });
         match (state, instance.mcast_src_ip) {
+            (LinkState::Up(_), _) if !self.ears.hears(slot) => LinkState::Deaf,
             (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source.into())),
             _ => state,
         }

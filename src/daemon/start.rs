@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::config::model::{Config, Instance, Receive};
 use crate::control::server::Control;
+use crate::limits;
 use crate::netlink::addr;
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -92,6 +93,13 @@ impl Daemon {
         });
         kernel.dump(&mut links)?;
         clean_up(&left, &mut links, &addresses)?;
+        // The news of these removals, before anything of ours is there that they could be about.
+        kernel.read(
+            limits::EVENTS_OF_RELOAD,
+            &mut links,
+            &mut addresses,
+            &mut Vec::new(),
+        );
         addresses.reconcile(&links, true, |_| {});
         warn_of_foreign(&config, &links, &addresses);
         let lines = journal_lines(&links, &addresses);

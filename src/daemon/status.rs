@@ -223,6 +223,7 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::Held(Hold::LinkDown) => "interface-down",
         Reason::Held(Hold::BridgePort(_)) => "bridge-port",
         Reason::Held(Hold::NoAddress) => "no-address",
+        Reason::Held(Hold::Deaf) => "deaf",
         Reason::Held(Hold::Stopped) => "stopped",
         Reason::Ready => "ready",
         Reason::Owner => "owner",

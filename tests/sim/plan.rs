@@ -104,7 +104,7 @@ impl Plan {
 }
 
 fn common_settings(rng: &mut Rng, vrid: u8, base: Duration) -> Settings {
-    let whole_seconds = base.as_micros() % 1_000_000 == 0;
+    let whole_seconds = base.as_micros().is_multiple_of(1_000_000);
     let version = if whole_seconds && rng.percent(60) {
         Version::V2
     } else {
@@ -171,7 +171,12 @@ fn misconfigure(rng: &mut Rng, settings: &mut Settings) {
         (Family::V4, Version::V2, _) => {
             settings.advert_interval = settings.advert_interval.times(2)
         }
-        (Family::V4, Version::V3, _) if settings.advert_interval.as_micros() % 1_000_000 == 0 => {
+        (Family::V4, Version::V3, _)
+            if settings
+                .advert_interval
+                .as_micros()
+                .is_multiple_of(1_000_000) =>
+        {
             settings.version = Version::V2;
         }
         // Nothing keeps IPv6 routers apart but another list of addresses, which is only told.

@@ -57,8 +57,18 @@ impl World {
             }
             let g = &self.plan.groups[group];
             let quiet = self.watch.quiet_since;
+            // With unequal v3 intervals, a straggler of a router that has just given way teaches a
+            // Backup an interval that is too short (RFC 9568 §6.4.2 asks for it): the Active's
+            // next advert ends that.
+            let unequal = g.shortest_interval != g.longest_interval;
+            let overlap = self.round_trips()
+                + if unequal {
+                    g.longest_interval
+                } else {
+                    Duration::ZERO
+                };
             let bound = |since: Instant| {
-                (since + self.round_trips()).max(quiet + g.longest_interval + self.round_trips())
+                (since + overlap).max(quiet + g.longest_interval + self.round_trips())
             };
             require!(
                 self,
