@@ -84,3 +84,17 @@ def journal(node):
     """The lines of the node's journal."""
     with open(os.path.join(node.lab.dir, f"{node.name}-run", "journal"), encoding="utf-8") as file:
         return file.read().splitlines()
+
+
+def reload(vipd, path, text, timeout=5):
+    """Puts `text` into the daemon's file, sends SIGHUP and returns the line that answers it."""
+    replace_file(path, text)
+    mark = vipd.log.mark()
+    vipd.proc.signal(signal.SIGHUP)
+    return vipd.log.wait(r"reload(:| refused)", timeout, mark).string
+
+
+def descriptors(proc):
+    """What the process has open: the target of each descriptor, sockets by their inode."""
+    folder = f"/proc/{proc.pid}/fd"
+    return sorted(os.readlink(os.path.join(folder, name)) for name in os.listdir(folder))
