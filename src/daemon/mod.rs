@@ -113,7 +113,7 @@ impl Daemon {
             links,
             ..
         } = self;
-        ears.tend(links, now, |slot| {
+        let good = ears.tend(links, now, |slot| {
             let of_slot = router
                 .instances()
                 .iter()
@@ -123,6 +123,9 @@ impl Daemon {
                 .map(|(instance, _)| instance.active_down_interval_if_active())
                 .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)))?
         });
+        if !good {
+            self.report_links(now);
+        }
     }
 
     /// Sleeps until something can be read or `deadline` has passed.
@@ -293,6 +296,7 @@ impl Daemon {
             a.address.is_ipv4() && (!virtual_ || owner && addresses.is_foreign(slot, &a.address))
         });
         match (state, instance.mcast_src_ip) {
+            (LinkState::Up(_), _) if !self.ears.hears(slot) => LinkState::Deaf,
             (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source.into())),
             _ => state,
         }

@@ -41,6 +41,8 @@ pub enum LinkState {
     Down,
     /// It is a port of the bridge with this index.
     BridgePort(u32),
+    /// It is up, but no socket for adverts could be opened: who hears nobody must not be Active.
+    Deaf,
     /// It is up, and this is the address to send from, if it has one.
     Up(Option<IpAddr>),
 }
@@ -353,6 +355,7 @@ impl Instance {
             LinkState::Absent => Some(Hold::LinkAbsent),
             LinkState::Down => Some(Hold::LinkDown),
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
+            LinkState::Deaf => Some(Hold::Deaf),
             LinkState::Up(None) => Some(Hold::NoAddress),
             LinkState::Up(Some(_)) if now < self.startup_at => Some(Hold::StartupDelay),
             LinkState::Up(Some(_)) => None,
