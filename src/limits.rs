@@ -49,3 +49,5 @@ pub const PROOF_ADVERTS: u32 = 3;
 pub const PROOF_SLACK: u32 = 2;
 /// The tap of an Active is opened after this, to see that the raw socket still hears.
 pub const RECHECK_PERIOD: Duration = Duration::from_secs(60);
+/// Pairs of addresses that are compared in one search.
+pub const COMPARISONS: usize = 65_536;
