@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sys
 import time
 
-from lib import conf
+from lib import conf, wire
 from lib.check import check, each, equal, limits
+from lib.inject import HERE, Injector
 from lib.lab import Lab, now
 from lib.life import descriptors, held, reload, replace_file
 from lib.pair import count_fits
@@ -35,10 +37,10 @@ def block(index, priority=200, **options):
 class Pair:
     """`count` instances, all Active on n1 and Backup on n2; the file of n1 is to be changed."""
 
-    def __init__(self, lab, count=2, **options):
+    def __init__(self, lab, count=2, ignored_mac=None, **options):
         self.lab, self.count, self.options = lab, count, options
         self.node1, self.node2 = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2)
-        self.sniffer = lab.sniff()
+        self.sniffer = lab.sniff(ignored_mac)
         self.path = os.path.join(lab.dir, "n1-vipd.conf")
         self.text = self.blocks()
         self.vipd = Vipd(self.node1, self.text)
@@ -247,6 +249,41 @@ def noise(pair, turn):
         return pair.text
     return pair.blocks(_0={"vips": [vip(0), vip(0, 2)]}, _1={"name": f"RENAMED_{turn}"}, _2={"priority": 201},
                        _3={"extra": ["garp_mode both"]}, _4={"extra": ["address_lease 100"]})
+
+
+@limits(timeout=60)
+def case_flood_while_reloading():
+    """Frames that are dropped and reloads that change something, both as fast as they come."""
+    with Lab() as lab:
+        mallory = lab.node("mallory", "10.10.201.200/23")
+        pair = Pair(lab, 5, mallory.mac())
+        inject = Injector(mallory)
+        frames = [
+            wire.vrrp3(1, 250, [vip(0)], mallory.address, interval_cs=10, bad_checksum=True),
+            wire.vrrp3(99, 250, [vip(0)], mallory.address, interval_cs=10),
+        ]
+        frames = [wire.ethernet(wire.ipv4(body, mallory.address), mallory.mac()) for body in frames]
+        inject.flood(frames[0], 0.5)
+        for turn in range(20):
+            pair.reload(noise(pair, turn), "reload: ")
+        memory, sockets, sent = pair.vipd.proc.memory_kb(), descriptors(pair.vipd.proc), 0
+        pair.marks()
+        log, other, marked, started = pair.log, pair.other, pair.frames, now()
+        for turn in range(6):
+            storm = mallory.popen("flood", [sys.executable, "-I", f"{HERE}/flood.py", mallory.iface,
+                                            frames[turn % 2].hex(), "0.5"])
+            while storm.running():
+                pair.reload(noise(pair, turn), "reload: ")
+                turn += 1
+            sent += int(storm.log.wait(r"^sent (\d+)", 5).group(1))
+        ended = now()
+        after = pair.vipd.proc.memory_kb()
+        check(sent > 20_000, f"the flood was only {sent} frames")
+        equal(pair.vipd.transitions(log) + pair.backup.transitions(other), [], "transitions")
+        window = [f for f in pair.sniffer.adverts("n1", marked) if f.vrid == 4 and started <= f.at <= ended]
+        count_fits(window, 0.1, ended - started)
+        check(after - memory <= GROWTH_KB, f"memory grew by {after - memory} kB")
+        equal(descriptors(pair.vipd.proc), sockets, "descriptors")
 
 
 @limits(timeout=90, alone=True)
