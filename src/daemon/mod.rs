@@ -87,7 +87,7 @@ impl Daemon {
             let now = clock::now();
             if now.since(deadline) > limits::LATE {
                 // This machine stood still: what was said meanwhile counts before our own timers.
-                self.receive(now);
+                self.catch_up(now)?;
             }
             self.timers(now);
             self.address_news(now);
@@ -171,7 +171,21 @@ impl Daemon {
         }
     }
 
-    fn receive(&mut self, now: Instant) {
+    /// Takes in all that waits, however much that is (within a bound): what the last wait found
+    /// may be from before the standstill.
+    fn catch_up(&mut self, now: Instant) -> Result<(), Error> {
+        for _ in 0..limits::CATCH_UP {
+            self.poll.wait(Some(Duration::ZERO))?;
+            if self.receive(now) == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many frames there were.
+    fn receive(&mut self, now: Instant) -> usize {
+        let mut count = 0;
         let Self {
             router,
             executor,
@@ -184,6 +198,7 @@ impl Daemon {
         } = self;
         let mut actions = Actions::new();
         ears.receive(poll, |heard| {
+            count += 1;
             match heard {
                 Ok(received) => router.receive(&received, now, &mut actions),
                 Err(reason) => router.count_drop(reason),
@@ -199,6 +214,7 @@ impl Daemon {
             }
             actions.clear();
         });
+        count
     }
 
     /// True when it is time to go.
