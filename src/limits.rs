@@ -33,6 +33,8 @@ pub const ANNOUNCEMENTS: usize = 256;
 pub const RECEIVE_FRAMES: usize = 32;
 /// A timer that fires so late means that the machine stood still.
 pub const LATE: Duration = Duration::from_millis(10);
+/// Rounds of [`RECEIVE_FRAMES`] that are read before the timers after that.
+pub const CATCH_UP: usize = 32;
 /// Netlink datagrams of one wakeup.
 pub const EVENTS: usize = 64;
 /// Netlink datagrams that a start or a reload reads, where all that wait are to be known.
@@ -55,3 +57,5 @@ pub const PROOF_ADVERTS: u32 = 3;
 pub const PROOF_SLACK: u32 = 2;
 /// The tap of an Active is opened after this, to see that the raw socket still hears.
 pub const RECHECK_PERIOD: Duration = Duration::from_secs(60);
+/// Pairs of addresses that are compared in one search.
+pub const COMPARISONS: usize = 65_536;

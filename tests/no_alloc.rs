@@ -2,7 +2,6 @@
 //! reason, or floods.
 #![allow(unsafe_code, unreachable_pub)]
 
-#[allow(dead_code)]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

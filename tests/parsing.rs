@@ -1,7 +1,6 @@
 //! Whatever arrives: no panic, no belief without a reason, and what we write we can read.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-#[allow(dead_code)]
 mod common;
 #[path = "fuzz/entry.rs"]
 mod entry;

@@ -5,7 +5,6 @@ use crate::netlink::parse::Message;
 use crate::netlink::{Content, addr, link};
 use crate::sys::error::Error;
 use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
-use crate::vrrp::action::Id;
 
 use super::addresses::Addresses;
 use super::links::{Address, Kernel as LinkKernel, Links};
@@ -17,6 +16,9 @@ pub(super) struct Kernel {
     own_port: u32,
     /// A removal of ours was told; it may have taken other addresses with it.
     check: bool,
+    /// This kernel tells who put an address there (IFA_PROTO, Linux 5.18): it does so for the
+    /// IPv6 addresses that it makes itself.
+    pub(super) tells_who: bool,
 }
 
 impl Kernel {
@@ -26,6 +28,7 @@ impl Kernel {
             events: EventSocket::open()?,
             own_port: 0,
             check: false,
+            tells_who: false,
         })
     }
 
@@ -43,13 +46,16 @@ impl Kernel {
     pub(super) fn dump(&mut self, links: &mut Links) -> Result<(), Error> {
         // Opened for the purpose: its buffers would lie idle for months.
         let mut socket = CommandSocket::open()?;
+        let tells_who = &mut self.tells_who;
         for _ in 0..limits::DUMPS {
             links.forget();
             let first = socket.dump(link::dump, |message| take_link(&message, links))?;
             let second = socket.dump(addr::dump, |message| {
-                if let Content::Address(address) = Content::parse(&message)
-                    && let Some(slot) = links.by_index(address.index)
-                {
+                let Content::Address(address) = Content::parse(&message) else {
+                    return;
+                };
+                *tells_who |= address.protocol.is_some();
+                if let Some(slot) = links.by_index(address.index) {
                     links.address_added(slot, table_address(&address));
                 }
             })?;
@@ -66,32 +72,26 @@ impl Kernel {
     ///
     /// The kernel queues the news of a change before it acknowledges the change, so that after
     /// this the tables show all that we have done so far.
-    pub(super) fn read(
-        &mut self,
-        limit: usize,
-        links: &mut Links,
-        addresses: &mut Addresses,
-        lost: &mut Vec<Id>,
-    ) {
+    pub(super) fn read(&mut self, limit: usize, links: &mut Links, addresses: &mut Addresses) {
         let (own_port, check) = (self.own_port, &mut self.check);
         let result = self.events.receive(limit, |message| {
             let own = message.port == own_port;
             *check |= own && message.kind == libc::RTM_DELADDR;
-            take(&message, own, links, addresses, lost);
+            take(&message, own, links, addresses);
         });
         match result {
             Ok(Events::More) => {}
             Ok(Events::Drained) => {
                 if core::mem::take(&mut self.check) {
-                    addresses.missing(links, lost);
+                    addresses.find_missing(links);
                 }
             }
-            Ok(Events::Overrun) => self.start_over(links, addresses, lost),
+            Ok(Events::Overrun) => self.start_over(links, addresses),
             Err(error) => log::error!("{error}"),
         }
     }
 
-    fn start_over(&mut self, links: &mut Links, addresses: &mut Addresses, lost: &mut Vec<Id>) {
+    fn start_over(&mut self, links: &mut Links, addresses: &mut Addresses) {
         log::warn!(
             "the kernel had more events than its buffer holds and dropped some; the buffer is doubled \
              and everything is compared again"
@@ -100,7 +100,7 @@ impl Kernel {
             log::warn!("{error}");
         }
         match self.dump(links) {
-            Ok(()) => addresses.reconcile(links, false, |id| lost.push(id)),
+            Ok(()) => addresses.reconcile(links, false),
             Err(error) => log::error!("interfaces cannot be listed: {error}"),
         }
     }
@@ -120,13 +120,7 @@ fn take_link(message: &Message<'_>, links: &mut Links) {
     }
 }
 
-fn take(
-    message: &Message<'_>,
-    own: bool,
-    links: &mut Links,
-    addresses: &mut Addresses,
-    lost: &mut Vec<Id>,
-) {
+fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Addresses) {
     match Content::parse(message) {
         Content::Link(link) => {
             let before = links.by_index(link.index);
@@ -138,6 +132,9 @@ fn take(
             {
                 addresses.interface_gone(slot);
             }
+            let now = links.by_index(link.index);
+            now.filter(|slot| before != Some(*slot))
+                .inspect(|slot| addresses.interface_back(*slot));
         }
         Content::LinkGone(link) => {
             if let Some(slot) = links.by_index(link.index) {
@@ -157,7 +154,7 @@ fn take(
             if let Some(slot) = links.by_index(address.index) {
                 links.address_removed(slot, address.address, address.prefix_len);
                 if !own {
-                    lost.extend(addresses.removed(slot, address.address, address.prefix_len));
+                    addresses.removed(slot, address.address, address.prefix_len);
                 }
             }
         }

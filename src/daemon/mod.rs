@@ -31,6 +31,7 @@ use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
 
+use addresses::News;
 use ears::Ears;
 use executor::{Context, Executor};
 use journal::Journal;
@@ -60,8 +61,6 @@ pub struct Daemon {
     poll: Poll,
     /// The number of state changes when the sockets were last tended.
     tended: u64,
-    /// Instances that miss an address; a scratch list.
-    lost: Vec<Id>,
     control: Control,
     /// When [`Daemon::start`] was done.
     started: Instant,
@@ -88,9 +87,10 @@ impl Daemon {
             let now = clock::now();
             if now.since(deadline) > limits::LATE {
                 // This machine stood still: what was said meanwhile counts before our own timers.
-                self.receive(now);
+                self.catch_up(now)?;
             }
             self.timers(now);
+            self.address_news(now);
             if self.poll.readiness(places.signals).any() && self.signals(now)? {
                 return Ok(());
             }
@@ -171,7 +171,21 @@ impl Daemon {
         }
     }
 
-    fn receive(&mut self, now: Instant) {
+    /// Takes in all that waits, however much that is (within a bound): what the last wait found
+    /// may be from before the standstill.
+    fn catch_up(&mut self, now: Instant) -> Result<(), Error> {
+        for _ in 0..limits::CATCH_UP {
+            self.poll.wait(Some(Duration::ZERO))?;
+            if self.receive(now) == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many frames there were.
+    fn receive(&mut self, now: Instant) -> usize {
+        let mut count = 0;
         let Self {
             router,
             executor,
@@ -184,6 +198,7 @@ impl Daemon {
         } = self;
         let mut actions = Actions::new();
         ears.receive(poll, |heard| {
+            count += 1;
             match heard {
                 Ok(received) => router.receive(&received, now, &mut actions),
                 Err(reason) => router.count_drop(reason),
@@ -199,6 +214,7 @@ impl Daemon {
             }
             actions.clear();
         });
+        count
     }
 
     /// True when it is time to go.
@@ -246,31 +262,34 @@ impl Daemon {
     }
 
     fn kernel_events(&mut self, limit: usize, now: Instant) {
-        let mut lost = core::mem::take(&mut self.lost);
-        self.kernel.read(
-            limit,
-            &mut self.links,
-            &mut self.executor.addresses,
-            &mut lost,
-        );
+        self.kernel
+            .read(limit, &mut self.links, &mut self.executor.addresses);
         self.report_links(now);
-        lost.sort_unstable();
-        lost.dedup();
-        for id in lost.drain(..) {
-            self.address_lost(id, now);
-        }
-        self.lost = lost;
+        self.address_news(now);
     }
 
-    fn address_lost(&mut self, id: Id, now: Instant) {
-        let mut actions = Actions::new();
-        self.router
-            .handle(id, Event::AddressLost, now, &mut actions);
-        if !actions.is_empty() {
-            let name = &self.config.instances[id.index()].name;
-            ::log::warn!("{name}: a virtual address was removed by somebody else; it is put back");
+    /// Tells what happened to the addresses without our doing, and has them put back.
+    fn address_news(&mut self, now: Instant) {
+        let mut restored = None;
+        // What a restoration finds is told at the next wakeup.
+        for (index, news) in core::mem::take(&mut self.executor.addresses.news) {
+            let entry = &self.executor.addresses.entries()[index];
+            let id = entry.instance;
+            let instance = &self.config.instances[id.index()];
+            let interface = &self.links.get(entry.link).name;
+            let line = report::AddressNews {
+                instance,
+                interface,
+                address: entry.address,
+                news,
+            };
+            line.log();
+            let missing = entry.wanted && matches!(news, News::Removed | News::InterfaceBack);
+            if missing && restored != Some(id) {
+                restored = Some(id);
+                self.handle(id, Event::AddressLost, now);
+            }
         }
-        self.execute(&mut actions);
     }
 
     /// Tells the core what has changed on the interfaces, and opens their sockets.

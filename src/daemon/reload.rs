@@ -95,7 +95,6 @@ impl Daemon {
             .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
         self.config = config;
         self.link_of = link_of;
-        self.lost.reserve(self.config.instances.len());
         let modes = receive_modes(&self.config, &self.link_of);
         self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor

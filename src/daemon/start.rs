@@ -92,15 +92,10 @@ impl Daemon {
             links.slot(&line.interface);
         });
         kernel.dump(&mut links)?;
-        clean_up(&left, &mut links, &addresses)?;
+        clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
-        kernel.read(
-            limits::EVENTS_OF_RELOAD,
-            &mut links,
-            &mut addresses,
-            &mut Vec::new(),
-        );
-        addresses.reconcile(&links, true, |_| {});
+        kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
+        addresses.reconcile(&links, true);
         warn_of_foreign(&config, &links, &addresses);
         let lines = journal_lines(&links, &addresses);
         journal
@@ -123,7 +118,6 @@ impl Daemon {
             reported: vec![LinkState::Unknown; config.instances.len()],
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
-            lost: Vec::with_capacity(config.instances.len()),
             config,
             path: path.to_owned(),
             journal,
@@ -176,6 +170,7 @@ pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
             wanted: false,
             present: false,
             foreign: false,
+            told_missing: false,
             owed: 0,
         });
         addresses.push_instance(entries);
@@ -184,8 +179,14 @@ pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
 }
 
 /// Removes what an earlier daemon put into the kernel: what its journal names, and the addresses
-/// of this configuration that carry our mark.
-fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(), Error> {
+/// of this configuration that carry our mark. With a kernel that `tells_who` put an address there,
+/// one without our mark is somebody else's, even if the journal names it: he added it meanwhile.
+fn clean_up(
+    left: &[Line],
+    tells_who: bool,
+    links: &mut Links,
+    addresses: &Addresses,
+) -> Result<(), Error> {
     let mut commands = CommandSocket::open()?;
     let mut gone = Vec::new();
     for (slot, link) in links.iter() {
@@ -197,7 +198,7 @@ fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(
                     && l.prefix_len == found.prefix_len
             });
             let marked = found.proto == IFA_PROTO_VIPD;
-            let ours = journaled && (marked || found.proto == 0)
+            let ours = journaled && (marked || !tells_who && found.proto == 0)
                 || marked && addresses.is_virtual(slot, &found.address);
             if ours {
                 log::warn!(
