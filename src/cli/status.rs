@@ -8,7 +8,6 @@ use argh::FromArgs;
 use super::Exit;
 use crate::control::ask::{AskError, ask};
 use crate::control::request::Code;
-use crate::control::status::Status as Document;
 
 /// Say what the running daemon does: states, reasons, who is Active, addresses, peers, drops.
 #[derive(FromArgs, Debug)]
@@ -27,26 +26,14 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) fn run(&self) -> Exit {
+        let command = if self.json { "status" } else { "show" };
         let request = match &self.name {
-            Some(name) => format!("status {name}"),
-            None => "status".to_owned(),
+            Some(name) => format!("{command} {name}"),
+            None => command.to_owned(),
         };
-        let answer = match ask(&self.runtime_dir, &request) {
-            Ok(answer) => answer,
-            Err(error) => return complain(&error),
-        };
-        if self.json {
-            return print(&format!("{answer}\n"));
-        }
-        match serde_json::from_str::<Document<'_>>(&answer) {
-            Ok(document) => print(&document.to_string()),
-            Err(error) => {
-                eprintln!(
-                    "error: the daemon's status cannot be read ({error}): use the vipd of its version, \
-                     or --json"
-                );
-                Exit::System
-            }
+        match ask(&self.runtime_dir, &request) {
+            Ok(answer) => print(&format!("{answer}\n")),
+            Err(error) => complain(&error),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use super::PROTOCOL;
-use super::request::{Refusal, Request, parse};
+use super::request::{Form, Refusal, Request, parse};
 use crate::limits;
 use crate::sys::poll::Interest;
 use crate::time::Instant;
@@ -31,8 +31,8 @@ struct Answer {
     sent: usize,
     /// Instances that are rendered when `text` is out.
     rest: Range<usize>,
-    /// Nothing but an instance may follow: the list of a status is open.
-    in_list: bool,
+    /// The list of a status is open, and only instances in this form may follow.
+    list: Option<Form>,
 }
 
 /// What comes after a step.
@@ -43,7 +43,7 @@ pub(super) enum Step {
     /// A request is complete.
     Asked(Request),
     /// The answer goes on with this instance.
-    Instance(usize),
+    Instance(Form, usize),
     /// The connection is over.
     Done,
 }
@@ -124,22 +124,25 @@ impl Client {
         self.write()
     }
 
-    /// Begins a status: `head` writes a JSON object that ends with an empty list, which then gets
-    /// the `instances`.
+    /// Begins a status: `head` writes what stands before the `instances`; a JSON object that ends
+    /// with an empty list, which then gets them.
     pub(super) fn begin<E>(
         &mut self,
+        form: Form,
         instances: Range<usize>,
         head: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<Step, E> {
         let mut text = format!("{PROTOCOL} ok\n").into_bytes();
         head(&mut text)?;
-        debug_assert!(text.ends_with(b"[]}"), "the list of instances comes last");
-        text.truncate(text.len().saturating_sub(2));
+        if form == Form::Json {
+            debug_assert!(text.ends_with(b"[]}"), "the list of instances comes last");
+            text.truncate(text.len().saturating_sub(2));
+        }
         self.answer = Some(Answer {
             text,
             sent: 0,
             rest: instances,
-            in_list: true,
+            list: Some(form),
         });
         Ok(self.write())
     }
@@ -152,7 +155,7 @@ impl Client {
         if let Some(answer) = &mut self.answer {
             answer.rest.next();
             render(&mut answer.text)?;
-            if !answer.rest.is_empty() {
+            if answer.list == Some(Form::Json) && !answer.rest.is_empty() {
                 answer.text.push(b',');
             }
         }
@@ -161,7 +164,9 @@ impl Client {
 
     /// True while an answer is on its way to which instances may still be added.
     pub(super) fn is_in_list(&self) -> bool {
-        self.answer.as_ref().is_some_and(|answer| answer.in_list)
+        self.answer
+            .as_ref()
+            .is_some_and(|answer| answer.list.is_some())
     }
 
     /// Bytes that its answer holds.
@@ -184,13 +189,14 @@ impl Client {
             }
             answer.text.clear();
             answer.sent = 0;
-            if !answer.rest.is_empty() {
-                return Step::Instance(answer.rest.start);
+            if let (Some(form), false) = (answer.list, answer.rest.is_empty()) {
+                return Step::Instance(form, answer.rest.start);
             }
-            if !core::mem::take(&mut answer.in_list) {
-                return Step::Done;
+            match answer.list.take() {
+                Some(Form::Json) => answer.text.extend_from_slice(b"]}\n"),
+                Some(Form::Text) => {}
+                None => return Step::Done,
             }
-            answer.text.extend_from_slice(b"]}\n");
             answer.text.extend_from_slice(PROTOCOL.as_bytes());
             answer.text.extend_from_slice(b" end\n");
         }

@@ -9,6 +9,8 @@
 //!                            ◄──   vipd/1 ok\n
 //!                                  {"format":1,…,"instances":[…]}\n
 //!                                  vipd/1 end\n
+//!   vipd/1 show [NAME]\n     ──►
+//!                            ◄──   vipd/1 ok\n            the same in words, in lines
 //!   vipd/1 reload\n          ──►
 //!                            ◄──   vipd/1 ok\n            what changed, in lines
 //!                            ◄──   vipd/1 error CODE\n    what is wrong, in lines

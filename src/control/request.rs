@@ -8,10 +8,19 @@ use crate::limits;
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// `status [NAME]`: of all instances, or of one.
-    Status(Option<String>),
+    /// `status [NAME]`, `show [NAME]`: of all instances, or of one.
+    Status(Form, Option<String>),
     /// `reload`: read the configuration again.
     Reload,
+}
+
+/// How a status is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `status`: JSON, for programs.
+    Json,
+    /// `show`: lines, for people.
+    Text,
 }
 
 /// The kinds of refusal: the stable word in the answer.
@@ -108,7 +117,7 @@ impl Refusal {
         Self::new(
             Code::Malformed,
             format!(
-                "a request is a line `{PROTOCOL} COMMAND`: `status`, `status NAME` or `reload`"
+                "a request is a line `{PROTOCOL} COMMAND`: `status`, `show`, each with or without a NAME, or `reload`"
             ),
         )
     }
@@ -136,17 +145,21 @@ pub fn parse(line: &[u8]) -> Result<Request, Refusal> {
         });
     }
     match rest.split_once(' ').unwrap_or((rest, "")) {
-        ("status", "") => Ok(Request::Status(None)),
-        ("status", name) => Ok(Request::Status(Some(name.to_owned()))),
+        ("status", name) => Ok(Request::Status(Form::Json, some(name))),
+        ("show", name) => Ok(Request::Status(Form::Text, some(name))),
         ("reload", "") => Ok(Request::Reload),
         (command, _) => Err(Refusal::new(
             Code::Command,
             format!(
-                "the daemon does not know the command `{}`: there are `status`, `status NAME` and `reload`",
+                "the daemon does not know the command `{}`: there are `status`, `show`, each with or without a NAME, and `reload`",
                 Shown(rest_of(command, rest))
             ),
         )),
     }
+}
+
+fn some(name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// The whole rest where the command itself is known but for its argument.
@@ -186,11 +199,17 @@ mod tests {
 
     #[test]
     fn requests_are_read() {
-        assert_eq!(parse(b"vipd/1 status"), Ok(Request::Status(None)));
-        assert_eq!(parse(b"vipd/1 status\r"), Ok(Request::Status(None)));
         assert_eq!(
-            parse(b"vipd/1 status VI 1"),
-            Ok(Request::Status(Some("VI 1".to_owned()))),
+            parse(b"vipd/1 status"),
+            Ok(Request::Status(Form::Json, None))
+        );
+        assert_eq!(
+            parse(b"vipd/1 status\r"),
+            Ok(Request::Status(Form::Json, None))
+        );
+        assert_eq!(
+            parse(b"vipd/1 show VI 1"),
+            Ok(Request::Status(Form::Text, Some("VI 1".to_owned()))),
             "a name may have spaces"
         );
         assert_eq!(parse(b"vipd/1 reload"), Ok(Request::Reload));
@@ -229,7 +248,9 @@ mod tests {
         #[test]
         fn any_argument_is_answered(rest in "\\PC{0,80}") {
             let request = parse(format!("vipd/1 {rest}").as_bytes());
-            let known = rest == "reload" || rest == "status" || rest.starts_with("status ");
+            let known = ["reload", "status", "show"].contains(&&*rest)
+                || rest.starts_with("status ")
+                || rest.starts_with("show ");
             prop_assert_eq!(request.is_ok(), known);
         }
     }

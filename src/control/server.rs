@@ -4,7 +4,7 @@ use core::ops::Range;
 use std::path::Path;
 
 use super::client::{Client, Step};
-use super::request::{Refusal, Request};
+use super::request::{Form, Refusal, Request};
 use super::socket_path;
 use crate::limits;
 use crate::sys::error::Error;
@@ -40,7 +40,7 @@ pub enum Question {
     /// A request: [`Control::begin`], [`Control::answer`] or [`Control::refuse`] answer it.
     Request(Request),
     /// The next instance of a status: [`Control::instance`].
-    Instance(usize),
+    Instance(Form, usize),
 }
 
 impl Control {
@@ -133,7 +133,7 @@ impl Control {
         self.turn = client + 1;
         let question = match self.clients[client].step() {
             Step::Asked(request) => Question::Request(request),
-            Step::Instance(index) => Question::Instance(index),
+            Step::Instance(form, index) => Question::Instance(form, index),
             step => {
                 self.after(client, &step);
                 return None;
@@ -154,15 +154,16 @@ impl Control {
         self.after(client, &step);
     }
 
-    /// Begins to answer `client` with a status: `head` writes a JSON object that ends with an empty
-    /// list. [`Question::Instance`] then asks for each of `instances`, at later wakeups.
+    /// Begins to answer `client` with a status: `head` writes what stands before the instances, in
+    /// JSON an object that ends with an empty list. [`Question::Instance`] then asks for each of `instances`, at later wakeups.
     pub fn begin<E: core::fmt::Display>(
         &mut self,
         client: usize,
+        form: Form,
         instances: Range<usize>,
         head: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) {
-        let step = self.clients[client].begin(instances, head);
+        let step = self.clients[client].begin(form, instances, head);
         self.after_rendering(client, step);
     }
 
@@ -263,13 +264,13 @@ mod tests {
                 Ok::<(), core::fmt::Error>(())
             };
             match question {
-                Question::Request(Request::Status(_)) => {
-                    self.control.begin(client, 0..self.instances, |text| {
+                Question::Request(Request::Status(form, _)) => {
+                    self.control.begin(client, form, 0..self.instances, |text| {
                         render(text, b"{\"instances\":[]}")
                     });
                 }
                 Question::Request(Request::Reload) => self.control.answer(client, "done\n"),
-                Question::Instance(index) => {
+                Question::Instance(_, index) => {
                     let body = vec![b'0' + index as u8; self.size];
                     self.control.instance(client, |text| render(text, &body));
                 }
@@ -310,6 +311,19 @@ mod tests {
         );
         assert!(lab.control.clients.is_empty(), "nothing is kept");
         assert_eq!(lab.control.poll_at(), Instant::NEVER);
+    }
+
+    #[test]
+    fn text_has_nothing_between_the_instances() {
+        let mut lab = Lab::new("text");
+        let mut client = lab.connect();
+        client.write_all(b"vipd/1 show\n").unwrap();
+        lab.run();
+        let (answer, _) = arrived(&mut client);
+        let body = answer
+            .strip_prefix("vipd/1 ok\n{\"instances\":[]}")
+            .unwrap();
+        assert_eq!(body, "000000000011111111112222222222vipd/1 end\n");
     }
 
     #[test]

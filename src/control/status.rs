@@ -1,5 +1,5 @@
 //! The status as it stands in JSON: what `vipd status --json` prints, and `status.schema.json`
-//! describes. The daemon writes it from borrowed words, the client reads it into owned ones.
+//! describes. [`text`](super::text) writes the same for people.
 //!
 //! Words – states, reasons, drop reasons – are strings of a closed set that may grow; a reader shows
 //! one that it does not know as it is. A member that does not apply is `null`, never absent. Adding
@@ -8,13 +8,13 @@
 use core::net::IpAddr;
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The version of this format.
 pub const FORMAT: u32 = 1;
 
 /// A running daemon.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Status<'a> {
     /// [`FORMAT`].
     pub format: u32,
@@ -33,7 +33,7 @@ pub struct Status<'a> {
 }
 
 /// A virtual router.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Instance<'a> {
     /// Its name in the configuration.
     pub name: Cow<'a, str>,
@@ -86,7 +86,7 @@ pub struct Instance<'a> {
 }
 
 /// The Active Router.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Active<'a> {
     /// Its address.
     pub address: Option<IpAddr>,
@@ -103,7 +103,7 @@ pub struct Active<'a> {
 }
 
 /// How adverts are received.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Receive<'a> {
     /// The sockets that listen now.
     pub sockets: Cow<'a, str>,
@@ -112,7 +112,7 @@ pub struct Receive<'a> {
 }
 
 /// A virtual address.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Vip<'a> {
     /// The address.
     pub address: IpAddr,
@@ -131,7 +131,7 @@ pub struct Vip<'a> {
 }
 
 /// A router that was heard.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Peer<'a> {
     /// Its address.
     pub address: IpAddr,
@@ -148,7 +148,7 @@ pub struct Peer<'a> {
 }
 
 /// What an instance has done since the daemon's start.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Counters {
     /// Adverts sent, without those of priority 0.
     pub sent: u64,
@@ -165,7 +165,7 @@ pub struct Counters {
 }
 
 /// Frames that were dropped for one reason.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Dropped<'a> {
     /// The reason's stable name.
     pub reason: Cow<'a, str>,

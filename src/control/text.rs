@@ -1,6 +1,7 @@
 //! The status for people: one line an instance that explains itself, and details below it.
 //!
-//! Rendered by the client, so that the daemon stays small.
+//! Rendered by the daemon as the JSON is, instance by instance: a client that reads the JSON in order
+//! to say it in words would cost 85 kB of code, a tenth of the program.
 
 use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;

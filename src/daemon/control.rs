@@ -1,6 +1,11 @@
 //! The answers to what the control socket asks.
 
-use crate::control::request::{Code, Refusal, Request, Shown};
+use core::fmt::Display;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::control::request::{Code, Form, Refusal, Request, Shown};
 use crate::control::server::{Asked, Control, Question};
 use crate::time::Instant;
 
@@ -18,32 +23,34 @@ impl Daemon {
             return;
         };
         match question {
-            Question::Request(Request::Status(name)) => self.status(client, name.as_deref(), now),
+            Question::Request(Request::Status(form, name)) => {
+                self.status(client, form, name.as_deref(), now);
+            }
             Question::Request(Request::Reload) => match self.reload_and_log(now) {
                 Ok(outcome) => self.control.answer(client, &outcome.to_string()),
                 Err(refused) => self.control.refuse(client, &refusal(&refused)),
             },
-            Question::Instance(index) => self.status_of(client, index, now),
+            Question::Instance(form, index) => self.status_of(client, form, index, now),
         }
     }
 
-    fn status(&mut self, client: usize, name: Option<&str>, now: Instant) {
+    fn status(&mut self, client: usize, form: Form, name: Option<&str>, now: Instant) {
         let (control, view) = self.control_and_view(now);
         let instances = match name.map(|name| (name, view.find(name))) {
             None => 0..view.config.instances.len(),
             Some((_, Some(index))) => index..index + 1,
             Some((name, None)) => return control.refuse(client, &unknown(name, &view)),
         };
-        control.begin(client, instances, |text| {
-            serde_json::to_writer(text, &view.head())
+        control.begin(client, form, instances, |text| {
+            render(form, &view.head(), text)
         });
     }
 
-    fn status_of(&mut self, client: usize, index: usize, now: Instant) {
+    fn status_of(&mut self, client: usize, form: Form, index: usize, now: Instant) {
         let (control, view) = self.control_and_view(now);
         match view.instance(index) {
             Some(instance) => {
-                control.instance(client, |text| serde_json::to_writer(text, &instance));
+                control.instance(client, |text| render(form, &instance, text));
             }
             None => control.cut_off(),
         }
@@ -62,6 +69,13 @@ impl Daemon {
             now,
         };
         (&mut self.control, view)
+    }
+}
+
+fn render(form: Form, part: &(impl Serialize + Display), text: &mut Vec<u8>) -> io::Result<()> {
+    match form {
+        Form::Json => Ok(serde_json::to_writer(text, part)?),
+        Form::Text => write!(text, "{part}"),
     }
 }
 
