@@ -123,7 +123,8 @@ impl Ears {
                 Some(News::Closed) => log::debug!("{name}: the tap is closed while Active"),
                 Some(News::Deaf) => log::warn!(
                     "{name}: the raw socket no longer hears adverts that the tap hears, so the tap stays \
-                     open: a firewall drops protocol 112; let it in, or write `receive packet`"
+                     open; another router may have been Active unheard for up to a minute: a firewall \
+                     drops protocol 112; let it in, or write `receive packet`"
                 ),
                 None => {}
             }

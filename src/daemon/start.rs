@@ -4,11 +4,13 @@ use core::fmt;
 use std::path::Path;
 
 use crate::config::model::{Config, Instance, Receive};
+use crate::control::server::Control;
 use crate::limits;
 use crate::netlink::addr;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::{self, LockError, PidLock};
+use crate::sys::memory;
 use crate::sys::netlink::CommandSocket;
 use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
@@ -72,6 +74,7 @@ impl Daemon {
     pub fn start(config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
+        let control = Control::open(runtime_dir)?;
         let signals = Signals::block(SIGNALS)?;
         signal::ignore_pipe()?;
         let mut kernel = Kernel::open()?;
@@ -90,7 +93,7 @@ impl Daemon {
             links.slot(&line.interface);
         });
         kernel.dump(&mut links)?;
-        clean_up(&left, &mut links, &addresses)?;
+        clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
@@ -114,7 +117,7 @@ impl Daemon {
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
             reported: vec![LinkState::Unknown; config.instances.len()],
-            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity()),
+            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             config,
             path: path.to_owned(),
@@ -127,9 +130,12 @@ impl Daemon {
             tended: 0,
             ears,
             signals,
+            control,
+            started: now,
             _lock: lock,
         };
         daemon.report_links(now);
+        memory::trim();
         Ok(daemon)
     }
 }
@@ -175,8 +181,14 @@ pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
 }
 
 /// Removes what an earlier daemon put into the kernel: what its journal names, and the addresses
-/// of this configuration that carry our mark.
-fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(), Error> {
+/// of this configuration that carry our mark. With a kernel that `tells_who` put an address there,
+/// one without our mark is somebody else's, even if the journal names it: he added it meanwhile.
+fn clean_up(
+    left: &[Line],
+    tells_who: bool,
+    links: &mut Links,
+    addresses: &Addresses,
+) -> Result<(), Error> {
     let mut commands = CommandSocket::open()?;
     let mut gone = Vec::new();
     for (slot, link) in links.iter() {
@@ -188,7 +200,7 @@ fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(
                     && l.prefix_len == found.prefix_len
             });
             let marked = found.proto == IFA_PROTO_VIPD;
-            let ours = journaled && (marked || found.proto == 0)
+            let ours = journaled && (marked || !tells_who && found.proto == 0)
                 || marked && addresses.is_virtual(slot, &found.address);
             if ours {
                 log::warn!(

@@ -22,6 +22,8 @@ pub(super) struct Tap {
     by_raw: u32,
     /// The raw socket has missed something that the tap heard, and has not heard anything since.
     deaf: bool,
+    /// The tap has been closed on a proof since deafness was last told: it is news, then.
+    trusted: bool,
 }
 
 /// Where `auto` stands.
@@ -52,6 +54,7 @@ impl Tap {
             by_tap: 0,
             by_raw: 0,
             deaf: false,
+            trusted: false,
         }
     }
 
@@ -114,6 +117,7 @@ impl Tap {
     /// When [`Tap::tend`] has something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
         match self.phase {
+            Phase::Both if self.deaf && self.trusted => Instant::ZERO,
             Phase::Both => Instant::NEVER,
             Phase::Alone(until) | Phase::Recheck(until) => until,
         }
@@ -130,11 +134,12 @@ impl Tap {
                 self.phase = Phase::Both;
                 (self.by_tap, self.by_raw) = (0, 0);
             }
-            return None;
+            return self.deafness();
         };
         match self.phase {
             Phase::Both if self.proved() && !self.deaf => {
                 self.phase = Phase::Alone(now + limits::RECHECK_PERIOD);
+                self.trusted = true;
                 Some(News::Closed)
             }
             Phase::Alone(until) if now >= until => {
@@ -146,13 +151,23 @@ impl Tap {
                 if self.deaf || self.by_tap > self.by_raw {
                     self.deaf = true;
                     self.phase = Phase::Both;
-                    return Some(News::Deaf);
+                    return self.deafness();
                 }
                 self.phase = Phase::Alone(now + limits::RECHECK_PERIOD);
                 None
             }
-            _ => None,
+            _ => self.deafness(),
         }
+    }
+
+    /// Once for each proof that turned out wrong. A firewall that was closed all along is none:
+    /// the tap has never been closed then.
+    fn deafness(&mut self) -> Option<News> {
+        let news = self.phase == Phase::Both && self.deaf && self.trusted;
+        if news {
+            self.trusted = false;
+        }
+        news.then_some(News::Deaf)
     }
 
     /// Which sockets listen, and why: for `status`.
@@ -240,6 +255,34 @@ mod tests {
         assert!(tap.wants_tap(), "a firewall was closed");
         assert_eq!(tap.tend(Some(DOWN), at(500)), None);
         assert!(tap.wants_tap(), "until there is new proof");
+    }
+
+    #[test]
+    fn deafness_that_a_backup_finds_is_told_once() {
+        let mut tap = proved();
+        tap.tend(Some(DOWN), at(0));
+        tap.tend(Some(DOWN), at(60));
+        tap.tap_heard();
+        assert_eq!(tap.tend(None, at(61)), None, "the advert made it a Backup");
+        (0..limits::PROOF_SLACK).for_each(|_| tap.tap_heard());
+        assert_eq!(tap.poll_at(), Instant::NEVER);
+        tap.tap_heard();
+        assert_eq!(tap.poll_at(), Instant::ZERO);
+        assert_eq!(tap.tend(None, at(62)), Some(News::Deaf));
+        assert_eq!(tap.poll_at(), Instant::NEVER);
+        (0..9).for_each(|_| tap.tap_heard());
+        assert_eq!(tap.tend(None, at(63)), None);
+        assert!(tap.wants_tap());
+    }
+
+    #[test]
+    fn a_firewall_that_was_closed_all_along_is_no_news() {
+        let mut tap = Tap::new(Receive::Auto);
+        (0..9).for_each(|_| tap.tap_heard());
+        assert_eq!(tap.poll_at(), Instant::NEVER);
+        assert_eq!(tap.tend(None, at(1)), None);
+        assert_eq!(tap.tend(Some(DOWN), at(2)), None);
+        assert!(tap.wants_tap());
     }
 
     #[test]
