@@ -41,6 +41,14 @@ pub const EVENTS: usize = 64;
 pub const EVENTS_OF_RELOAD: usize = 65536;
 /// Attempts at a dump of interfaces that do not stand still.
 pub const DUMPS: usize = 5;
+/// Clients of the control socket at one time; the next is told to come again.
+pub const CONTROL_CLIENTS: usize = 8;
+/// Bytes of a request on the control socket, with its end of line.
+pub const CONTROL_REQUEST: usize = 256;
+/// How long a client of the control socket may take, from its connection to the end of its answer.
+pub const CONTROL_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause in accepting control clients after the system had no descriptor for one.
+pub const CONTROL_PAUSE: Duration = Duration::from_secs(1);
 /// Refreshes of an address within its lease.
 pub const RENEWALS: u64 = 3;
 /// Adverts that the raw socket must have heard beside the tap before the tap may be closed.

@@ -5,6 +5,7 @@
 //! starve an advert.
 
 mod addresses;
+mod control;
 mod ears;
 mod executor;
 mod journal;
@@ -13,9 +14,11 @@ mod links;
 pub mod reload;
 mod report;
 mod start;
+mod status;
 mod tap;
 
 use crate::config::model::Config;
+use crate::control::server::Control;
 use crate::limits;
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -34,6 +37,7 @@ use executor::{Context, Executor};
 use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
+use reload::{Outcome, Refused};
 
 pub use start::StartError;
 
@@ -57,6 +61,9 @@ pub struct Daemon {
     poll: Poll,
     /// The number of state changes when the sockets were last tended.
     tended: u64,
+    control: Control,
+    /// When [`Daemon::start`] was done.
+    started: Instant,
     /// Held for as long as the daemon lives: one daemon a runtime directory.
     _lock: PidLock,
 }
@@ -91,12 +98,14 @@ impl Daemon {
                 self.kernel_events(limits::EVENTS, now);
             }
             self.receive(now);
+            self.serve_control(now);
         }
     }
 
     fn deadline(&self) -> Instant {
         let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
-        core.min(executor).min(self.ears.poll_at())
+        let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
+        core.min(executor).min(ears).min(control)
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -149,6 +158,7 @@ impl Daemon {
             kernel: self.poll.add(self.kernel.events(), Interest::Read),
         };
         self.ears.add_to(&mut self.poll);
+        self.control.add_to(&mut self.poll);
         self.poll
             .wait((deadline <= now).then_some(Duration::ZERO))?;
         Ok(places)
@@ -216,7 +226,10 @@ impl Daemon {
                     self.shutdown(now);
                     return Ok(true);
                 }
-                Signal::SIGHUP => self.reload_and_log(now),
+                Signal::SIGHUP => {
+                    // The log has it, and nobody else is there to be told.
+                    let _ = self.reload_and_log(now);
+                }
                 Signal::SIGUSR1 => self.log_counters(),
                 _ => ::log::warn!("{signal}: vipd does not know this signal"),
             }
@@ -224,8 +237,9 @@ impl Daemon {
         Ok(false)
     }
 
-    fn reload_and_log(&mut self, now: Instant) {
-        match self.reload(now) {
+    fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
+        let result = self.reload(now);
+        match &result {
             Ok(outcome) => ::log::info!("reload: {outcome}"),
             Err(refused) => {
                 refused
@@ -237,6 +251,7 @@ impl Daemon {
                 );
             }
         }
+        result
     }
 
     fn shutdown(&mut self, now: Instant) {

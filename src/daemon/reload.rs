@@ -84,6 +84,7 @@ impl Daemon {
         self.journal.write(&lines).map_err(Refused::Journal)?;
 
         // From here on nothing can fail.
+        self.control.cut_off();
         let outcome = self.compare(&config, &matches);
         self.say_goodbye(&matches, now);
         self.reported = matches

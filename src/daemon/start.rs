@@ -4,6 +4,7 @@ use core::fmt;
 use std::path::Path;
 
 use crate::config::model::{Config, Instance, Receive};
+use crate::control::server::Control;
 use crate::limits;
 use crate::netlink::addr;
 use crate::sys::clock;
@@ -72,6 +73,7 @@ impl Daemon {
     pub fn start(config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
+        let control = Control::open(runtime_dir)?;
         let signals = Signals::block(SIGNALS)?;
         signal::ignore_pipe()?;
         let mut kernel = Kernel::open()?;
@@ -114,7 +116,7 @@ impl Daemon {
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
             reported: vec![LinkState::Unknown; config.instances.len()],
-            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity()),
+            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             config,
             path: path.to_owned(),
@@ -127,6 +129,8 @@ impl Daemon {
             tended: 0,
             ears,
             signals,
+            control,
+            started: now,
             _lock: lock,
         };
         daemon.report_links(now);

@@ -24,6 +24,7 @@ pub mod signal;
 mod socket;
 pub mod sysctl;
 pub mod timer;
+pub mod unix;
 
 pub use error::Error;
 pub use nix::errno::Errno;
