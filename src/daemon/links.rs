@@ -147,6 +147,11 @@ impl Link {
         }
     }
 
+    /// It exists, is set up and has carrier.
+    pub(super) fn is_up(&self) -> bool {
+        self.kernel.as_ref().is_some_and(|k| k.up)
+    }
+
     /// The interface's index while it exists.
     pub(super) fn ifindex(&self) -> Option<u32> {
         self.kernel.as_ref().map(|k| k.ifindex)

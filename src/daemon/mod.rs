@@ -276,14 +276,17 @@ impl Daemon {
             let entry = &self.executor.addresses.entries()[index];
             let id = entry.instance;
             let instance = &self.config.instances[id.index()];
-            let interface = &self.links.get(entry.link).name;
+            let link = self.links.get(entry.link);
             let line = report::AddressNews {
                 instance,
-                interface,
+                interface: &link.name,
                 address: entry.address,
                 news,
             };
-            line.log();
+            // An interface that is being deleted goes down, then loses its addresses.
+            if news != News::Removed || link.is_up() {
+                line.log();
+            }
             let missing = entry.wanted && matches!(news, News::Removed | News::InterfaceBack);
             if missing && restored != Some(id) {
                 restored = Some(id);

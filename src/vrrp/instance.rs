@@ -110,8 +110,8 @@ pub struct Instance {
     speakers: Speakers,
     /// What it has sent, heard and dropped.
     pub(super) counters: Counters,
-    /// From when a warning of each kind may be given again.
-    warn_from: [Instant; Warning::KINDS],
+    /// From which second of the clock a warning of each kind may be given again.
+    warn_from: [u32; Warning::KINDS],
 }
 
 impl Instance {
@@ -129,7 +129,7 @@ impl Instance {
             reason: Reason::Held(Hold::Starting),
             speakers: Speakers::default(),
             counters: Counters::default(),
-            warn_from: [Instant::ZERO; Warning::KINDS],
+            warn_from: [0; Warning::KINDS],
         }
     }
 
@@ -425,12 +425,12 @@ impl Instance {
 
     /// True if a warning of this kind is due now; the caller then gives it.
     pub(super) fn may_warn(&self, warning: &Warning, now: Instant) -> bool {
-        now >= self.warn_from[warning.kind()]
+        seconds(now) >= self.warn_from[warning.kind()]
     }
 
     /// A warning of this kind was given.
     pub(super) fn has_warned(&mut self, warning: &Warning, now: Instant) {
-        self.warn_from[warning.kind()] = now + limits::WARN_PERIOD;
+        self.warn_from[warning.kind()] = seconds(now + limits::WARN_PERIOD) + 1;
     }
 
     /// True if the speaker's list of addresses is to be compared with ours: at each advert, or
@@ -446,6 +446,11 @@ impl Instance {
 fn next_on_grid(deadline: Instant, interval: Duration, now: Instant) -> Instant {
     let missed = now.since(deadline).as_micros() / interval.as_micros().max(1);
     deadline + interval.times(missed + 1)
+}
+
+/// Whole seconds of the clock: 136 years of uptime fit, in half the room of an [`Instant`].
+fn seconds(at: Instant) -> u32 {
+    at.since(Instant::ZERO).as_secs() as u32
 }
 
 /// One input never yields more than [`limits::ACTIONS`] actions; the tests assert it.
