@@ -1,12 +1,13 @@
 """SIGHUP: a bad file changes nothing, and of a good one only the difference is applied."""
 
+import errno
 import os
 import signal
 import sys
 import time
 
 from lib import conf, wire
-from lib.check import check, each, equal, limits
+from lib.check import Deadline, check, each, equal, limits
 from lib.inject import HERE, Injector
 from lib.lab import Lab, now
 from lib.life import descriptors, held, reload, replace_file
@@ -219,6 +220,50 @@ def case_instances_come_and_go():
         pair.node1.wait_has(vip(2), 5)
         equal(sorted(pair.watch.words(pair.news)), [f"new {vip(0)}", f"new {vip(2)}"], "news of addresses")
         equal(pair.vipd.log.matches(r"VI_1: \w+ ->"), pair.vipd.log.matches(r"VI_1: \w+ ->")[:2], "VI_1's states")
+        pair.vipd.terminate()
+        equal({a["local"] for a in pair.node1.addresses("ens160")}, {"10.10.201.102"}, "addresses at the end")
+
+
+class Pipe:
+    """The daemon's file as a pipe: it reads no sooner than the case writes."""
+
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path + ".new")
+        os.rename(path + ".new", path)
+
+    def reader(self):
+        """Waits until the daemon has opened it."""
+        deadline = Deadline(5)
+        while True:
+            try:
+                return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK), "w")
+            except OSError as error:
+                check(error.errno == errno.ENXIO and not deadline.passed(), f"nobody opens the pipe: {error}")
+                time.sleep(0.001)
+
+
+@limits(timeout=30)
+def case_second_reload_knows_what_the_first_has_done():
+    """Two in one wakeup: an address goes and comes back before the kernel's news of it are read."""
+    with Lab() as lab:
+        pair = Pair(lab)
+        more = pair.blocks(_0={"vips": [vip(0), vip(0, 2)]})
+        pair.reload(more, "changed VI_0; 1 unchanged")
+        pair.watch.wait("new", vip(0, 2), 5, pair.news)
+        pipe = Pipe(pair.path)
+        pair.marks()
+        pair.vipd.proc.signal(signal.SIGHUP)
+        with pipe.reader() as first:
+            pair.vipd.proc.signal(signal.SIGHUP)
+            first.write(pair.text)
+        with pipe.reader() as second:
+            second.write(more)
+        pair.vipd.log.wait_count("reload: changed VI_0; 1 unchanged", 2, 5, pair.log)
+        pair.watch.wait_count(lambda n: n.address == vip(0, 2), 2, 5, "it goes and comes", pair.news)
+        pair.calm(5)
+        equal(pair.watch.words(pair.news), [f"gone {vip(0, 2)}", f"new {vip(0, 2)}"], "news of addresses")
+        equal(pair.vipd.warnings(pair.log), [], "warnings")
         pair.vipd.terminate()
         equal({a["local"] for a in pair.node1.addresses("ens160")}, {"10.10.201.102"}, "addresses at the end")
 
