@@ -90,7 +90,7 @@ pub fn parse_ipv4_packet(bytes: &[u8]) -> Result<Ipv4<'_>, DropReason> {
     }
     let packet = bytes.get(..total_len).ok_or(DropReason::FrameTruncated)?;
     let (with_options, payload) = packet.split_at(header_len);
-    if Sum::default().add(with_options).fold() != 0xffff {
+    if Sum::default().plus(with_options).fold() != 0xffff {
         return Err(DropReason::IpChecksum);
     }
     if u16::from_be_bytes(two(header, ip::FRAGMENT)) & ip::IS_FRAGMENT != 0 {
@@ -105,6 +105,12 @@ pub fn parse_ipv4_packet(bytes: &[u8]) -> Result<Ipv4<'_>, DropReason> {
         ttl: header[ip::TTL],
         payload,
     })
+}
+
+/// Where an IPv4 packet without a link-layer header goes; for one that the kernel has checked.
+pub fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
+    let header = packet.first_chunk::<IPV4_HEADER_LEN>()?;
+    Some(four(header, ip::DESTINATION).into())
 }
 
 /// What goes in front of a VRRP message over IPv4.
@@ -145,7 +151,7 @@ pub fn emit_ipv4(buf: &mut [u8], header: &Ipv4Header) -> usize {
     ip[ip::PROTOCOL] = PROTOCOL_VRRP;
     ip[ip::SOURCE..][..4].copy_from_slice(&header.source.octets());
     ip[ip::DESTINATION..][..4].copy_from_slice(&header.destination.octets());
-    let checksum = !Sum::default().add(&ip).fold();
+    let checksum = !Sum::default().plus(&ip).fold();
     ip[ip::CHECKSUM..][..2].copy_from_slice(&checksum.to_be_bytes());
 
     let (source, destination) = (header.source_mac, header.destination_mac);

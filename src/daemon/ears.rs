@@ -24,6 +24,8 @@ pub(super) struct Ears {
     group: Ipv4Addr,
     slots: Vec<Listening>,
     ring: ReceiveRing,
+    /// When [`Ears::tend`] has something to do though nothing happens.
+    tend_at: Instant,
 }
 
 /// One interface that adverts are expected on.
@@ -56,6 +58,7 @@ impl Ears {
             group,
             slots: Vec::new(),
             ring: ReceiveRing::new(),
+            tend_at: Instant::NEVER,
         };
         ears.retarget(group, wanted);
         ears
@@ -87,6 +90,7 @@ impl Ears {
             };
             self.slots.push(kept.unwrap_or_else(fresh));
         }
+        self.schedule();
     }
 
     /// How many sockets there may be.
@@ -136,16 +140,19 @@ impl Ears {
             listening.adjust(name, self.group);
             good &= open == listening.ear.is_some();
         }
+        self.schedule();
         good
     }
 
     /// When [`Ears::tend`] has something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
-        self.slots
-            .iter()
-            .map(|l| l.tap.poll_at())
-            .min()
-            .unwrap_or(Instant::NEVER)
+        self.tend_at
+    }
+
+    /// To be called when a decision may have come to another [`Tap::poll_at`].
+    fn schedule(&mut self) {
+        let times = self.slots.iter().map(|listening| listening.tap.poll_at());
+        self.tend_at = times.min().unwrap_or(Instant::NEVER);
     }
 
     /// Adds the sockets to a poll set; the raw socket beside a tap wakes nobody.
@@ -165,7 +172,10 @@ impl Ears {
         poll: &Poll,
         mut heard: impl FnMut(Result<&Received<'_>, DropReason>),
     ) {
-        let Self { group, slots, ring } = self;
+        let Self {
+            group, slots, ring, ..
+        } = self;
+        let mut compared = false;
         for listening in slots {
             let slot = listening.slot;
             let Some(ear) = &listening.ear else { continue };
@@ -187,6 +197,7 @@ impl Ears {
                 tell(result);
                 if listening.tap.wants_comparison() {
                     listening.compare(ring, *group);
+                    compared = true;
                 }
             } else if let Some(raw) = ear.raw.as_ref().filter(|raw| raw.is_ready(poll)) {
                 let result = raw.socket.receive(ring, limits::RECEIVE_FRAMES, |frame| {
@@ -194,6 +205,9 @@ impl Ears {
                 });
                 tell(result);
             }
+        }
+        if compared {
+            self.schedule();
         }
     }
 
@@ -240,8 +254,7 @@ impl Listening {
         };
         let mut heard = 0;
         let result = raw.receive(ring, self.tap.enough() as usize, |frame| {
-            let packet = frame::parse_ipv4_packet(frame.bytes);
-            heard += u32::from(packet.is_ok_and(|p| p.destination == group));
+            heard += u32::from(frame::destination(frame.bytes) == Some(group));
         });
         tell(result);
         self.tap.compare(heard);

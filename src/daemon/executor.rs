@@ -115,7 +115,9 @@ impl Executor {
     /// Sends what the actions of this wakeup have gathered.
     pub(super) fn flush(&mut self, now: Instant, context: &Context<'_>) {
         self.send_frames();
-        self.send_requests(context);
+        if !self.asked.is_empty() {
+            self.send_requests(context);
+        }
         if now >= self.announce_at {
             self.announce(now, context);
         }
@@ -271,7 +273,9 @@ impl Executor {
             u32::MAX => Instant::NEVER,
             secs => now + Duration::from_micros(u64::from(secs) * 1_000_000 / limits::RENEWALS),
         };
-        self.send_requests(context);
+        if !self.asked.is_empty() {
+            self.send_requests(context);
+        }
     }
 
     fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
@@ -297,9 +301,6 @@ impl Executor {
     }
 
     fn send_requests(&mut self, context: &Context<'_>) {
-        if self.asked.is_empty() {
-            return;
-        }
         let (addresses, asked) = (&mut self.addresses, &self.asked);
         let sent = self.commands.send();
         let answered = self.commands.receive(|message| {

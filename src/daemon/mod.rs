@@ -85,7 +85,9 @@ impl Daemon {
         let mut armed = Instant::NEVER;
         let mut now = clock::now();
         loop {
-            self.flush(now);
+            if self.executor.has_work(now) {
+                self.flush(now);
+            }
             self.tend_ears(now);
             let deadline = self.deadline();
             let mut readable = self.wait(deadline, now, &mut armed)?;
@@ -95,8 +97,12 @@ impl Daemon {
                 self.catch_up(now)?;
                 readable = true;
             }
-            self.timers(now);
-            self.address_news(now);
+            if now >= self.router.poll_at() {
+                self.timers(now);
+            }
+            if !self.executor.addresses.news.is_empty() {
+                self.address_news(now);
+            }
             if readable && self.read(now)? {
                 return Ok(());
             }
@@ -295,9 +301,6 @@ impl Daemon {
 
     /// Tells what happened to the addresses without our doing, and has them put back.
     fn address_news(&mut self, now: Instant) {
-        if self.executor.addresses.news.is_empty() {
-            return;
-        }
         let mut restored = None;
         // What a restoration finds is told at the next wakeup.
         for (index, news) in core::mem::take(&mut self.executor.addresses.news) {
@@ -380,9 +383,6 @@ impl Daemon {
     }
 
     fn flush(&mut self, now: Instant) {
-        if !self.executor.has_work(now) {
-            return;
-        }
         let Self {
             router,
             executor,

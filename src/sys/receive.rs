@@ -150,8 +150,9 @@ impl ReceiveRing {
             )
         };
         let got = usize::try_from(Errno::result(got)?).unwrap_or(0).min(BATCH);
-        let received = self.headers.iter_mut().zip(self.buffers.iter());
-        for ((header, buffer), address) in received.zip(self.addresses.iter_mut()).take(got) {
+        for index in 0..got {
+            let (header, buffer) = (&mut self.headers[index], &self.buffers[index]);
+            let address = &self.addresses[index];
             each(Frame {
                 bytes: &buffer[..(header.msg_len as usize).min(BUFFER_LEN)],
                 packet_type: PacketType::of(address.sll_pkttype),

@@ -15,20 +15,23 @@ pub struct Sum(u64);
 impl Sum {
     /// Adds `bytes` as big-endian words; what the last one lacks is zero.
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn plus(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<4>();
         let mut sum = self.0;
         for word in words {
             sum += u64::from(u32::from_be_bytes(*word));
         }
-        let mut last = [0; 4];
-        last[..rest.len()].copy_from_slice(rest);
-        Self(sum + u64::from(u32::from_be_bytes(last)))
+        if !rest.is_empty() {
+            let mut last = [0; 4];
+            last[..rest.len()].copy_from_slice(rest);
+            sum += u64::from(u32::from_be_bytes(last));
+        }
+        Self(sum)
     }
 
     /// Adds one word.
     #[must_use]
-    pub fn add_word(self, word: u32) -> Self {
+    pub fn plus_word(self, word: u32) -> Self {
         Self(self.0 + u64::from(word))
     }
 
@@ -45,13 +48,13 @@ impl Sum {
 fn pseudo_header(source: &IpAddr, destination: &IpAddr, length: usize) -> Sum {
     let sum = match (source, destination) {
         (IpAddr::V4(s), IpAddr::V4(d)) => {
-            Sum::default().add_word(s.to_bits()).add_word(d.to_bits())
+            Sum::default().plus_word(s.to_bits()).plus_word(d.to_bits())
         }
-        (IpAddr::V6(s), IpAddr::V6(d)) => Sum::default().add(&s.octets()).add(&d.octets()),
+        (IpAddr::V6(s), IpAddr::V6(d)) => Sum::default().plus(&s.octets()).plus(&d.octets()),
         // One packet has one family; mixed addresses give a sum that nobody sends.
         _ => Sum::default(),
     };
-    sum.add_word(length as u32).add_word(u32::from(PROTOCOL))
+    sum.plus_word(length as u32).plus_word(u32::from(PROTOCOL))
 }
 
 /// The checksum of `message`, whose checksum field is zero.
@@ -60,7 +63,7 @@ pub fn compute(form: ChecksumForm, message: &[u8], source: &IpAddr, destination:
         ChecksumForm::Message => Sum::default(),
         ChecksumForm::PseudoHeader => pseudo_header(source, destination, message.len()),
     };
-    !start.add(message).fold()
+    !start.plus(message).fold()
 }
 
 /// Which form the checksum inside `message` has, if it is right in one.
@@ -72,7 +75,7 @@ pub fn verify(
     destination: &IpAddr,
     expected: ChecksumForm,
 ) -> Option<ChecksumForm> {
-    let body = Sum::default().add(message);
+    let body = Sum::default().plus(message);
     let fits = |form| match form {
         ChecksumForm::Message => body.fold() == 0xffff,
         ChecksumForm::PseudoHeader => {
@@ -111,7 +114,7 @@ mod tests {
 
     #[test]
     fn an_odd_byte_counts_as_the_high_one() {
-        assert_eq!(Sum::default().add(&[1, 2, 3]).fold(), 0x0102 + 0x0300);
+        assert_eq!(Sum::default().plus(&[1, 2, 3]).fold(), 0x0102 + 0x0300);
     }
 
     #[test]
@@ -125,15 +128,15 @@ mod tests {
             })
         }
         let bytes: Vec<u8> = (0..2_000_u32)
-            .map(|i| (i * i * 7 >> 3) as u8 | 0xc0)
+            .map(|i| ((i * i * 7) >> 3) as u8 | 0xc0)
             .collect();
         for len in (0..70).chain(1_990..=2_000) {
             assert_eq!(
-                Sum::default().add(&bytes[..len]).fold(),
+                Sum::default().plus(&bytes[..len]).fold(),
                 plain(&bytes[..len]),
                 "{len}"
             );
         }
-        assert_eq!(Sum::default().add(&[0xff; 4_088]).fold(), 0xffff);
+        assert_eq!(Sum::default().plus(&[0xff; 4_088]).fold(), 0xffff);
     }
 }

@@ -436,14 +436,18 @@ impl Instance {
     /// True if the speaker's list of addresses is to be compared with ours: at each advert, or
     /// with `skip_check_adv_addr` at its first.
     pub(super) fn wants_comparison(&mut self, source: &IpAddr) -> bool {
-        let first = self.speakers.get(source).is_some_and(Speaker::is_new);
-        first || !self.settings.skip_check_adv_addr
+        let first = || self.speakers.get(source).is_some_and(Speaker::is_new);
+        !self.settings.skip_check_adv_addr || first()
     }
 }
 
 /// The next deadline on the grid of `deadline` that is still to come: adverts that were missed are
 /// not made up for, and a machine that is late now and then does not drift.
 fn next_on_grid(deadline: Instant, interval: Duration, now: Instant) -> Instant {
+    let next = deadline + interval;
+    if now < next {
+        return next;
+    }
     let missed = now.since(deadline).as_micros() / interval.as_micros().max(1);
     deadline + interval.times(missed + 1)
 }

@@ -106,20 +106,25 @@ impl Router {
         self.with(id, |instance| instance.reconfigure(settings, now, out));
     }
 
-    /// When the next timer fires.
+    /// When [`Router::poll`] wants to be called: at the next timer, or before it.
     pub fn poll_at(&self) -> Instant {
-        self.timers.first().map_or(Instant::NEVER, |(at, _)| at)
+        self.timers.earliest()
     }
 
     /// Lets one instance whose deadline has passed act; false if there is none.
     pub fn poll(&mut self, now: Instant, out: &mut Actions) -> bool {
-        match self.timers.first() {
-            Some((at, id)) if at <= now => {
-                self.with(Id(id), |instance| instance.on_timer(now, out));
-                true
+        while let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= now) {
+            let instance = &mut self.instances[usize::from(id)];
+            let due = instance.poll_at() <= now;
+            if due {
+                instance.on_timer(now, out);
             }
-            _ => false,
+            self.timers.set(id, instance.poll_at());
+            if due {
+                return true;
+            }
         }
+        false
     }
 
     /// Something else than a packet or a timer happened to an instance.
@@ -282,7 +287,9 @@ impl Router {
     fn with(&mut self, id: Id, act: impl FnOnce(&mut Instance)) {
         let instance = &mut self.instances[id.index()];
         act(instance);
-        self.timers.set(id.0, instance.poll_at());
+        // A later deadline is seen by `poll` when the earlier one has come: a Backup's moves with
+        // every advert.
+        self.timers.bring_forward(id.0, instance.poll_at());
     }
 
     /// Where adverts of this family go.

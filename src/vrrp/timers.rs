@@ -53,6 +53,21 @@ impl Queue {
         }
     }
 
+    /// The earliest deadline, [`Instant::NEVER`] if there is none.
+    pub fn earliest(&self) -> Instant {
+        match self.winners.get(1) {
+            Some(id) => self.deadlines[usize::from(*id)],
+            None => Instant::NEVER,
+        }
+    }
+
+    /// Gives instance `id` the deadline `at` if that is earlier than the one it has.
+    pub fn bring_forward(&mut self, id: u16, at: Instant) {
+        if at < self.deadlines[usize::from(id)] {
+            self.set(id, at);
+        }
+    }
+
     /// Gives instance `id` the deadline `at`; `Instant::NEVER` for none.
     pub fn set(&mut self, id: u16, at: Instant) {
         self.deadlines[usize::from(id)] = at;
