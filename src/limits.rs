@@ -26,7 +26,7 @@ pub const SEND_FRAMES: usize = 64;
 /// Bytes of the frames of one `sendmmsg`.
 pub const SEND_BYTES: usize = 8 * 1024;
 /// Log lines of one instance in one wakeup, for the size of their buffer.
-pub const NOTES: usize = 4;
+pub const NOTES: usize = 2;
 /// Gratuitous ARPs of one wakeup.
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.

@@ -8,6 +8,7 @@ use super::{Exit, log as logging};
 use crate::config;
 use crate::daemon::{Daemon, StartError};
 use crate::sys::lock::LockError;
+use crate::sys::memory;
 
 /// Run the daemon in the foreground; messages go to standard error.
 #[derive(FromArgs, Debug)]
@@ -51,6 +52,7 @@ impl Run {
             loaded.config.instances.len(),
             self.config
         );
+        memory::trim();
         match Daemon::start(loaded.config, &self.config, &self.runtime_dir) {
             Ok(mut daemon) => match daemon.run() {
                 Ok(()) => Exit::Done,

@@ -103,5 +103,9 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     if failed {
         return Err(Failure { errors, warnings });
     }
-    Ok(Loaded { config, warnings })
+    // A copy in one piece: the original lies scattered among the tree, whose pages it would hold.
+    Ok(Loaded {
+        config: config.clone(),
+        warnings,
+    })
 }

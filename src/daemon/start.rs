@@ -10,6 +10,7 @@ use crate::netlink::addr;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::{self, LockError, PidLock};
+use crate::sys::memory;
 use crate::sys::netlink::CommandSocket;
 use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
@@ -134,6 +135,7 @@ impl Daemon {
             _lock: lock,
         };
         daemon.report_links(now);
+        memory::trim();
         Ok(daemon)
     }
 }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod filter;
 pub mod group;
 pub mod lock;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
