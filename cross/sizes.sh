@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Says which part of a router binary is what, by crate and module.
+#
+#   cross/sizes.sh TARGET [PREFIX]      PREFIX: the functions of one part, biggest first (`vipd::config`, `core::fmt`)
+#
+# Links the program once more with its symbols; the code is the same as cross/build.sh's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. cross/targets.sh
+. cross/toolchain.sh
+
+[ $# -ge 1 ] && [ "$1" != all ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+triple=$(expand_targets "$1" >/dev/null && target_field "$1" 2)
+install_toolchain
+command -v c++filt >/dev/null || { echo "c++filt is missing: apt-get install binutils" >&2; exit 3; }
+cross_cargo panic_abort rustc --quiet --release --no-default-features --bin vipd --target "$triple" -- -Cstrip=none
+# Under another name: what stands at the old one is always stripped.
+unstripped="$CROSS_TARGET_DIR/$triple/vipd-with-symbols"
+mv "$CROSS_TARGET_DIR/$triple/release/vipd" "$unstripped"
+python3 cross/sizes.py "$unstripped" "${@:2}"
