@@ -35,6 +35,8 @@ pub const RECEIVE_FRAMES: usize = 32;
 pub const LATE: Duration = Duration::from_millis(10);
 /// Netlink datagrams of one wakeup.
 pub const EVENTS: usize = 64;
+/// Netlink datagrams that a start or a reload reads, where all that wait are to be known.
+pub const EVENTS_OF_RELOAD: usize = 65536;
 /// Attempts at a dump of interfaces that do not stand still.
 pub const DUMPS: usize = 5;
 /// Refreshes of an address within its lease.
@@ -45,3 +47,5 @@ pub const PROOF_ADVERTS: u32 = 3;
 pub const PROOF_SLACK: u32 = 2;
 /// The tap of an Active is opened after this, to see that the raw socket still hears.
 pub const RECHECK_PERIOD: Duration = Duration::from_secs(60);
+/// Pairs of addresses that are compared in one search.
+pub const COMPARISONS: usize = 65_536;

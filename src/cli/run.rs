@@ -45,6 +45,12 @@ impl Run {
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
+        log::info!(
+            "vipd {}: {} instance(s) from {}",
+            env!("CARGO_PKG_VERSION"),
+            loaded.config.instances.len(),
+            self.config
+        );
         match Daemon::start(loaded.config, &self.config, &self.runtime_dir) {
             Ok(mut daemon) => match daemon.run() {
                 Ok(()) => Exit::Done,

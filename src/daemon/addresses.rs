@@ -9,6 +9,19 @@ use crate::vrrp::action::Id;
 /// IFA_PROTO of the addresses that vipd puts into the kernel: the protocol number of VRRP.
 pub(super) const IFA_PROTO_VIPD: u8 = 112;
 
+/// What happened to a virtual address without our doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Somebody else removed it, and it is wanted.
+    Removed,
+    /// Somebody else added it.
+    Foreign,
+    /// It is wanted, and its interface does not exist.
+    NoInterface,
+    /// It is wanted, and its interface exists again.
+    InterfaceBack,
+}
+
 /// One virtual address on one interface.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -36,6 +49,8 @@ pub(super) struct Entry {
     pub(super) present: bool,
     /// It was there before: not ours to add or to remove.
     pub(super) foreign: bool,
+    /// It is told that its interface does not exist.
+    pub(super) told_missing: bool,
     /// Announcements that are still to be sent.
     pub(super) owed: u8,
 }
@@ -53,6 +68,8 @@ impl Entry {
 pub(super) struct Addresses {
     entries: Vec<Entry>,
     ranges: Vec<Range<usize>>,
+    /// Which entry, and what happened; for the daemon to tell and to act on.
+    pub(super) news: Vec<(usize, News)>,
 }
 
 impl Addresses {
@@ -94,10 +111,8 @@ impl Addresses {
 
     /// After a dump: marks what the kernel has; `first` is the dump at the start, when everything
     /// of ours has just been removed, so that what is there is somebody else's.
-    ///
-    /// Calls `lost` for each instance that misses an address.
-    pub(super) fn reconcile(&mut self, links: &Links, first: bool, mut lost: impl FnMut(Id)) {
-        for entry in &mut self.entries {
+    pub(super) fn reconcile(&mut self, links: &Links, first: bool) {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
             let kernel = links.get(entry.link).kernel.as_ref();
             let at = |a: &&super::links::Address| a.address == entry.address;
             let found = kernel.and_then(|k| k.addresses.iter().find(at));
@@ -109,54 +124,86 @@ impl Addresses {
             entry.present =
                 found.is_some_and(|a| entry.foreign || a.prefix_len == entry.prefix_len);
             if entry.wanted && !entry.present {
-                lost(entry.instance);
+                self.news.push((index, News::Removed));
             }
         }
     }
 
     /// RTM_NEWADDR that we did not ask for: somebody else's, unless it tells of ours again.
     pub(super) fn added(&mut self, link: Slot, added: &super::links::Address) {
-        let same = |e: &&mut Entry| e.link == link && e.address == added.address;
-        if let Some(entry) = self.entries.iter_mut().find(same)
-            && !entry.present
-        {
-            entry.present = true;
-            entry.foreign = true;
+        let same = |e: &Entry| e.link == link && e.address == added.address;
+        let found = self.entries.iter().position(same);
+        let Some(index) = found.filter(|index| !self.entries[*index].present) else {
+            return;
+        };
+        self.entries[index].present = true;
+        self.entries[index].foreign = true;
+        self.news.push((index, News::Foreign));
+    }
+
+    /// RTM_DELADDR that we did not ask for.
+    pub(super) fn removed(&mut self, link: Slot, address: IpAddr, prefix_len: u8) {
+        let gone = |e: &Entry| {
+            e.link == link && e.address == address && (e.foreign || e.prefix_len == prefix_len)
+        };
+        let Some(index) = self.entries.iter().position(gone) else {
+            return;
+        };
+        let entry = &mut self.entries[index];
+        entry.present = false;
+        entry.foreign = false;
+        if entry.wanted {
+            self.news.push((index, News::Removed));
         }
     }
 
-    /// RTM_DELADDR that we did not ask for: the instance that misses it now, if it is wanted.
-    pub(super) fn removed(&mut self, link: Slot, address: IpAddr, prefix_len: u8) -> Option<Id> {
-        let gone = |e: &&mut Entry| {
-            e.link == link && e.address == address && (e.foreign || e.prefix_len == prefix_len)
-        };
-        let entry = self.entries.iter_mut().find(gone)?;
-        entry.present = false;
-        entry.foreign = false;
-        entry.wanted.then_some(entry.instance)
-    }
-
-    /// All events are read, so that `links` is what the kernel has: which instances miss an address?
+    /// All events are read, so that `links` is what the kernel has: which addresses are missing?
     ///
     /// A removal of ours takes the secondary addresses of the same network with it unless
     /// `promote_secondaries` is set, and the kernel tells that under our own name.
-    pub(super) fn missing(&mut self, links: &Links, lost: &mut Vec<Id>) {
-        for entry in self.entries.iter_mut().filter(|e| e.wanted && e.present) {
+    pub(super) fn find_missing(&mut self, links: &Links) {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
             let Some(kernel) = &links.get(entry.link).kernel else {
                 continue;
             };
-            if !kernel.addresses.iter().any(|a| a.address == entry.address) {
+            let has = kernel.addresses.iter().any(|a| a.address == entry.address);
+            if entry.wanted && entry.present && !has {
                 entry.present = false;
-                lost.push(entry.instance);
+                self.news.push((index, News::Removed));
             }
         }
     }
 
     /// The interface is gone, and its addresses with it.
     pub(super) fn interface_gone(&mut self, link: Slot) {
-        for entry in self.entries.iter_mut().filter(|e| e.link == link) {
-            entry.present = false;
-            entry.foreign = false;
+        for index in 0..self.entries.len() {
+            let entry = &mut self.entries[index];
+            if entry.link == link {
+                entry.present = false;
+                entry.foreign = false;
+                if entry.wanted {
+                    self.no_interface(index);
+                }
+            }
+        }
+    }
+
+    /// A wanted address has no interface: told once until the interface is there.
+    pub(super) fn no_interface(&mut self, index: usize) {
+        if !core::mem::replace(&mut self.entries[index].told_missing, true) {
+            self.news.push((index, News::NoInterface));
+        }
+    }
+
+    /// The interface is there, without any address of ours yet.
+    pub(super) fn interface_back(&mut self, link: Slot) {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            if entry.link == link {
+                entry.told_missing = false;
+                if entry.wanted && !entry.present {
+                    self.news.push((index, News::InterfaceBack));
+                }
+            }
         }
     }
 

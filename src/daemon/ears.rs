@@ -31,7 +31,7 @@ struct Listening {
     slot: Slot,
     tap: Tap,
     ear: Option<Ear>,
-    /// The index for which opening failed, so that it is tried and told once.
+    /// The index for which opening failed last, so that it is told once.
     failed: Option<u32>,
 }
 
@@ -109,13 +109,14 @@ impl Ears {
     }
 
     /// Decides anew which sockets listen. `active` is the longest Active_Down_Interval of an
-    /// interface's instances, if all of them are Active.
+    /// interface's instances, if all of them are Active. False if a socket could not be opened.
     pub(super) fn tend(
         &mut self,
         links: &Links,
         now: Instant,
         active: impl Fn(Slot) -> Option<Duration>,
-    ) {
+    ) -> bool {
+        let mut good = true;
         for listening in &mut self.slots {
             let name = &links.get(listening.slot).name;
             match listening.tap.tend(active(listening.slot), now) {
@@ -126,8 +127,11 @@ impl Ears {
                 ),
                 None => {}
             }
+            let open = listening.ear.is_some();
             listening.adjust(name, self.group);
+            good &= open == listening.ear.is_some();
         }
+        good
     }
 
     /// When [`Ears::tend`] has something to do though nothing happens.
@@ -197,6 +201,11 @@ impl Ears {
         }
     }
 
+    /// Adverts of this interface can be heard.
+    pub(super) fn hears(&self, slot: Slot) -> bool {
+        self.slots.iter().any(|l| l.slot == slot && l.ear.is_some())
+    }
+
     /// Which sockets of an interface listen, and why.
     pub(super) fn explain(&self, slot: Slot) -> (&'static str, &'static str) {
         let listening = self.slots.iter().find(|l| l.slot == slot);
@@ -214,9 +223,6 @@ impl Ears {
 
 impl Listening {
     fn open(&mut self, ifindex: u32, name: &str, group: Ipv4Addr) {
-        if self.failed == Some(ifindex) {
-            return;
-        }
         match Membership::join(name, ifindex, group) {
             Ok(membership) => {
                 self.ear = Some(Ear {
@@ -241,9 +247,10 @@ impl Listening {
     }
 
     fn fail(&mut self, ifindex: u32, name: &str, error: &Error) {
-        self.failed = Some(ifindex);
         self.ear = None;
-        log::error!("{name}: adverts cannot be received: {error}");
+        if self.failed.replace(ifindex) != Some(ifindex) {
+            log::error!("{name}: adverts cannot be received: {error}");
+        }
     }
 }
 

@@ -223,12 +223,13 @@ impl Executor {
         for index in self.addresses.of(id) {
             let entry = self.addresses.get_mut(index);
             entry.wanted = true;
-            let Some(ifindex) = context.links.get(entry.link).ifindex() else {
-                continue;
-            };
             if entry.present || entry.foreign {
                 continue;
             }
+            let Some(ifindex) = context.links.get(entry.link).ifindex() else {
+                self.addresses.no_interface(index);
+                continue;
+            };
             entry.present = true;
             if entry.lease.is_some() {
                 self.renew_at = Instant::ZERO;

@@ -5,7 +5,6 @@ use crate::netlink::parse::Message;
 use crate::netlink::{Content, addr, link};
 use crate::sys::error::Error;
 use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
-use crate::vrrp::action::Id;
 
 use super::addresses::Addresses;
 use super::links::{Address, Kernel as LinkKernel, Links};
@@ -13,7 +12,6 @@ use super::links::{Address, Kernel as LinkKernel, Links};
 /// The event socket, and how to ask for everything again.
 pub(super) struct Kernel {
     events: EventSocket,
-    dumps: CommandSocket,
     /// The netlink port of the executor's socket: news of our own doing carry it.
     own_port: u32,
     /// A removal of ours was told; it may have taken other addresses with it.
@@ -25,7 +23,6 @@ impl Kernel {
     pub(super) fn open() -> Result<Self, Error> {
         Ok(Self {
             events: EventSocket::open()?,
-            dumps: CommandSocket::open()?,
             own_port: 0,
             check: false,
         })
@@ -43,12 +40,12 @@ impl Kernel {
 
     /// Asks the kernel for all interfaces and addresses; again if they change meanwhile.
     pub(super) fn dump(&mut self, links: &mut Links) -> Result<(), Error> {
+        // Opened for the purpose: its buffers would lie idle for months.
+        let mut socket = CommandSocket::open()?;
         for _ in 0..limits::DUMPS {
             links.forget();
-            let first = self
-                .dumps
-                .dump(link::dump, |message| take_link(&message, links))?;
-            let second = self.dumps.dump(addr::dump, |message| {
+            let first = socket.dump(link::dump, |message| take_link(&message, links))?;
+            let second = socket.dump(addr::dump, |message| {
                 if let Content::Address(address) = Content::parse(&message)
                     && let Some(slot) = links.by_index(address.index)
                 {
@@ -63,32 +60,31 @@ impl Kernel {
         Ok(())
     }
 
-    /// Reads the events that wait. An overrun is answered by a bigger buffer and a new dump.
-    pub(super) fn read(
-        &mut self,
-        links: &mut Links,
-        addresses: &mut Addresses,
-        lost: &mut Vec<Id>,
-    ) {
+    /// Reads the events that wait, `limit` datagrams at most. An overrun is answered by a bigger
+    /// buffer and a new dump.
+    ///
+    /// The kernel queues the news of a change before it acknowledges the change, so that after
+    /// this the tables show all that we have done so far.
+    pub(super) fn read(&mut self, limit: usize, links: &mut Links, addresses: &mut Addresses) {
         let (own_port, check) = (self.own_port, &mut self.check);
-        let result = self.events.receive(limits::EVENTS, |message| {
+        let result = self.events.receive(limit, |message| {
             let own = message.port == own_port;
             *check |= own && message.kind == libc::RTM_DELADDR;
-            take(&message, own, links, addresses, lost);
+            take(&message, own, links, addresses);
         });
         match result {
             Ok(Events::More) => {}
             Ok(Events::Drained) => {
                 if core::mem::take(&mut self.check) {
-                    addresses.missing(links, lost);
+                    addresses.find_missing(links);
                 }
             }
-            Ok(Events::Overrun) => self.start_over(links, addresses, lost),
+            Ok(Events::Overrun) => self.start_over(links, addresses),
             Err(error) => log::error!("{error}"),
         }
     }
 
-    fn start_over(&mut self, links: &mut Links, addresses: &mut Addresses, lost: &mut Vec<Id>) {
+    fn start_over(&mut self, links: &mut Links, addresses: &mut Addresses) {
         log::warn!(
             "the kernel had more events than its buffer holds and dropped some; the buffer is doubled \
              and everything is compared again"
@@ -97,7 +93,7 @@ impl Kernel {
             log::warn!("{error}");
         }
         match self.dump(links) {
-            Ok(()) => addresses.reconcile(links, false, |id| lost.push(id)),
+            Ok(()) => addresses.reconcile(links, false),
             Err(error) => log::error!("interfaces cannot be listed: {error}"),
         }
     }
@@ -117,13 +113,7 @@ fn take_link(message: &Message<'_>, links: &mut Links) {
     }
 }
 
-fn take(
-    message: &Message<'_>,
-    own: bool,
-    links: &mut Links,
-    addresses: &mut Addresses,
-    lost: &mut Vec<Id>,
-) {
+fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Addresses) {
     match Content::parse(message) {
         Content::Link(link) => {
             let before = links.by_index(link.index);
@@ -135,6 +125,9 @@ fn take(
             {
                 addresses.interface_gone(slot);
             }
+            let now = links.by_index(link.index);
+            now.filter(|slot| before != Some(*slot))
+                .inspect(|slot| addresses.interface_back(*slot));
         }
         Content::LinkGone(link) => {
             if let Some(slot) = links.by_index(link.index) {
@@ -154,7 +147,7 @@ fn take(
             if let Some(slot) = links.by_index(address.index) {
                 links.address_removed(slot, address.address, address.prefix_len);
                 if !own {
-                    lost.extend(addresses.removed(slot, address.address, address.prefix_len));
+                    addresses.removed(slot, address.address, address.prefix_len);
                 }
             }
         }

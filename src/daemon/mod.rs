@@ -28,6 +28,7 @@ use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
 
+use addresses::News;
 use ears::Ears;
 use executor::{Context, Executor};
 use journal::Journal;
@@ -56,8 +57,6 @@ pub struct Daemon {
     poll: Poll,
     /// The number of state changes when the sockets were last tended.
     tended: u64,
-    /// Instances that miss an address; a scratch list.
-    lost: Vec<Id>,
     /// Held for as long as the daemon lives: one daemon a runtime directory.
     _lock: PidLock,
 }
@@ -84,11 +83,12 @@ impl Daemon {
                 self.receive(now);
             }
             self.timers(now);
+            self.address_news(now);
             if self.poll.readiness(places.signals).any() && self.signals(now)? {
                 return Ok(());
             }
             if self.poll.readiness(places.kernel).any() {
-                self.kernel_events(now);
+                self.kernel_events(limits::EVENTS, now);
             }
             self.receive(now);
         }
@@ -113,7 +113,7 @@ impl Daemon {
             links,
             ..
         } = self;
-        ears.tend(links, now, |slot| {
+        let good = ears.tend(links, now, |slot| {
             let of_slot = router
                 .instances()
                 .iter()
@@ -123,6 +123,9 @@ impl Daemon {
                 .map(|(instance, _)| instance.active_down_interval_if_active())
                 .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)))?
         });
+        if !good {
+            self.report_links(now);
+        }
     }
 
     /// Sleeps until something can be read or `deadline` has passed.
@@ -227,28 +230,35 @@ impl Daemon {
         self.flush(now);
     }
 
-    fn kernel_events(&mut self, now: Instant) {
-        let mut lost = core::mem::take(&mut self.lost);
+    fn kernel_events(&mut self, limit: usize, now: Instant) {
         self.kernel
-            .read(&mut self.links, &mut self.executor.addresses, &mut lost);
+            .read(limit, &mut self.links, &mut self.executor.addresses);
         self.report_links(now);
-        lost.sort_unstable();
-        lost.dedup();
-        for id in lost.drain(..) {
-            self.address_lost(id, now);
-        }
-        self.lost = lost;
+        self.address_news(now);
     }
 
-    fn address_lost(&mut self, id: Id, now: Instant) {
-        let mut actions = Actions::new();
-        self.router
-            .handle(id, Event::AddressLost, now, &mut actions);
-        if !actions.is_empty() {
-            let name = &self.config.instances[id.index()].name;
-            ::log::warn!("{name}: a virtual address was removed by somebody else; it is put back");
+    /// Tells what happened to the addresses without our doing, and has them put back.
+    fn address_news(&mut self, now: Instant) {
+        let mut restored = None;
+        // What a restoration finds is told at the next wakeup.
+        for (index, news) in core::mem::take(&mut self.executor.addresses.news) {
+            let entry = &self.executor.addresses.entries()[index];
+            let id = entry.instance;
+            let instance = &self.config.instances[id.index()];
+            let interface = &self.links.get(entry.link).name;
+            let line = report::AddressNews {
+                instance,
+                interface,
+                address: entry.address,
+                news,
+            };
+            line.log();
+            let missing = entry.wanted && matches!(news, News::Removed | News::InterfaceBack);
+            if missing && restored != Some(id) {
+                restored = Some(id);
+                self.handle(id, Event::AddressLost, now);
+            }
         }
-        self.execute(&mut actions);
     }
 
     /// Tells the core what has changed on the interfaces, and opens their sockets.
@@ -273,6 +283,7 @@ impl Daemon {
             a.address.is_ipv4() && (!virtual_ || owner && addresses.is_foreign(slot, &a.address))
         });
         match (state, instance.mcast_src_ip) {
+            (LinkState::Up(_), _) if !self.ears.hears(slot) => LinkState::Deaf,
             (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source.into())),
             _ => state,
         }

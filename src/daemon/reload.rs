@@ -7,6 +7,7 @@
 use core::fmt;
 
 use crate::config::{self, Failure};
+use crate::limits;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
@@ -57,6 +58,9 @@ impl Daemon {
                 ..Outcome::default()
             });
         }
+        // What the reload before this one has done must not look like somebody else's doing.
+        self.flush(now);
+        self.kernel_events(limits::EVENTS_OF_RELOAD, now);
         let known = self.links.iter().count();
         let link_of: Vec<_> = config
             .instances
@@ -90,7 +94,6 @@ impl Daemon {
             .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
         self.config = config;
         self.link_of = link_of;
-        self.lost.reserve(self.config.instances.len());
         let modes = receive_modes(&self.config, &self.link_of);
         self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor

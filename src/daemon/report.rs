@@ -1,11 +1,14 @@
 //! What the operator reads: one line that says what happened, why, and what to do about it.
 
 use core::fmt;
+use core::net::IpAddr;
 
 use crate::config::model::Instance;
 use crate::vrrp::action::{Change, Hold, Reason, Warning};
 use crate::vrrp::counters::{Counters, Drops};
-use crate::vrrp::types::State;
+use crate::vrrp::types::{PRIORITY_OWNER, State};
+
+use super::addresses::News;
 
 /// A transition as a line of the log.
 pub(super) struct Transition<'a> {
@@ -85,6 +88,60 @@ impl fmt::Display for Hint<'_> {
                  write the same `virtual_ipaddress` on both",
                 settings.addresses.len()
             ),
+        }
+    }
+}
+
+/// What happened to an address without our doing, as a line of the log.
+pub(super) struct AddressNews<'a> {
+    /// Whose address.
+    pub(super) instance: &'a Instance,
+    /// The interface that carries it.
+    pub(super) interface: &'a str,
+    /// The address.
+    pub(super) address: IpAddr,
+    /// What happened.
+    pub(super) news: News,
+}
+
+impl AddressNews<'_> {
+    /// An interface that is back is no cause for alarm; an owner's own address neither.
+    pub(super) fn log(&self) {
+        let owner = self.instance.settings.priority == PRIORITY_OWNER;
+        let level = match self.news {
+            News::InterfaceBack => log::Level::Info,
+            News::Foreign if owner => log::Level::Info,
+            _ => log::Level::Warn,
+        };
+        log::log!(level, "{self}");
+    }
+}
+
+impl fmt::Display for AddressNews<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            interface,
+            address,
+            news,
+            ..
+        } = self;
+        write!(f, "{}: ", self.instance.name)?;
+        match news {
+            News::Removed => write!(
+                f,
+                "{address} was removed from {interface} by somebody else; it is put back"
+            ),
+            News::Foreign => write!(
+                f,
+                "{address} was added to {interface} by somebody else, so it is left alone: this router \
+                 answers for it in every state; remove it there, or write `priority 255` if this router owns it"
+            ),
+            News::NoInterface => write!(
+                f,
+                "{address} has no interface: {interface} does not exist; the address is added as soon as \
+                 it appears"
+            ),
+            News::InterfaceBack => write!(f, "{interface} is there now; {address} is added to it"),
         }
     }
 }

@@ -4,6 +4,7 @@ use core::fmt;
 use std::path::Path;
 
 use crate::config::model::{Config, Instance, Receive};
+use crate::limits;
 use crate::netlink::addr;
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -90,7 +91,9 @@ impl Daemon {
         });
         kernel.dump(&mut links)?;
         clean_up(&left, &mut links, &addresses)?;
-        addresses.reconcile(&links, true, |_| {});
+        // The news of these removals, before anything of ours is there that they could be about.
+        kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
+        addresses.reconcile(&links, true);
         warn_of_foreign(&config, &links, &addresses);
         let lines = journal_lines(&links, &addresses);
         journal
@@ -113,7 +116,6 @@ impl Daemon {
             reported: vec![LinkState::Unknown; config.instances.len()],
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity()),
             timer: Timer::new()?,
-            lost: Vec::with_capacity(config.instances.len()),
             config,
             path: path.to_owned(),
             journal,
@@ -164,6 +166,7 @@ pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
             wanted: false,
             present: false,
             foreign: false,
+            told_missing: false,
             owed: 0,
         });
         addresses.push_instance(entries);

@@ -15,6 +15,8 @@ use crate::time::{Duration, Instant};
 
 /// No step of the story takes longer: Active_Down_Interval is 3.6 s.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// All of it together: the whole story is to end in under 30 s, one way or the other.
+const LIMIT: Duration = Duration::from_secs(29);
 /// The line at the bottom of a terminal is written at every such ping.
 const PINGS_A_STATUS: u16 = 10;
 
@@ -38,7 +40,7 @@ impl From<Error> for Stop {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Interrupted => f.write_str("interrupted"),
+            Self::Interrupted => f.write_str("interrupted; nothing is left behind"),
             Self::Failed(what) => f.write_str(what),
             Self::System(error) => error.fmt(f),
         }
@@ -60,6 +62,8 @@ pub(super) struct Stage {
     pub(super) vip: Ipv4Addr,
     signals: Signals,
     timer: Timer,
+    /// When it ends at the latest.
+    limit: Instant,
     next_ping: Instant,
     pings: u16,
     /// The client's ARP entry when it was last looked at.
@@ -75,6 +79,7 @@ impl Stage {
         vip: Ipv4Addr,
         signals: Signals,
     ) -> Result<Self, Error> {
+        let now = clock::now();
         Ok(Self {
             routers,
             client: Client::new(vip)?,
@@ -83,24 +88,30 @@ impl Stage {
             vip,
             signals,
             timer: Timer::new()?,
-            next_ping: clock::now(),
+            limit: now + LIMIT,
+            next_ping: now,
             pings: 0,
             arp: None,
         })
     }
 
-    /// Watches until `reached` says so; `what` is what is waited for.
+    /// Ends the daemons and unplugs everything; what is left is to be told.
+    pub(super) fn end(self) -> Screen {
+        self.screen
+    }
+
+    /// Watches until `reached` says so; `what` is what should be so.
     pub(super) fn watch(
         &mut self,
         what: &str,
         mut reached: impl FnMut(&mut Self) -> Result<bool, Error>,
     ) -> Result<(), Stop> {
-        let deadline = clock::now() + PATIENCE;
+        let start = clock::now();
+        let deadline = (start + PATIENCE).min(self.limit);
         while !reached(self)? {
             if clock::now() > deadline {
-                return Err(Stop::Failed(format!(
-                    "waited {PATIENCE} in vain until {what}"
-                )));
+                let waited = deadline.since(start).as_millis();
+                return Err(Stop::Failed(format!("waited {waited} ms in vain: {what}")));
             }
             self.step()?;
         }

@@ -125,7 +125,7 @@ fn kill(stage: &mut Stage) -> Result<(), Stop> {
 /// Starts the daemon of router 1 again, and sees what it does with the address that was left.
 fn restart(stage: &mut Stage) -> Result<(), Stop> {
     stage.routers[ONE].start()?;
-    stage.watch("router 1 is Backup", |stage| {
+    stage.watch("router 1 should be Backup", |stage| {
         Ok(stage.routers[ONE].is(State::Backup))
     })?;
     expect(
@@ -137,7 +137,7 @@ fn restart(stage: &mut Stage) -> Result<(), Stop> {
 /// Sends a signal to a daemon and waits for its end, which must be `exit`.
 fn end(stage: &mut Stage, router: usize, signal: Signal, exit: Exit) -> Result<(), Stop> {
     stage.routers[router].end(signal)?;
-    stage.watch("a daemon that got a signal has ended", |stage| {
+    stage.watch("a daemon that got a signal should end", |stage| {
         Ok(stage.routers[router].has_ended())
     })?;
     let found = stage.routers[router].wait()?;
@@ -151,7 +151,7 @@ fn end(stage: &mut Stage, router: usize, signal: Signal, exit: Exit) -> Result<(
 /// knows that, and its pings are answered.
 fn takeover(stage: &mut Stage, event: Event, winner: usize, why: &str) -> Result<Row, Stop> {
     let name = stage.routers[winner].name.clone();
-    stage.watch(&format!("{name} was Active"), |stage| {
+    stage.watch(&format!("{name} should be Active"), |stage| {
         Ok(stage.routers[winner].is(State::Active) && stage.holds(winner)?)
     })?;
     let active = stage.routers[winner].last.clone().unwrap_or_default();
@@ -162,15 +162,17 @@ fn takeover(stage: &mut Stage, event: Event, winner: usize, why: &str) -> Result
             active.reason
         ),
     )?;
-    stage.watch(&format!("the client's ARP entry was {name}'s"), |stage| {
-        Ok(stage.client_believes_in(winner))
-    })?;
+    stage.watch(
+        &format!("the client's ARP entry should be {name}'s"),
+        |stage| Ok(stage.client_believes_in(winner)),
+    )?;
     let loser = 1 - winner;
-    stage.watch("the other router had removed the address", |stage| {
-        Ok(stage.routers[loser].has_ended() || !stage.holds(loser)?)
-    })?;
+    stage.watch(
+        "the other router should have removed the address",
+        |stage| Ok(stage.routers[loser].has_ended() || !stage.holds(loser)?),
+    )?;
     stage.client.pings.forget_streak();
-    stage.watch("the client's pings were answered again", |stage| {
+    stage.watch("the client's pings should be answered again", |stage| {
         Ok(stage.client.pings.streak() >= CONTENT)
     })?;
     show_addresses(stage)?;

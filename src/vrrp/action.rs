@@ -63,6 +63,8 @@ pub enum Hold {
     LinkDown,
     /// The interface is a port of the bridge with this index, and receives nothing itself.
     BridgePort(u32),
+    /// No socket for adverts could be opened on the interface.
+    Deaf,
     /// The interface has no address to send from.
     NoAddress,
     /// The daemon stops, or the instance has gone from the configuration.
@@ -184,6 +186,10 @@ impl fmt::Display for Hold {
                 f,
                 "the interface is a port of the bridge with index {index} and receives nothing itself; \
                  write the bridge's name in the configuration"
+            ),
+            Self::Deaf => f.write_str(
+                "no socket for adverts could be opened, and who hears nobody must not be Active; \
+                 mend what the error above says, it is tried again at each change of the interface",
             ),
             Self::NoAddress => f.write_str(
                 "the interface has no address of its own to send from; give it one beside the virtual address",

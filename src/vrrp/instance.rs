@@ -41,6 +41,8 @@ pub enum LinkState {
     Down,
     /// It is a port of the bridge with this index.
     BridgePort(u32),
+    /// It is up, but no socket for adverts could be opened: who hears nobody must not be Active.
+    Deaf,
     /// It is up, and this is the address to send from, if it has one.
     Up(Option<IpAddr>),
 }
@@ -254,7 +256,9 @@ impl Instance {
         // §6.4.2: discard, so that the timer runs out; with preempt_delay, not before it is over.
         backup.last = Last::Lower(advert.source, advert.priority);
         if backup.preempt_at == Instant::NEVER && !self.settings.preempt_delay.is_zero() {
-            backup.preempt_at = now + self.settings.preempt_delay;
+            // Never before the timer that runs: a straggler of a router that has just given way must
+            // not bring the takeover of a live Active forward.
+            backup.preempt_at = (now + self.settings.preempt_delay).max(backup.active_down_at);
         }
         if backup.preempt_at != Instant::NEVER && now < backup.preempt_at {
             self.follow(advert, now);
@@ -353,6 +357,7 @@ impl Instance {
             LinkState::Absent => Some(Hold::LinkAbsent),
             LinkState::Down => Some(Hold::LinkDown),
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
+            LinkState::Deaf => Some(Hold::Deaf),
             LinkState::Up(None) => Some(Hold::NoAddress),
             LinkState::Up(Some(_)) if now < self.startup_at => Some(Hold::StartupDelay),
             LinkState::Up(Some(_)) => None,
@@ -579,10 +584,11 @@ fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
     )
 }
 
-/// The next deadline on the grid of `deadline`, or a new grid if a whole interval was missed.
+/// The next deadline on the grid of `deadline` that is still to come: adverts that were missed are
+/// not made up for, and a machine that is late now and then does not drift.
 fn next_on_grid(deadline: Instant, interval: Duration, now: Instant) -> Instant {
-    let next = deadline + interval;
-    if next > now { next } else { now + interval }
+    let missed = now.since(deadline).as_micros() / interval.as_micros().max(1);
+    deadline + interval.times(missed + 1)
 }
 
 /// One input never yields more than [`limits::ACTIONS`] actions; the tests assert it.

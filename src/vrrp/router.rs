@@ -244,15 +244,9 @@ impl Router {
         let Ok(packet) = Packet::new_checked(received.payload, Family::of(&received.source)) else {
             return;
         };
-        let ours = self.demux.of_link(received.link);
+        let mut budget = limits::COMPARISONS;
         let hit = packet.addresses().find_map(|address| {
-            let carries = |id: &&(u32, Id)| {
-                self.instances[id.1.index()]
-                    .settings()
-                    .addresses
-                    .contains(&address)
-            };
-            ours.iter().find(carries).map(|(_, id)| (*id, address))
+            Some((self.carrier(received.link, address, &mut budget)?, address))
         });
         if let Some((id, address)) = hit {
             let warning = Warning::ForeignVrid {
@@ -262,6 +256,18 @@ impl Router {
             };
             self.warn(id, warning, now, out);
         }
+    }
+
+    /// The instance of the interface that has this virtual address; none when `budget` is used up.
+    fn carrier(&self, link: u16, address: IpAddr, budget: &mut usize) -> Option<Id> {
+        let carries = |(_, id): &&(u32, Id)| {
+            let own = &self.instances[id.index()].settings().addresses;
+            let affordable = own.len().min(*budget);
+            *budget -= affordable;
+            own[..affordable].contains(&address)
+        };
+        let found = self.demux.of_link(link).iter().find(carries);
+        found.map(|(_, id)| *id)
     }
 
     fn warn(&mut self, id: Id, warning: Warning, now: Instant, out: &mut Actions) {

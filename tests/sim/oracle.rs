@@ -80,9 +80,9 @@ impl Oracle {
             self.preempt_at = None;
             self.follow(heard, now);
         } else if !self.settings.preempt_delay.is_zero() {
-            let end = *self
-                .preempt_at
-                .get_or_insert(now + self.settings.preempt_delay);
+            // A delay delays: it never ends before the Active_Down_Timer would have.
+            let end = (now + self.settings.preempt_delay).max(self.deadline);
+            let end = *self.preempt_at.get_or_insert(end);
             if now < end {
                 self.follow(heard, now);
                 self.deadline = self.deadline.min(end);

@@ -2,6 +2,7 @@
 
 use vipd::limits;
 use vipd::time::{Duration, Instant};
+use vipd::vrrp::action::Reason;
 use vipd::vrrp::types::State;
 
 use crate::world::{World, require};
@@ -57,12 +58,14 @@ impl World {
             }
             let g = &self.plan.groups[group];
             let quiet = self.watch.quiet_since;
-            // With unequal v3 intervals, a straggler of a router that has just given way teaches a
-            // Backup an interval that is too short (RFC 9568 §6.4.2 asks for it): the Active's
-            // next advert ends that.
+            // Two things that RFC 9568 §6.4.2 asks for let a Backup take over from a live Active,
+            // until that one's next advert: a straggler of a router that has just given way teaches
+            // it an interval that is too short, and a priority 0 advert may come behind the first
+            // advert of the successor.
             let unequal = g.shortest_interval != g.longest_interval;
+            let mistaken = unequal || self.released(group);
             let overlap = self.round_trips()
-                + if unequal {
+                + if mistaken {
                     g.longest_interval
                 } else {
                     Duration::ZERO
@@ -82,6 +85,16 @@ impl World {
                 "group {group}: no Active since {none:?}, quiet since {quiet:?}, with {participants} routers"
             );
         }
+    }
+
+    /// An Active took over because another one gave up.
+    fn released(&self, group: usize) -> bool {
+        let reason = |node: &crate::node::Node| {
+            let router = node.router.as_ref();
+            router.map(|router| router.instances()[group].reason())
+        };
+        let mut actives = self.nodes.iter().filter(|n| n.is_active(group));
+        actives.any(|node| matches!(reason(node), Some(Reason::Released { .. })))
     }
 
     /// The one Active of a group, if there is exactly one.

@@ -333,7 +333,13 @@ impl World {
             self.receive(index, packet);
         }
         self.poll(index);
+        // Then what the kernel said meanwhile.
         self.tell_link(index);
+        for group in 0..self.plan.groups.len() {
+            if self.nodes[index].kernel[group].taken.is_some() {
+                self.event(index, group, Event::AddressLost);
+            }
+        }
     }
 
     fn schedule(&mut self, at: Instant, what: What) {

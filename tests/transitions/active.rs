@@ -110,7 +110,7 @@ fn timer() -> Vec<Row> {
         )
         .step(3 * SECOND, Timer, &[advert(101)], Active, 4 * SECOND),
         row(
-            "vipd: adverts that were missed are not sent all at once",
+            "vipd: adverts that were missed are not sent all at once, and the grid is kept",
             BOTH,
             Start::Active,
         )
@@ -119,7 +119,7 @@ fn timer() -> Vec<Row> {
             Timer,
             &[advert(101)],
             Active,
-            4 * SECOND + 500_000,
+            4 * SECOND,
         ),
     ]
 }

@@ -66,6 +66,11 @@ fn holds() -> Vec<Row> {
             Hold::BridgePort(7),
         ),
         (
+            "vipd: held in Initialize, no socket for adverts",
+            LinkState::Deaf,
+            Hold::Deaf,
+        ),
+        (
             "vipd: held in Initialize, no address to send from",
             LinkState::Up(None),
             Hold::NoAddress,

@@ -86,6 +86,12 @@ fn preempt_delay() -> Vec<Row> {
             .step(4 * SECOND, Advert(LOW, 101), &[], Backup, 4 * SECOND + DOWN)
             .step(7 * SECOND, Advert(LOW, 101), &[], Backup, 7 * SECOND + DOWN)
             .step(10 * SECOND, Advert(LOW, 101), &[], Backup, 10 * SECOND + DOWN),
+        row("preempt_delay: shorter than what the Active_Down_Timer has left, it brings nothing forward", BOTH, Start::Backup)
+            .with(|s| s.preempt_delay = Duration::from_secs(1))
+            .step(SECOND, Advert(HIGH, 200), &[], Backup, SECOND + DOWN)
+            // A straggler of somebody who was Active for a moment.
+            .step(SECOND + 100_000, Advert(LOW, 100), &[], Backup, SECOND + DOWN)
+            .step(2 * SECOND, Advert(HIGH, 200), &[], Backup, 2 * SECOND + DOWN),
         row("preempt_delay: without Preempt_Mode it never starts", BOTH, Start::Backup)
             .with(|s| (s.preempt, s.preempt_delay) = (false, Duration::from_secs(2)))
             .step(SECOND, Advert(LOW, 100), &[], Backup, SECOND + DOWN)

@@ -22,6 +22,8 @@ class Pair:
         # Started together, 4 ms would lie between the two takeovers: less than a start may take.
         self.second = Vipd(self.node2, conf.example(100))
         self.second.wait_state("Backup", 5)
+        # The Backup knows whom it follows once it has heard an advert.
+        self.sniffer.wait_count(lambda f: is_advert(f, "n1"), 2, 5, "adverts of n1", self.sniffer.mark())
         self.node1.wait_has(conf.VIP, 5)
         self.ping = Pinger(self.client, conf.VIP)
         self.ping.wait_answer(10)

@@ -1,11 +1,15 @@
 """Keywords whose effect shows in the kernel or on the wire, and the sockets' own claims."""
 
 import json
+import signal
+import time
 
-from lib import conf
+from lib import conf, wire
 from lib.check import check, each, equal, limits
+from lib.inject import Injector
 from lib.lab import Lab
 from lib.pair import STAMP_S, down_s
+from lib.peers import Keepalived
 from lib.sniffer import is_advert, is_garp
 from lib.vipd import Vipd
 
@@ -195,3 +199,80 @@ def case_advert_as_the_golden_frames_have_it():
               ("01:00:5e:00:00:12", node1.mac(), "224.0.0.18", 255, "pseudo"), "the advert")
         check(second.at - first.at > 0.05, "the second advert came too soon")
         check(first.at - vipd.started >= down_s(3, 100, 0.1) - STAMP_S, "the first advert came early")
+
+
+@limits(timeout=40)
+def case_checksum_form_follows_the_peers():
+    with Lab() as lab:
+        node1, mallory, sniffer = lab.node("n1", conf.NODE1), lab.node("mallory", conf.NODE2), lab.sniff()
+        vipd = Vipd(node1, conf.instance())
+        vipd.wait_state("Backup", 5)
+        body = wire.vrrp3(50, 200, [conf.VIP], mallory.address, interval_cs=10, pseudo=False)
+        frame = wire.ethernet(wire.ipv4(body, mallory.address), mallory.mac())
+        sent = Injector(mallory).trickle(frame, 0.05, 1.0)
+        counters = vipd.counters()
+        equal((counters.received, counters.drops, len(vipd.transitions())), (sent, {}, 1), "what RFC 9568's form drew")
+        vipd.wait_state("Active", 5)
+        advert = sniffer.wait(lambda f: is_advert(f, "n1"), 5, "an advert")
+        equal(advert.checksum_form, "message", "the form after a peer that uses RFC 9568's")
+
+
+@limits(timeout=40)
+def case_checksum_form_as_written():
+    with Lab() as lab:
+        node1, sniffer = lab.node("n1", conf.NODE1), lab.sniff()
+        vipd = Vipd(node1, conf.global_defs("v3_checksum_as_v2") + conf.instance())
+        vipd.wait_state("Active", 5)
+        equal(sniffer.wait(lambda f: is_advert(f, "n1"), 5, "an advert").checksum_form, "message", "the form")
+
+
+@limits(timeout=40)
+def case_long_password_is_cut_as_keepalived_cuts_it():
+    with Lab() as lab:
+        node1, node2, sniffer = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2), lab.sniff()
+        ways = {"version": 2, "advert_int": 1, "password": "1234567890"}
+        keepalived = Keepalived(node2, conf.instance(priority=200, **ways))
+        keepalived.wait_master(10)
+        vipd = Vipd(node1, conf.instance(priority=100, **ways))
+        vipd.wait_state("Backup", 5)
+        sniffer.wait_count(lambda f: is_advert(f, "n2"), 4, 10, "adverts of keepalived", sniffer.mark())
+        counters = vipd.counters()
+        equal((counters.received >= 3, counters.drops), (True, {}), "what keepalived's adverts drew")
+        check(vipd.log.matches("warn: .*longer than 8 bytes"), "nothing was said about the cut password")
+
+
+@limits(timeout=40)
+def case_bridge_port_is_named_with_its_bridge():
+    with Lab() as lab:
+        node1 = lab.node("n1", conf.NODE1)
+        node1.ip("link", "add", "name", "br-lan", "type", "bridge")
+        node1.ip("link", "set", "ens160", "master", "br-lan")
+        vipd = Vipd(node1, conf.instance())
+        vipd.log.wait("VI_1: .*Initialize: ens160 is a port of bridge br-lan", 5)
+        node1.ip("link", "set", "ens160", "nomaster")
+        vipd.wait_state("Active", 5)
+
+
+@limits(timeout=40)
+def case_one_daemon_for_a_runtime_directory():
+    with Lab() as lab:
+        node1 = lab.node("n1", conf.NODE1)
+        first = Vipd(node1, conf.instance())
+        first.wait_state("Active", 5)
+        second = Vipd(node1, conf.instance(vips=["10.10.201.140"]), name="second")
+        check(second.proc.wait(5) not in (0, 1), "a second vipd ran, or blamed its configuration")
+        check(node1.has(conf.VIP) and first.proc.running(), "the first vipd suffered")
+
+
+@limits(timeout=40)
+def case_log_that_nobody_reads_does_not_stop_the_adverts():
+    with Lab() as lab:
+        node1, sniffer = lab.node("n1", conf.NODE1), lab.sniff()
+        vipd = Vipd(node1, conf.instance(), level="trace", read_log=False)
+        sniffer.wait_count(lambda f: is_advert(f, "n1"), 5, 10, "adverts")
+        for _ in range(3_000):  # each a line or more: a pipe holds 64 kB
+            vipd.proc.signal(signal.SIGUSR1)
+            time.sleep(0.0005)
+        sniffer.wait_count(lambda f: is_advert(f, "n1"), 10, 5, "adverts with a full log", sniffer.mark())
+        vipd.terminate()
+        check(not node1.has(conf.VIP), "the address stayed")

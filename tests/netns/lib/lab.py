@@ -30,9 +30,9 @@ class Node:
         """`ip` inside the node."""
         return ip(*args, ns=self.ns)
 
-    def popen(self, name, argv, env=None):
+    def popen(self, name, argv, read_log=True):
         """Starts a process inside the node; the lab ends it."""
-        proc = Proc(f"{self.name}/{name}", ["ip", "netns", "exec", self.ns, *argv], env)
+        proc = Proc(f"{self.name}/{name}", ["ip", "netns", "exec", self.ns, *argv], read_log)
         self.lab.procs.append(proc)
         return proc
 
@@ -107,6 +107,7 @@ class Lab:
             ip("link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0",
                "mcast_snooping", "0", ns=self.switch)
             ip("link", "set", BRIDGE, "up", ns=self.switch)
+            self._unguard_switch()
         except BaseException:
             self._remove()
             raise
@@ -120,6 +121,14 @@ class Lab:
     def _add_namespace(self, name):
         ip("netns", "add", name)
         ip("link", "set", "lo", "up", ns=name)
+
+    def _unguard_switch(self):
+        """A switch passes every frame; with br_netfilter the kernel drops those with a bad IP header."""
+        guard = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+        with ns.entered(self.switch):
+            if os.path.exists(guard):
+                with open(guard, "w", encoding="ascii") as out:
+                    out.write("0")
 
     def node(self, name, address=None, iface="ens160"):
         """Adds a node; `address` with its prefix length."""

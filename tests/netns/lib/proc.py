@@ -72,16 +72,17 @@ class Log:
 class Proc:
     """A child in its own session. It must be made by the main thread, with which it dies."""
 
-    def __init__(self, name, argv, env=None):
+    def __init__(self, name, argv, read_log=True):
         self.name = name
         self.log = Log()
         self.child = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *map(str, argv)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, env=env,
+            start_new_session=True,
         )
         self.pid = self.child.pid
-        threading.Thread(target=self.log.feed, args=(self.child.stdout,), daemon=True).start()
+        if read_log:
+            threading.Thread(target=self.log.feed, args=(self.child.stdout,), daemon=True).start()
 
     def running(self):
         """Whether it has not ended yet."""

@@ -1,0 +1,159 @@
+//! What is fuzzed: functions from bytes that may be anything to nothing, which must not panic.
+//! The fuzz targets call them, and so does `tests/parsing.rs` on stable, with the corpus.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use vipd::frame;
+use vipd::time::{Duration, Instant};
+use vipd::vrrp::action::{Action, Actions};
+use vipd::vrrp::instance::{Event, LinkState};
+use vipd::vrrp::router::{Router, Spec};
+use vipd::vrrp::types::{
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, Settings, State, Version,
+};
+use vipd::vrrp::validate::Received;
+use vipd::vrrp::wire::{Packet, Repr};
+
+const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 10, 201, 102));
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 10, 201, 103));
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 10, 201, 101));
+const START: Instant = Instant::from_micros(1_000_000);
+
+fn settings(version: Version) -> Settings {
+    Settings {
+        family: Family::V4,
+        version,
+        vrid: 50,
+        priority: 100,
+        advert_interval: Duration::from_secs(1),
+        down_timer_adverts: 3,
+        preempt: true,
+        preempt_delay: Duration::from_secs(2),
+        auth: Auth::None,
+        checksum: ChecksumMode::Auto,
+        skip_check_adv_addr: false,
+        announce: Announce::default(),
+        addresses: Box::new([VIP]),
+    }
+}
+
+fn router(version: Version) -> Router {
+    let specs = vec![Spec {
+        link: 0,
+        settings: settings(version),
+    }];
+    Router::new(specs, GROUP, Duration::ZERO, START)
+}
+
+/// The payload of an IP packet: read as either family, and given to a router of each version.
+pub fn advert(data: &[u8]) {
+    for family in [Family::V4, Family::V6] {
+        if let Ok(packet) = Packet::new_checked(data, family) {
+            assert_eq!(packet.addresses().count(), usize::from(packet.count()));
+        }
+    }
+    for version in [Version::V2, Version::V3] {
+        let mut router = router(version);
+        let mut out = Actions::new();
+        let id = router.ids().next().expect("it has one instance");
+        router.handle(id, Event::Link(LinkState::Up(Some(OWN))), START, &mut out);
+        out.clear();
+        let received = Received {
+            link: 0,
+            source: PEER,
+            destination: GROUP,
+            ttl: 255,
+            payload: data,
+        };
+        router.receive(&received, START, &mut out);
+    }
+}
+
+/// A whole Ethernet frame.
+pub fn frame(data: &[u8]) {
+    if let Ok(packet) = frame::parse_ipv4(data) {
+        assert!(packet.payload.len() <= data.len());
+        advert(packet.payload);
+    }
+    let _ = frame::parse_ipv4_packet(data);
+}
+
+/// A sequence of operations on a router: two bytes each, what and how much. Whatever the order,
+/// addresses stand exactly while it is Active, and after the timers nothing is due.
+pub fn operations(data: &[u8]) {
+    let version = match data.first() {
+        Some(byte) if byte % 2 == 0 => Version::V2,
+        _ => Version::V3,
+    };
+    let settings = settings(version);
+    let mut router = router(version);
+    let mut now = START;
+    let mut addresses = false;
+    for operation in data.chunks_exact(2) {
+        let mut out = Actions::new();
+        let id = router.ids().next().expect("it has one instance");
+        match (operation[0] % 8, operation[1]) {
+            (0, amount) => {
+                now += Duration::from_millis(u64::from(amount) * 20);
+                while router.poll(now, &mut out) {
+                    follow(&out, &mut addresses);
+                    out.clear();
+                }
+                assert!(router.poll_at() > now);
+            }
+            (1, 0) => router.handle(id, Event::Shutdown, now, &mut out),
+            (1, kind) => {
+                let link = match kind % 6 {
+                    0 => LinkState::Down,
+                    1 => LinkState::Absent,
+                    2 => LinkState::Up(None),
+                    3 => LinkState::BridgePort(4),
+                    _ => LinkState::Up(Some(OWN)),
+                };
+                router.handle(id, Event::Link(link), now, &mut out);
+            }
+            (2, _) => router.handle(id, Event::AddressLost, now, &mut out),
+            (_, priority) => {
+                let repr = Repr {
+                    version,
+                    vrid: 50,
+                    priority,
+                    interval: settings.advert_interval,
+                    auth: Auth::None,
+                    checksum: ChecksumForm::Message,
+                    source: PEER,
+                    destination: GROUP,
+                    addresses: &settings.addresses,
+                };
+                let mut payload = [0; 32];
+                repr.emit(&mut payload);
+                let (source, destination) = (PEER, GROUP);
+                let received = Received {
+                    link: 0,
+                    source,
+                    destination,
+                    ttl: 255,
+                    payload: &payload,
+                };
+                router.receive(&received, now, &mut out);
+            }
+        }
+        follow(&out, &mut addresses);
+        let active = router.instance(id).state() == State::Active;
+        assert_eq!(
+            addresses, active,
+            "addresses stand exactly while it is Active"
+        );
+    }
+}
+
+fn follow(actions: &Actions, addresses: &mut bool) {
+    for action in actions {
+        match action {
+            Action::AddAddresses(_) => *addresses = true,
+            Action::RemoveAddresses(_) => *addresses = false,
+            _ => {}
+        }
+    }
+}
