@@ -25,7 +25,7 @@ judge() {
 build() {
     local name=$1 triple
     triple=$(target_field "$name" 2)
-    cross_cargo panic_abort build --quiet --release --no-default-features --bin vipd --target "$triple" || {
+    cross_cargo std,panic_abort build --quiet --release --no-default-features --bin vipd --target "$triple" || {
         echo "$name: the build failed: see the messages above" >&2
         return 1
     }

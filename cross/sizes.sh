@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 triple=$(expand_targets "$1" >/dev/null && target_field "$1" 2)
 install_toolchain
 command -v c++filt >/dev/null || { echo "c++filt is missing: apt-get install binutils" >&2; exit 3; }
-cross_cargo panic_abort rustc --quiet --release --no-default-features --bin vipd --target "$triple" -- -Cstrip=none
+cross_cargo std,panic_abort rustc --quiet --release --no-default-features --bin vipd --target "$triple" -- -Cstrip=none
 # Under another name: what stands at the old one is always stripped.
 unstripped="$CROSS_TARGET_DIR/$triple/vipd-with-symbols"
 mv "$CROSS_TARGET_DIR/$triple/release/vipd" "$unstripped"

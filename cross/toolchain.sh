@@ -6,6 +6,7 @@ readonly ZIG_VERSION=0.17.1
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/vipd"
 readonly ZIG_DIR="$CACHE/zig-$ZIG_VERSION"
 export ZIG="${ZIG:-$ZIG_DIR/bin/zig}"
+readonly CROSS_TARGET_DIR="${CROSS_TARGET_DIR:-$PWD/target/cross}"
 
 # Debian's, by their paths: rustup's come first in PATH and have no MIPS.
 readonly RUST_TOOLS="/usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web
@@ -62,14 +63,13 @@ install_zig() {
 
 install_toolchain() { install_rust && install_zig; }
 
-# cross_cargo PANIC SUBCOMMAND…: Debian's cargo, for targets that have no std of their own.
-# Everything unstable stands here and on no other command line. PANIC is the panic runtime of std.
+# cross_cargo CRATES SUBCOMMAND…: Debian's cargo, for targets that have no std of their own; CRATES are those of std.
+# Everything unstable stands here and on no other command line.
 # RUST_LIBC_UNSTABLE_MUSL_V1_2_3: 64 bits of time_t on 32-bit machines, for the years from 2038.
 cross_cargo() {
-    local panic=$1 subcommand=$2
+    local crates=$1 subcommand=$2
     shift 2
     RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 \
-        /usr/bin/cargo "$subcommand" --locked --target-dir "$CROSS_TARGET_DIR" \
-        "-Zbuild-std=std,$panic" -Zbuild-std-features=optimize_for_size "$@"
+        timeout 3600 /usr/bin/cargo "$subcommand" --locked --target-dir "$CROSS_TARGET_DIR" \
+        "-Zbuild-std=$crates" -Zbuild-std-features=optimize_for_size "$@"
 }
-readonly CROSS_TARGET_DIR="${CROSS_TARGET_DIR:-$PWD/target/cross}"
