@@ -23,10 +23,14 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
     addresses(drafts, report);
 }
 
+/// Where a name, a (interface, VRID) or a (interface, address) stood first. One type for all of them:
+/// each other kind of map is 3 KB of a router's flash.
+type Seen<'a> = BTreeMap<(&'a str, u128), &'a Span>;
+
 fn names(drafts: &Drafts, report: &mut Report) {
-    let mut seen: BTreeMap<&str, &Span> = BTreeMap::new();
+    let mut seen = Seen::new();
     for instance in &drafts.instances {
-        if let Some(first) = seen.get(instance.name.as_str()) {
+        if let Some(first) = seen.get(&(instance.name.as_str(), 0)) {
             let message = format!(
                 "instance {} already stands at {first}",
                 quoted(&instance.name)
@@ -34,7 +38,7 @@ fn names(drafts: &Drafts, report: &mut Report) {
             report.error(&instance.span, message, "give it another name");
             continue;
         }
-        seen.insert(&instance.name, &instance.span);
+        seen.insert((&instance.name, 0), &instance.span);
     }
 }
 
@@ -48,7 +52,7 @@ fn interface<'a>(instance: &'a InstanceDraft, globals: &'a Draft) -> Option<&'a 
 }
 
 fn virtual_routers(drafts: &Drafts, report: &mut Report) {
-    let mut seen: BTreeMap<(&str, u32), &Span> = BTreeMap::new();
+    let mut seen = Seen::new();
     for instance in &drafts.instances {
         let Some(vrid) = &instance.draft.vrid else {
             continue;
@@ -56,7 +60,8 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
         let Some(interface) = interface(instance, &drafts.globals) else {
             continue;
         };
-        if let Some(first) = seen.get(&(interface, vrid.value)) {
+        let key = (interface, u128::from(vrid.value));
+        if let Some(first) = seen.get(&key) {
             let message = format!(
                 "virtual_router_id {} on {} is already used at {first}",
                 vrid.value,
@@ -69,17 +74,17 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
             );
             continue;
         }
-        seen.insert((interface, vrid.value), &vrid.span);
+        seen.insert(key, &vrid.span);
     }
 }
 
 fn addresses(drafts: &Drafts, report: &mut Report) {
-    let mut seen: BTreeMap<(&str, IpAddr), &Span> = BTreeMap::new();
-    let mut in_instance: BTreeMap<(usize, IpAddr), &Span> = BTreeMap::new();
-    for (index, instance) in drafts.instances.iter().enumerate() {
+    let mut seen = Seen::new();
+    for instance in &drafts.instances {
+        let mut in_instance = Seen::new();
         for placed in &instance.draft.vips {
             let address = placed.vip.address;
-            if let Some(first) = in_instance.insert((index, address), &placed.span) {
+            if let Some(first) = in_instance.insert(("", bits(address)), &placed.span) {
                 let message = format!("{address} already stands at {first}");
                 report.error(&placed.span, message, "remove one of the two");
                 continue;
@@ -88,7 +93,8 @@ fn addresses(drafts: &Drafts, report: &mut Report) {
             let Some(device) = placed.vip.dev.as_deref().or(own) else {
                 continue;
             };
-            if let Some(first) = seen.get(&(device, address)) {
+            let key = (device, bits(address));
+            if let Some(first) = seen.get(&key) {
                 let message = format!(
                     "{address} on {} already belongs to the instance at {first}",
                     quoted(device)
@@ -96,8 +102,16 @@ fn addresses(drafts: &Drafts, report: &mut Report) {
                 report.error(&placed.span, message, "leave it in one instance only");
                 continue;
             }
-            seen.insert((device, address), &placed.span);
+            seen.insert(key, &placed.span);
         }
+    }
+}
+
+/// An address as a number, of both families in one range (RFC 4291 §2.5.5.2).
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
