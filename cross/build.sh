@@ -4,7 +4,7 @@
 #   cross/build.sh TARGET…|all     TARGET: mips mipsel armv5te arm armv7 aarch64 x86_64
 #
 # Installs its toolchain on a fresh Debian 12 (apt-get, so root or sudo; zig by pip into ~/.cache/vipd).
-# The binaries are target/cross/TRIPLE/release/vipd. Prints each size beside its budget; ends with 1
+# The binaries are target/cross/TRIPLE/router/vipd. Prints each size beside its budget; ends with 1
 # if one is over its budget, dynamic, or does not build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,13 +23,12 @@ judge() {
 }
 
 build() {
-    local name=$1 triple
-    triple=$(target_field "$name" 2)
-    cross_cargo std,panic_abort build --quiet --release --no-default-features --bin vipd --target "$triple" || {
+    local name=$1
+    router_cargo "$name" build || {
         echo "$name: the build failed: see the messages above" >&2
         return 1
     }
-    judge "$name" "$CROSS_TARGET_DIR/$triple/release/vipd"
+    judge "$name" "$(router_binary "$name")"
 }
 
 [ $# -gt 0 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -39,6 +38,6 @@ failed=0
 for name in $names; do
     started=$SECONDS
     build "$name" || failed=1
-    echo "         built in $((SECONDS - started)) s" >&2
+    echo "         $((SECONDS - started)) s"
 done
 exit $failed

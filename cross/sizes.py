@@ -24,7 +24,7 @@ def part(name):
     path = re.match(r"[<&*\[(]*(?:dyn |mut )*([A-Za-z_]\w*(?:\[[0-9a-f]+\])?(?:::[A-Za-z_]\w*)*)", name)
     words = [re.sub(r"\[.*", "", w) for w in path.group(1).split("::")] if path and "::" in path.group(0) else []
     if not words:
-        return "C (musl, compiler's helpers)"
+        return "core (of primitive types)" if name.startswith("<") else "C (musl, zig's allocator)"
     return "::".join(words[:DEPTH.get(words[0], 1)])
 
 

@@ -10,11 +10,12 @@ cd "$(dirname "$0")/.."
 . cross/toolchain.sh
 
 [ $# -ge 1 ] && [ "$1" != all ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-triple=$(expand_targets "$1" >/dev/null && target_field "$1" 2)
+name=$(expand_targets "$1")
 install_toolchain
 command -v c++filt >/dev/null || { echo "c++filt is missing: apt-get install binutils" >&2; exit 3; }
-cross_cargo std,panic_abort rustc --quiet --release --no-default-features --bin vipd --target "$triple" -- -Cstrip=none
+router_cargo "$name" rustc -- -Cstrip=none
 # Under another name: what stands at the old one is always stripped.
-unstripped="$CROSS_TARGET_DIR/$triple/vipd-with-symbols"
-mv "$CROSS_TARGET_DIR/$triple/release/vipd" "$unstripped"
+binary=$(router_binary "$name")
+unstripped="$binary-with-symbols"
+mv "$binary" "$unstripped"
 python3 cross/sizes.py "$unstripped" "${@:2}"

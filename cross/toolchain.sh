@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The toolchain of the cross builds: Debian's Rust with the sources of std, and zig as linker and libc.
-# Sourced by the scripts here and by tests/cross/run. CONTRIBUTING.md says why these.
+# Sourced, after targets.sh, by the scripts here and by tests/cross/run.
 
 readonly ZIG_VERSION=0.17.1
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/vipd"
@@ -73,3 +73,14 @@ cross_cargo() {
         timeout 3600 /usr/bin/cargo "$subcommand" --locked --target-dir "$CROSS_TARGET_DIR" \
         "-Zbuild-std=$crates" -Zbuild-std-features=optimize_for_size "$@"
 }
+
+# router_cargo TARGET SUBCOMMAND…: the same, for the router binary of a target.
+router_cargo() {
+    local target=$1 subcommand=$2
+    shift 2
+    cross_cargo std,panic_abort "$subcommand" --quiet --profile router --no-default-features --bin vipd \
+        --target "$(target_field "$target" 2)" "$@"
+}
+
+# Where it is.
+router_binary() { echo "$CROSS_TARGET_DIR/$(target_field "$1" 2)/router/vipd"; }
