@@ -19,7 +19,6 @@ use crate::vrrp::action::Id;
 use crate::vrrp::instance::LinkState;
 use crate::vrrp::router::{Router, Spec};
 
-use super::Daemon;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::ears::Ears;
 use super::executor::Executor;
@@ -27,6 +26,7 @@ use super::foreign;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
+use super::{Daemon, Places};
 
 /// Signals that the daemon answers.
 const SIGNALS: &[Signal] = &[
@@ -117,6 +117,8 @@ impl Daemon {
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
             reported: vec![LinkState::Unknown; config.instances.len()],
+            relist: true,
+            places: Places::default(),
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             config,
