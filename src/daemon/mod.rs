@@ -8,6 +8,7 @@ mod addresses;
 mod control;
 mod ears;
 mod executor;
+mod foreign;
 mod journal;
 mod kernel;
 mod links;
@@ -39,6 +40,7 @@ use kernel::Kernel;
 use links::{Links, Slot};
 use reload::{Outcome, Refused};
 
+pub use foreign::already_there;
 pub use start::StartError;
 
 /// Everything that a running daemon has.
