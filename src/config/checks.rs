@@ -1,11 +1,11 @@
 //! What must hold inside an instance and between instances.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 
-use super::error::{Placed, Report, Span, quoted};
+use super::error::{Placed, Report, quoted};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
+use super::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::types::Version;
 
@@ -23,18 +23,34 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
     addresses(drafts, report);
 }
 
-fn names(drafts: &Drafts, report: &mut Report) {
-    let mut seen: BTreeMap<&str, &Span> = BTreeMap::new();
-    for instance in &drafts.instances {
-        if let Some(first) = seen.get(instance.name.as_str()) {
-            let message = format!(
-                "instance {} already stands at {first}",
-                quoted(&instance.name)
-            );
-            report.error(&instance.span, message, "give it another name");
-            continue;
+/// One use of a name and number (a VRID or an address on an interface), and its place in some list.
+type Use<'a> = (&'a str, u128, usize);
+
+/// The places of each use that is not the first of its kind: (place, place of the first).
+///
+/// Sorting does it: a map, and another for each kind of key, would be 10 KB of a router's flash.
+fn repeats(mut uses: Vec<Use<'_>>) -> Vec<(usize, usize)> {
+    uses.sort_unstable();
+    let mut found = Vec::new();
+    let mut first = 0;
+    for (index, (name, number, place)) in uses.iter().enumerate() {
+        if index > 0 && (uses[first].0, uses[first].1) == (*name, *number) {
+            found.push((*place, uses[first].2));
+        } else {
+            first = index;
         }
-        seen.insert(&instance.name, &instance.span);
+    }
+    found
+}
+
+fn names(drafts: &Drafts, report: &mut Report) {
+    let instances = &drafts.instances;
+    let uses = instances.iter().enumerate();
+    let uses = uses.map(|(place, instance)| (instance.name.as_str(), 0, place));
+    for (later, first) in repeats(uses.collect()) {
+        let (later, first) = (&instances[later], &instances[first].span);
+        let message = format!("instance {} already stands at {first}", quoted(&later.name));
+        report.error(&later.span, message, "give it another name");
     }
 }
 
@@ -48,56 +64,76 @@ fn interface<'a>(instance: &'a InstanceDraft, globals: &'a Draft) -> Option<&'a 
 }
 
 fn virtual_routers(drafts: &Drafts, report: &mut Report) {
-    let mut seen: BTreeMap<(&str, u32), &Span> = BTreeMap::new();
+    let mut placed = Vec::new();
+    let mut uses = Vec::new();
     for instance in &drafts.instances {
-        let Some(vrid) = &instance.draft.vrid else {
-            continue;
-        };
-        let Some(interface) = interface(instance, &drafts.globals) else {
-            continue;
-        };
-        if let Some(first) = seen.get(&(interface, vrid.value)) {
-            let message = format!(
-                "virtual_router_id {} on {} is already used at {first}",
-                vrid.value,
-                quoted(interface)
-            );
-            report.error(
-                &vrid.span,
-                message,
-                "write another one, the same on all routers",
-            );
-            continue;
+        if let (Some(vrid), Some(interface)) =
+            (&instance.draft.vrid, interface(instance, &drafts.globals))
+        {
+            uses.push((interface, u128::from(vrid.value), placed.len()));
+            placed.push((interface, vrid));
         }
-        seen.insert((interface, vrid.value), &vrid.span);
+    }
+    for (later, first) in repeats(uses) {
+        let ((interface, vrid), (_, first)) = (placed[later], placed[first]);
+        let message = format!(
+            "virtual_router_id {} on {} is already used at {}",
+            vrid.value,
+            quoted(interface),
+            first.span
+        );
+        let help = "write another one, the same on all routers";
+        report.error(&vrid.span, message, help);
     }
 }
 
 fn addresses(drafts: &Drafts, report: &mut Report) {
-    let mut seen: BTreeMap<(&str, IpAddr), &Span> = BTreeMap::new();
-    let mut in_instance: BTreeMap<(usize, IpAddr), &Span> = BTreeMap::new();
-    for (index, instance) in drafts.instances.iter().enumerate() {
-        for placed in &instance.draft.vips {
-            let address = placed.vip.address;
-            if let Some(first) = in_instance.insert((index, address), &placed.span) {
-                let message = format!("{address} already stands at {first}");
-                report.error(&placed.span, message, "remove one of the two");
-                continue;
-            }
-            let own = interface(instance, &drafts.globals);
-            let Some(device) = placed.vip.dev.as_deref().or(own) else {
+    let mut placed = Vec::new();
+    let mut uses = Vec::new();
+    for instance in &drafts.instances {
+        let vips = &instance.draft.vips;
+        let twice = addresses_of_one(vips, report);
+        let own = interface(instance, &drafts.globals);
+        for (index, vip) in vips.iter().enumerate() {
+            let Some(device) = vip.vip.dev.as_deref().or(own) else {
                 continue;
             };
-            if let Some(first) = seen.get(&(device, address)) {
-                let message = format!(
-                    "{address} on {} already belongs to the instance at {first}",
-                    quoted(device)
-                );
-                report.error(&placed.span, message, "leave it in one instance only");
-                continue;
+            if !twice.iter().any(|(later, _)| *later == index) {
+                uses.push((device, bits(vip.vip.address), placed.len()));
+                placed.push((device, vip));
             }
-            seen.insert((device, address), &placed.span);
         }
+    }
+    for (later, first) in repeats(uses) {
+        let ((device, vip), (_, first)) = (placed[later], placed[first]);
+        let message = format!(
+            "{} on {} already belongs to the instance at {}",
+            vip.vip.address,
+            quoted(device),
+            first.span
+        );
+        report.error(&vip.span, message, "leave it in one instance only");
+    }
+}
+
+/// Addresses that stand twice in one instance, as [`repeats`] tells them.
+fn addresses_of_one(vips: &[PlacedVip], report: &mut Report) -> Vec<(usize, usize)> {
+    let uses = vips.iter().enumerate();
+    let uses = uses.map(|(place, vip)| ("", bits(vip.vip.address), place));
+    let twice = repeats(uses.collect());
+    for (later, first) in &twice {
+        let (later, first) = (&vips[*later], &vips[*first].span);
+        let message = format!("{} already stands at {first}", later.vip.address);
+        report.error(&later.span, message, "remove one of the two");
+    }
+    twice
+}
+
+/// An address as a number, of both families in one range (RFC 4291 §2.5.5.2).
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }
 

@@ -9,7 +9,7 @@
 //! All errors of all files are reported, sorted by place, each as one line
 //! `file:line:col: what is wrong: what to write instead`. Passwords are never printed.
 //!
-//! A keyword is a row in `schema`: parser, suggestions and CONFIG.md (see [`reference`]) are fed
+//! A keyword is a row in `schema`: parser, suggestions and CONFIG.md (see `reference`) are fed
 //! from it. A keyword that works has a slot in `schema::Draft` and a field in the model.
 
 pub mod block;
@@ -20,6 +20,7 @@ pub mod files;
 mod keepalived;
 pub mod model;
 mod read;
+#[cfg(feature = "reference")]
 pub mod reference;
 mod schema;
 mod value;

@@ -83,10 +83,10 @@ fn write_working(text: &mut String, word: &Keyword) {
         "| `{}` | {} | {} | {} | {} | {} |",
         word.name,
         code(&word.syntax()),
-        escape(word.default),
+        escape(word.reference.default),
         escape(word.doc),
-        word.source,
-        class(word.class),
+        word.reference.source,
+        class(word.reference.class),
     );
 }
 
@@ -107,7 +107,7 @@ fn write_skipped(text: &mut String, word: &Keyword) {
         word.name,
         code(&word.syntax()),
         escape(word.doc),
-        class(word.class),
+        class(word.reference.class),
     );
 }
 

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use crate::config::model::Receive;
 use crate::frame;
 use crate::limits;
-use crate::sys::error::Error;
+use crate::sys::error::{Cause, Error};
 use crate::sys::filter::Filter;
 use crate::sys::group::{self, Membership};
 use crate::sys::packet::PacketSocket;
@@ -289,7 +289,7 @@ fn ready<'s, S>(socket: &'s Option<Socket<S>>, poll: &Poll) -> Option<&'s S> {
 /// ENETDOWN and ENODEV: the interface's own event says the rest.
 fn tell<T>(result: Result<T, nix::errno::Errno>) {
     if let Err(errno) = result {
-        log::debug!("receive: {}", errno.desc());
+        log::debug!("receive: {}", Cause(errno));
     }
 }
 

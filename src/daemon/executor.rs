@@ -14,7 +14,7 @@ use crate::frame::{self, GarpForm, Ipv4Header};
 use crate::limits;
 use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
-use crate::sys::error::Error;
+use crate::sys::error::{Cause, Error};
 use crate::sys::netlink::{CommandSocket, interface_name};
 use crate::sys::send::{SendBatch, SendSocket};
 use crate::time::{Duration, Instant};
@@ -215,7 +215,7 @@ impl Executor {
         let errors = &mut self.send_errors;
         self.frames.flush(&self.sender, |_, errno| {
             *errors += 1;
-            log::debug!("a frame was not sent: {}", errno.desc());
+            log::debug!("a frame was not sent: {}", Cause(errno));
         });
     }
 
@@ -404,13 +404,13 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
             log::error!(
                 "{address}/{prefix_len} could not be added to {interface}: {}; clients cannot reach it \
                  through this router",
-                errno.desc()
+                Cause(errno)
             );
         }
         _ => log::error!(
             "{address}/{prefix_len} could not be removed from {interface}: {}; remove it with \
              `ip address del`",
-            errno.desc()
+            Cause(errno)
         ),
     }
 }

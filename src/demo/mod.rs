@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use argh::FromArgs;
 
 use crate::cli::Exit;
+use crate::sys::error::Cause;
 use crate::sys::signal::{Signal, Signals};
 use crate::sys::{Error, clock};
 use lab::{INTERFACE, PREFIX_LEN, Switch};
@@ -110,7 +111,7 @@ fn acquire_rights() -> Result<Switch, Stop> {
                  user.max_user_namespaces=1000`, on Debian also kernel.unprivileged_userns_clone=1, \
                  on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0",
                 error.operation,
-                error.errno.desc()
+                Cause(error.errno)
             ))
         })
 }

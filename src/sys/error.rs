@@ -1,5 +1,6 @@
 //! A failed system call: what was tried, on what, and the errno.
 
+use core::ffi::CStr;
 use core::fmt;
 
 use nix::errno::Errno;
@@ -63,7 +64,7 @@ impl fmt::Display for Error {
         if !self.subject.is_empty() {
             write!(f, " on {}", self.subject)?;
         }
-        write!(f, ": {} ({:?})", self.errno.desc(), self.errno)?;
+        write!(f, ": {}", Cause(self.errno))?;
         match self.remedy() {
             Some(remedy) => write!(f, "; {remedy}"),
             None => Ok(()),
@@ -72,6 +73,47 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// An errno for people: `Operation not permitted (EPERM)`.
+///
+/// nix would bring another copy of the C library's texts, and code for the name of every errno:
+/// 13 KB. So the text is the C library's, and the names are those of what vipd does: sockets, netlink
+/// and files. Others go by their number, which differs between machines.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause(pub Errno);
+
+/// An errno's text in English; 64 bytes hold the longest.
+const TEXT_LEN: usize = 96;
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.0 as i32;
+        let mut buffer = [0_u8; TEXT_LEN];
+        // SAFETY: strerror_r writes at most the length given, with a NUL at the end.
+        unsafe { libc::strerror_r(number, buffer.as_mut_ptr().cast(), buffer.len()) };
+        let text = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+        f.write_str(text.to_str().unwrap_or_default())?;
+        match NAMES.iter().find(|(errno, _)| *errno == self.0) {
+            Some((_, name)) => write!(f, " ({name})"),
+            None => write!(f, " (errno {number})"),
+        }
+    }
+}
+
+/// The names that operators look for.
+#[rustfmt::skip] // a table
+const NAMES: [(Errno, &str); 32] = [
+    (Errno::EPERM, "EPERM"), (Errno::ENOENT, "ENOENT"), (Errno::ESRCH, "ESRCH"), (Errno::EINTR, "EINTR"),
+    (Errno::EIO, "EIO"), (Errno::EBADF, "EBADF"), (Errno::EAGAIN, "EAGAIN"), (Errno::ENOMEM, "ENOMEM"),
+    (Errno::EACCES, "EACCES"), (Errno::EBUSY, "EBUSY"), (Errno::EEXIST, "EEXIST"), (Errno::ENODEV, "ENODEV"),
+    (Errno::ENOTDIR, "ENOTDIR"), (Errno::EISDIR, "EISDIR"), (Errno::EINVAL, "EINVAL"), (Errno::ENFILE, "ENFILE"),
+    (Errno::EMFILE, "EMFILE"), (Errno::ENOSPC, "ENOSPC"), (Errno::EROFS, "EROFS"), (Errno::EPIPE, "EPIPE"),
+    (Errno::ENOSYS, "ENOSYS"), (Errno::EMSGSIZE, "EMSGSIZE"), (Errno::ENOPROTOOPT, "ENOPROTOOPT"),
+    (Errno::EPROTONOSUPPORT, "EPROTONOSUPPORT"), (Errno::EOPNOTSUPP, "EOPNOTSUPP"),
+    (Errno::EAFNOSUPPORT, "EAFNOSUPPORT"), (Errno::EADDRINUSE, "EADDRINUSE"),
+    (Errno::EADDRNOTAVAIL, "EADDRNOTAVAIL"), (Errno::ENETDOWN, "ENETDOWN"), (Errno::ENETUNREACH, "ENETUNREACH"),
+    (Errno::ENOBUFS, "ENOBUFS"), (Errno::ENXIO, "ENXIO"),
+];
 
 /// Names the operation and the subject of an errno.
 pub(super) trait Context<T> {
@@ -106,6 +148,26 @@ mod tests {
             Error::new("read clock", "", Errno::EINVAL).to_string(),
             "read clock: Invalid argument (EINVAL)"
         );
+    }
+
+    #[test]
+    fn every_errno_has_a_text_and_a_name_or_number() {
+        assert_eq!(
+            Cause(Errno::ENOBUFS).to_string(),
+            "No buffer space available (ENOBUFS)"
+        );
+        let other = Cause(Errno::EXDEV).to_string();
+        assert!(
+            other.ends_with(&format!(" (errno {})", libc::EXDEV)),
+            "{other}"
+        );
+        for number in 1..200 {
+            let text = Cause(Errno::from_raw(number)).to_string();
+            assert!(
+                text.len() < TEXT_LEN && !text.starts_with(' '),
+                "{number}: {text}"
+            );
+        }
     }
 
     #[test]

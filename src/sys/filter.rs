@@ -37,6 +37,12 @@ impl Filter {
         finish(DROP),
     ]);
 
+    /// Everything, as a socket without a filter.
+    pub const EVERYTHING: Self = Self(&[
+        // 0: whatever it is
+        finish(KEEP),
+    ]);
+
     /// Nothing at all.
     pub const NOTHING: Self = Self(&[
         // 0: whatever it is
@@ -130,6 +136,12 @@ mod tests {
     fn too_short_to_have_a_protocol_is_dropped() {
         assert!(!passes(Filter::VRRP_IPV4, &[112; 23]));
         assert!(passes(Filter::VRRP_IPV4, &[112; 24]));
+    }
+
+    #[test]
+    fn everything_passes_everything() {
+        assert!(passes(Filter::EVERYTHING, &frame(6)));
+        assert!(passes(Filter::EVERYTHING, &[0]));
     }
 
     #[test]

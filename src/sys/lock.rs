@@ -1,13 +1,10 @@
 //! The run-time folder, and the lock that keeps a second daemon out of it.
 
 use core::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 
 use super::error::{Context, Error};
 
@@ -29,7 +26,7 @@ pub fn create_runtime_dir(path: &Path) -> Result<(), Error> {
 /// The run-time folder is ours while this is held; also after kill -9 the kernel gives it free.
 #[derive(Debug)]
 pub struct PidLock {
-    file: Flock<File>,
+    file: File,
 }
 
 /// Why the folder is not ours.
@@ -54,7 +51,7 @@ impl PidLock {
     pub fn take(dir: &Path) -> Result<Self, LockError> {
         let path = dir.join(FILE_NAME);
         let subject = path.to_string_lossy();
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -62,14 +59,16 @@ impl PidLock {
             .mode(0o644)
             .open(&path)
             .context("open lock file", &subject)?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((mut file, Errno::EWOULDBLOCK)) => {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
                 let pid = read_pid(&mut file);
                 return Err(LockError::Locked { path, pid });
             }
-            Err((_, errno)) => return Err(Error::new("lock", &subject, errno).into()),
-        };
+            Err(TryLockError::Error(error)) => {
+                return Err(Error::from_io("lock", &subject, &error).into());
+            }
+        }
         write_pid(&mut file).context("write lock file", &subject)?;
         Ok(Self { file })
     }
@@ -78,8 +77,9 @@ impl PidLock {
 /// Empties the file. It stays: a deleted one could be locked by two, one before and one after.
 impl Drop for PidLock {
     fn drop(&mut self) {
-        // The lock is given free with the descriptor; a stale number would mislead readers only.
+        // The lock goes with the descriptor at the latest; a stale number would mislead readers only.
         let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
     }
 }
 
@@ -126,6 +126,7 @@ impl core::error::Error for LockError {}
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use nix::errno::Errno;
 
     #[test]
     fn the_second_is_told_who_has_it_until_the_first_is_gone() {

@@ -1,7 +1,5 @@
 //! `$NAME=VALUE` definitions and their use.
 
-use std::collections::BTreeMap;
-
 use super::line::{Char, Line};
 
 /// More definitions than this are refused.
@@ -10,9 +8,9 @@ pub(super) const MAX_VARIABLES: usize = 1024;
 /// What stands between the braces of a use is not longer than this.
 const MAX_NAME_CHARS: usize = 128;
 
-/// What has been defined so far.
+/// What has been defined so far, in the order of first definition.
 #[derive(Debug, Default)]
-pub(super) struct Variables(BTreeMap<String, Vec<Line>>);
+pub(super) struct Variables(Vec<(String, Vec<Line>)>);
 
 /// A use of a variable in a line: `chars[start..end]` is `$NAME` or `${NAME}`.
 pub(super) struct Use {
@@ -77,16 +75,21 @@ fn ends_name(c: char) -> bool {
 impl Variables {
     /// Defines or redefines; false if there are too many.
     pub(super) fn define(&mut self, name: String, value: Vec<Line>) -> bool {
-        if self.0.len() == MAX_VARIABLES && !self.0.contains_key(&name) {
+        if let Some((_, old)) = self.0.iter_mut().find(|(other, _)| *other == name) {
+            *old = value;
+            return true;
+        }
+        if self.0.len() == MAX_VARIABLES {
             return false;
         }
-        self.0.insert(name, value);
+        self.0.push((name, value));
         true
     }
 
     /// The lines of the value.
     pub(super) fn get(&self, name: &str) -> Option<&[Line]> {
-        self.0.get(name).map(Vec::as_slice)
+        let (_, value) = self.0.iter().find(|(other, _)| other == name)?;
+        Some(value)
     }
 }
 

@@ -102,14 +102,24 @@ pub(crate) enum Skip {
 pub(crate) struct Keyword {
     /// The word.
     pub(crate) name: &'static str,
-    /// How common it is.
-    pub(crate) class: Class,
     /// What it takes.
     pub(crate) rule: Rule,
+    /// For a skipped word: what happens instead. For one that works: one line of reference, empty
+    /// in router builds.
+    pub(crate) doc: &'static str,
+    /// What CONFIG.md alone says: 11 KB, left out of router builds.
+    #[cfg(feature = "reference")]
+    pub(crate) reference: Reference,
+}
+
+/// What CONFIG.md alone says of a word.
+#[cfg(feature = "reference")]
+#[derive(Clone, Copy)]
+pub(crate) struct Reference {
+    /// How common it is.
+    pub(crate) class: Class,
     /// Its default, as text.
     pub(crate) default: &'static str,
-    /// One line of reference. For a skipped word: what happens instead.
-    pub(crate) doc: &'static str,
     /// The RFC section it comes from, empty for keepalived's own words.
     pub(crate) source: &'static str,
 }
@@ -265,12 +275,20 @@ impl Keyword {
     }
 
     /// Whether the word does something.
+    #[cfg(feature = "reference")]
     pub(crate) const fn works(&self) -> bool {
-        !matches!(self.rule, Rule::Skipped { .. } | Rule::SkippedWords { .. })
+        !self.rule.skips()
     }
 }
 
-/// A word that works.
+impl Rule {
+    const fn skips(&self) -> bool {
+        matches!(self, Self::Skipped { .. } | Self::SkippedWords { .. })
+    }
+}
+
+/// A word that works; for one that does not, `doc` says what happens instead.
+#[cfg_attr(not(feature = "reference"), allow(unused_variables))]
 const fn row(
     name: &'static str,
     class: Class,
@@ -279,13 +297,21 @@ const fn row(
     doc: &'static str,
     source: &'static str,
 ) -> Keyword {
+    let is_message = rule.skips();
     Keyword {
         name,
-        class,
         rule,
-        default,
-        doc,
-        source,
+        doc: if is_message || cfg!(feature = "reference") {
+            doc
+        } else {
+            ""
+        },
+        #[cfg(feature = "reference")]
+        reference: Reference {
+            class,
+            default,
+            source,
+        },
     }
 }
 
@@ -345,6 +371,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(feature = "reference")]
     fn no_word_stands_twice_in_a_block_and_every_row_is_documented() {
         for table in TABLES {
             for (index, word) in table.words.iter().enumerate() {

@@ -90,6 +90,7 @@ class Advert:
     auth_type: int
     auth: bytes
     checksum_form: str  # "message", "pseudo" or "wrong"
+    raw: bytes = field(default=b"", repr=False)
 
     def __str__(self):
         return (f"{self.at:.6f} {self.port}: VRRPv{self.version} {self.src} > {self.dst} vrid {self.vrid} "
@@ -167,4 +168,4 @@ def _decode_advert(at, port, raw):
     return Advert(at, port, mac_text(raw[6:12]), mac_text(raw[0:6]), str(ipaddress.ip_address(src)),
                   str(ipaddress.ip_address(dst)), raw[22], version, message[1], message[2], interval,
                   addresses, message[4] if version == 2 else 0,
-                  message[end:end + 8] if version == 2 else b"", form)
+                  message[end:end + 8] if version == 2 else b"", form, raw)

@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# The toolchain of the cross builds: Debian's Rust with the sources of std, and zig as linker and libc.
+# Sourced, after targets.sh, by the scripts here and by tests/cross/run.
+
+readonly ZIG_VERSION=0.17.1
+readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/vipd"
+readonly ZIG_DIR="$CACHE/zig-$ZIG_VERSION"
+export ZIG="${ZIG:-$ZIG_DIR/bin/zig}"
+readonly CROSS_TARGET_DIR="${CROSS_TARGET_DIR:-$PWD/target/cross}"
+
+# Debian's, by their paths: rustup's come first in PATH and have no MIPS.
+readonly RUST_TOOLS="/usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web
+    /usr/src/rustc-*/library/std/src/lib.rs:rust-web-src"
+
+# apt-get as root, with sudo where there is one.
+apt_get() {
+    local sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    timeout 900 $sudo env DEBIAN_FRONTEND=noninteractive \
+        apt-get -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# Prints the packages that are missing.
+missing_packages() {
+    local entry
+    for entry in $RUST_TOOLS; do
+        # shellcheck disable=SC2086 # the path may be a pattern
+        compgen -G "${entry%%:*}" >/dev/null || echo "${entry##*:}"
+    done
+    python3 -c 'import venv, ensurepip' 2>/dev/null || [ -x "$ZIG" ] || echo python3 python3-venv
+}
+
+# Installs what is missing of Rust; python3-venv, too, if zig is still to come.
+install_rust() {
+    local packages
+    packages=$(missing_packages)
+    [ -n "$packages" ] || return 0
+    echo "installing:" $packages >&2
+    # shellcheck disable=SC2086 # a list of packages
+    apt_get -qq update && apt_get -qq install -y --no-install-recommends ca-certificates $packages >&2 || {
+        echo "apt-get could not install:" $packages "(Debian 12's security suite has them): see its message above" >&2
+        return 1
+    }
+}
+
+# Installs zig into the cache, outside of the checkout; moves it into place whole or not at all.
+install_zig() {
+    [ -x "$ZIG" ] && return 0
+    local new="$ZIG_DIR.$$"
+    echo "installing: ziglang $ZIG_VERSION into $ZIG_DIR" >&2
+    mkdir -p "$CACHE" && rm -rf "$new" && python3 -m venv "$new" || return 1
+    timeout 900 "$new/bin/python" -m pip --quiet --disable-pip-version-check install \
+        --retries 5 "ziglang==$ZIG_VERSION" || {
+        rm -rf "$new"
+        echo "pip could not install ziglang $ZIG_VERSION: is PyPI within reach?" >&2
+        return 1
+    }
+    # A link that is right before and after the move.
+    (cd "$new/bin" && ln -s ../lib/python3*/site-packages/ziglang/zig zig) || return 1
+    mv -T "$new" "$ZIG_DIR" 2>/dev/null || rm -rf "$new" # another build was first
+    [ -x "$ZIG" ]
+}
+
+install_toolchain() { install_rust && install_zig; }
+
+# cross_cargo CRATES SUBCOMMAND…: Debian's cargo, for targets that have no std of their own; CRATES are those of std.
+# Everything unstable stands here and on no other command line.
+# RUST_LIBC_UNSTABLE_MUSL_V1_2_3: 64 bits of time_t on 32-bit machines, for the years from 2038.
+cross_cargo() {
+    local crates=$1 subcommand=$2
+    shift 2
+    RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 \
+        timeout 3600 /usr/bin/cargo "$subcommand" --locked --target-dir "$CROSS_TARGET_DIR" \
+        "-Zbuild-std=$crates" -Zbuild-std-features=optimize_for_size "$@"
+}
+
+# router_cargo TARGET SUBCOMMAND…: the same, for the router binary of a target.
+router_cargo() {
+    local target=$1 subcommand=$2
+    shift 2
+    cross_cargo std,panic_abort "$subcommand" --quiet --profile router --no-default-features --bin vipd \
+        --target "$(target_field "$target" 2)" "$@"
+}
+
+# Where it is.
+router_binary() { echo "$CROSS_TARGET_DIR/$(target_field "$1" 2)/router/vipd"; }
