@@ -21,21 +21,21 @@ pub(crate) struct InstanceDraft {
     pub(crate) draft: Draft,
 }
 
-/// Reads the whole tree.
-pub(crate) fn read(nodes: &[Node], report: &mut Report) -> Drafts {
-    let mut drafts = Drafts::default();
-    let mut reader = Reader { report };
-    for statement in statements(nodes, Block::Top) {
-        let Some(keyword) = reader.lookup(&statement, Block::Top) else {
-            continue;
-        };
-        if let Rule::Instance = keyword.rule {
-            drafts.instances.extend(reader.instance(&statement));
-        } else {
-            reader.keyword(keyword, &statement, &mut drafts.globals);
+impl Drafts {
+    /// Reads a statement of the top level.
+    pub(crate) fn read(&mut self, node: &Node, report: &mut Report) {
+        let mut reader = Reader { report };
+        for statement in statements(core::slice::from_ref(node), Block::Top) {
+            let Some(keyword) = reader.lookup(&statement, Block::Top) else {
+                continue;
+            };
+            if let Rule::Instance = keyword.rule {
+                self.instances.extend(reader.instance(&statement));
+            } else {
+                reader.keyword(keyword, &statement, &mut self.globals);
+            }
         }
     }
-    drafts
 }
 
 /// A keyword, its arguments and its block.
