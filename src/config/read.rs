@@ -1,5 +1,7 @@
 //! Block tree → drafts: each statement is looked up in the table and its arguments are read.
 
+use std::rc::Rc;
+
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::schema::{Block, Draft, Keyword, Rule, Skip};
@@ -15,7 +17,7 @@ pub(crate) struct Drafts {
 /// One `vrrp_instance`.
 #[derive(Debug)]
 pub(crate) struct InstanceDraft {
-    pub(crate) name: String,
+    pub(crate) name: Rc<str>,
     /// Where the name stands.
     pub(crate) span: Span,
     pub(crate) draft: Draft,
@@ -120,8 +122,9 @@ impl Reader<'_> {
         self.unused(&statement.arguments[1..], Block::Top);
         let mut draft = Draft::default();
         self.block(children, Block::Instance, &mut draft);
+        draft.vips.shrink_to_fit();
         Some(InstanceDraft {
-            name: name.text.clone(),
+            name: name.text.as_str().into(),
             span: name.span.clone(),
             draft,
         })

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::ops::Range;
+use std::rc::Rc;
 
 use super::links::{Links, Slot};
 use crate::vrrp::action::Id;
@@ -36,7 +37,7 @@ pub(super) struct Entry {
     /// Its rtnetlink scope.
     pub(super) scope: u8,
     /// Its label.
-    pub(super) label: Option<String>,
+    pub(super) label: Option<Rc<str>>,
     /// Its broadcast address.
     pub(super) broadcast: Option<Ipv4Addr>,
     /// Seconds after which the kernel removes it unless it is refreshed.
@@ -64,7 +65,7 @@ impl Entry {
 }
 
 /// All virtual addresses; those of one instance stand together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Addresses {
     entries: Vec<Entry>,
     ranges: Vec<Range<usize>>,
@@ -73,6 +74,15 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
+    /// No addresses, and room for this many addresses and instances.
+    pub(super) fn with_capacity(addresses: usize, instances: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(addresses),
+            ranges: Vec::with_capacity(instances),
+            news: Vec::new(),
+        }
+    }
+
     /// Appends the addresses of the next instance.
     pub(super) fn push_instance(&mut self, entries: impl Iterator<Item = Entry>) {
         let start = self.entries.len();

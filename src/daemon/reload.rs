@@ -112,12 +112,12 @@ impl Daemon {
         let mut outcome = Outcome::default();
         for (instance, matched) in new.instances.iter().zip(matches) {
             let old = matched.map(|id| &self.config.instances[id.index()]);
-            let name = || instance.name.clone();
+            let name = || instance.name.to_string();
             match old {
                 None => outcome.added.push(name()),
                 Some(old) if !old.same_but_name(instance) => outcome.changed.push(name()),
                 Some(old) if old.name != instance.name => {
-                    outcome.renamed.push((old.name.clone(), name()));
+                    outcome.renamed.push((old.name.to_string(), name()));
                 }
                 Some(_) => outcome.unchanged += 1,
             }
@@ -127,8 +127,8 @@ impl Daemon {
             .router
             .ids()
             .filter(gone)
-            .map(|id| &self.config.instances[id.index()].name);
-        outcome.removed.extend(names.cloned());
+            .map(|id| self.config.instances[id.index()].name.to_string());
+        outcome.removed.extend(names);
         outcome
     }
 

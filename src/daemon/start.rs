@@ -157,7 +157,8 @@ pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Rec
 
 /// The virtual addresses of the configuration, and a slot for each interface they are on.
 pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
-    let mut addresses = Addresses::default();
+    let count = config.instances.iter().map(|i| i.vips.len()).sum();
+    let mut addresses = Addresses::with_capacity(count, config.instances.len());
     for (index, instance) in config.instances.iter().enumerate() {
         let entries = instance.vips.iter().map(|vip| Entry {
             instance: Id(index as u16),

@@ -14,8 +14,8 @@ pub struct Speaker {
     pub source: IpAddr,
     /// The priority of its last advert.
     pub priority: u8,
-    /// The interval of its last advert.
-    pub interval: Duration,
+    /// The interval of its last advert in centiseconds: at most 255 s in v2, 40.95 s in v3.
+    interval: u16,
     /// When its last advert was accepted.
     pub last_heard: Instant,
     /// Adverts with the pseudo-header checksum.
@@ -57,7 +57,7 @@ impl Speakers {
             *speaker = Speaker::new(advert.source);
         }
         speaker.priority = advert.priority;
-        speaker.interval = advert.interval;
+        speaker.interval = advert.interval.as_centis() as u16;
         speaker.last_heard = now;
         speaker.checksum = advert.checksum;
         let count = match advert.checksum {
@@ -80,6 +80,11 @@ impl Speakers {
 }
 
 impl Speaker {
+    /// The interval of its last advert.
+    pub fn interval(&self) -> Duration {
+        Duration::from_centis(self.interval.into())
+    }
+
     /// Heard once so far.
     pub(super) fn is_new(&self) -> bool {
         self.pseudo_header.wrapping_add(self.message) == 1
@@ -89,7 +94,7 @@ impl Speaker {
         Self {
             source,
             priority: 0,
-            interval: Duration::ZERO,
+            interval: 0,
             last_heard: Instant::ZERO,
             pseudo_header: 0,
             message: 0,

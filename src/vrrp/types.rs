@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use crate::time::Duration;
 
@@ -168,5 +169,5 @@ pub struct Settings {
     /// Gratuitous ARP and unsolicited NA.
     pub announce: Announce,
     /// The virtual addresses as they stand in the adverts, 1–255 of `family`.
-    pub addresses: Box<[IpAddr]>,
+    pub addresses: Rc<[IpAddr]>,
 }
