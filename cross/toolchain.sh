@@ -5,12 +5,13 @@
 readonly ZIG_VERSION=0.17.1
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/vipd"
 readonly ZIG_DIR="$CACHE/zig-$ZIG_VERSION"
+readonly RUST_LIBRARY=/usr/lib/rustlib/src/rust/library
 export ZIG="${ZIG:-$ZIG_DIR/bin/zig}"
 readonly CROSS_TARGET_DIR="${CROSS_TARGET_DIR:-$PWD/target/cross}"
 
 # Debian's, by their paths: rustup's come first in PATH and have no MIPS.
 readonly RUST_TOOLS="/usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web
-    /usr/src/rustc-*/library/std/src/lib.rs:rust-web-src"
+    /usr/lib/rustlib/src/rust/library/std/src/lib.rs:rust-web-src"
 
 # apt-get as root, with sudo where there is one.
 apt_get() {
@@ -24,8 +25,7 @@ apt_get() {
 missing_packages() {
     local entry
     for entry in $RUST_TOOLS; do
-        # shellcheck disable=SC2086 # the path may be a pattern
-        compgen -G "${entry%%:*}" >/dev/null || echo "${entry##*:}"
+        [ -e "${entry%%:*}" ] || echo "${entry##*:}"
     done
     python3 -c 'import venv, ensurepip' 2>/dev/null || [ -x "$ZIG" ] || echo python3 python3-venv
 }
@@ -66,11 +66,14 @@ install_toolchain() { install_rust && install_zig; }
 # cross_cargo CRATES SUBCOMMAND…: Debian's cargo, for targets that have no std of their own; CRATES are those of std.
 # Everything unstable stands here and on no other command line.
 # RUST_LIBC_UNSTABLE_MUSL_V1_2_3: 64 bits of time_t on 32-bit machines, for the years from 2038.
+# The paths in panic messages begin at the crate: shorter, and the same on every machine that builds.
 cross_cargo() {
-    local crates=$1 subcommand=$2
+    local crates=$1 subcommand=$2 registry="${CARGO_HOME:-$HOME/.cargo}/registry/src/"
     shift 2
+    local remap="'--remap-path-prefix=$RUST_LIBRARY/=', '--remap-path-prefix=$registry='"
     RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 \
         timeout 3600 /usr/bin/cargo "$subcommand" --locked --target-dir "$CROSS_TARGET_DIR" \
+        --config "target.'cfg(target_env = \"musl\")'.rustflags = [$remap]" \
         "-Zbuild-std=$crates" -Zbuild-std-features=optimize_for_size "$@"
 }
 

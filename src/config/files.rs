@@ -51,7 +51,7 @@ impl Files for Disk {
             found = descend(&found, component);
         }
         found.retain(|path| std::path::Path::new(path).is_file());
-        found.sort();
+        found.sort_unstable();
         found
     }
 
@@ -88,7 +88,7 @@ fn descend(parents: &[String], component: &str) -> Vec<String> {
                 .map(|name| join(parent, &name)),
         );
     }
-    found.sort();
+    found.sort_unstable();
     found.truncate(MAX_MATCHES);
     found
 }

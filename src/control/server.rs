@@ -84,13 +84,16 @@ impl Control {
         deadlines.fold(pause, Instant::min)
     }
 
-    /// One piece of work after a wait: drops who is late, lets one in, goes on with one.
+    /// One piece of work after a wait: drops who is late, lets one in, goes on with one. While all
+    /// places are taken nobody is let in as long as there is work to do, which may free one.
     pub fn serve(&mut self, poll: &Poll, now: Instant) -> Option<Asked> {
         self.clients.retain(|client| client.deadline > now);
         if now >= self.accept_at {
             self.accept_at = Instant::ZERO;
         }
-        if poll.readiness(self.place).any() {
+        let ready = |client: &Client| poll.readiness(client.place).any();
+        let may_free_one = self.clients.is_full() && self.clients.iter().any(ready);
+        if poll.readiness(self.place).any() && !may_free_one {
             self.accept(now);
         }
         self.go_on(poll)

@@ -116,11 +116,7 @@ impl Lab {
         // The daemon may close before it has read everything.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
-        let mut answer = Vec::new();
-        if let Err(error) = stream.read_to_end(&mut answer) {
-            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-        }
-        String::from_utf8(answer).unwrap()
+        rest(stream)
     }
 
     pub(crate) fn resources(&self) -> Resources {
@@ -144,6 +140,15 @@ impl Lab {
         nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
         assert!(self.daemon.wait().unwrap().success());
     }
+}
+
+/// What the daemon says until it closes. `read_to_end` goes on after an interrupting signal.
+pub(crate) fn rest(mut stream: UnixStream) -> String {
+    let mut answer = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    String::from_utf8(answer).unwrap()
 }
 
 impl Drop for Lab {

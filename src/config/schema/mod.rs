@@ -317,6 +317,20 @@ const fn row(
     }
 }
 
+/// What a skipped word takes. Router builds keep only whether it takes something.
+const fn form(takes: &'static str) -> &'static str {
+    if cfg!(feature = "reference") || takes.is_empty() {
+        takes
+    } else {
+        "…"
+    }
+}
+
+const fn skipped(why: Skip, takes: &'static str) -> Rule {
+    let takes = form(takes);
+    Rule::Skipped { why, takes }
+}
+
 /// A word without effect so far; `instead` is what happens.
 const fn not_yet(
     name: &'static str,
@@ -325,7 +339,7 @@ const fn not_yet(
     instead: &'static str,
 ) -> Keyword {
     let why = Skip::Later;
-    row(name, class, Rule::Skipped { why, takes }, "", instead, "")
+    row(name, class, skipped(why, takes), "", instead, "")
 }
 
 /// A word that vipd needs not; `instead` says why.
@@ -336,7 +350,7 @@ const fn not_needed(
     instead: &'static str,
 ) -> Keyword {
     let why = Skip::Needless;
-    row(name, class, Rule::Skipped { why, takes }, "", instead, "")
+    row(name, class, skipped(why, takes), "", instead, "")
 }
 
 /// A word that is no business of vipd's.
@@ -347,7 +361,7 @@ const fn not_ours(
     instead: &'static str,
 ) -> Keyword {
     let why = Skip::Foreign;
-    row(name, class, Rule::Skipped { why, takes }, "", instead, "")
+    row(name, class, skipped(why, takes), "", instead, "")
 }
 
 /// A block without effect so far, whose words are known.
@@ -361,7 +375,10 @@ const fn skipped_block(
     row(
         name,
         class,
-        Rule::SkippedWords { words, takes },
+        Rule::SkippedWords {
+            words,
+            takes: form(takes),
+        },
         "",
         instead,
         "",

@@ -146,6 +146,7 @@ def case_lease_is_changed_in_place_by_a_reload():
     with Lab() as lab:
         node = lab.node("n1", conf.NODE1)
         vipd, watch = Vipd(node, leased(0, priority=255)), Watch(node)
+        vipd.wait_state("Active", 5)
         node.wait_has(conf.VIP, 5)
         path = f"{lab.dir}/n1-vipd.conf"
         log = vipd.log.mark()
