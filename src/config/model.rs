@@ -36,7 +36,7 @@ pub struct Instance {
     /// The interface that adverts are sent and received on.
     pub interface: Rc<str>,
     /// What the protocol core needs.
-    pub settings: Settings,
+    pub settings: Rc<Settings>,
     /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`.
     pub vips: Box<[Vip]>,
     /// `mcast_src_ip`: the source of adverts instead of the interface's first address.

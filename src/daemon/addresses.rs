@@ -64,35 +64,33 @@ impl Entry {
     }
 }
 
-/// All virtual addresses; those of one instance stand together.
+/// All virtual addresses, in the order of the instances.
 #[derive(Debug)]
 pub(super) struct Addresses {
     entries: Vec<Entry>,
-    ranges: Vec<Range<usize>>,
     /// Which entry, and what happened; for the daemon to tell and to act on.
     pub(super) news: Vec<(usize, News)>,
 }
 
 impl Addresses {
-    /// No addresses, and room for this many addresses and instances.
-    pub(super) fn with_capacity(addresses: usize, instances: usize) -> Self {
+    /// No addresses, and room for so many.
+    pub(super) fn with_capacity(addresses: usize) -> Self {
         Self {
             entries: Vec::with_capacity(addresses),
-            ranges: Vec::with_capacity(instances),
             news: Vec::new(),
         }
     }
 
     /// Appends the addresses of the next instance.
     pub(super) fn push_instance(&mut self, entries: impl Iterator<Item = Entry>) {
-        let start = self.entries.len();
         self.entries.extend(entries);
-        self.ranges.push(start..self.entries.len());
     }
 
     /// Which entries are the instance's.
     pub(super) fn of(&self, id: Id) -> Range<usize> {
-        self.ranges[id.index()].clone()
+        let start = self.entries.partition_point(|e| e.instance < id);
+        let of_it = |e: &&Entry| e.instance == id;
+        start..start + self.entries[start..].iter().take_while(of_it).count()
     }
 
     /// All entries.
@@ -255,7 +253,8 @@ impl Addresses {
 
     /// `rounds` more announcements of each address of the instance.
     pub(super) fn owe(&mut self, id: Id, rounds: u8) {
-        for entry in &mut self.entries[self.ranges[id.index()].clone()] {
+        let own = self.of(id);
+        for entry in &mut self.entries[own] {
             entry.owed = entry.owed.max(rounds);
         }
     }

@@ -51,8 +51,6 @@ pub struct Daemon {
     links: Links,
     /// The interface of each instance.
     link_of: Vec<Slot>,
-    /// What the core was told of each instance's interface.
-    reported: Vec<LinkState>,
     executor: Executor,
     kernel: Kernel,
     ears: Ears,
@@ -300,8 +298,7 @@ impl Daemon {
         self.ears.follow(&self.links);
         for id in self.router.ids() {
             let state = self.link_state(id);
-            if self.reported[id.index()] != state {
-                self.reported[id.index()] = state;
+            if self.router.instance(id).link() != state {
                 self.handle(id, Event::Link(state), now);
             }
         }

@@ -10,7 +10,7 @@ use crate::config::{self, Failure};
 use crate::limits;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
-use crate::vrrp::instance::{Event, LinkState};
+use crate::vrrp::instance::Event;
 use crate::vrrp::types::State;
 
 use super::Daemon;
@@ -87,10 +87,6 @@ impl Daemon {
         self.control.cut_off();
         let outcome = self.compare(&config, &matches);
         self.say_goodbye(&matches, now);
-        self.reported = matches
-            .iter()
-            .map(|m| m.map_or(LinkState::Unknown, |id| self.reported[id.index()]))
-            .collect();
         self.router
             .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
         self.config = config;

@@ -16,7 +16,6 @@ use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::timer::Timer;
 use crate::vrrp::action::Id;
-use crate::vrrp::instance::LinkState;
 use crate::vrrp::router::{Router, Spec};
 use crate::vrrp::types::PRIORITY_OWNER;
 
@@ -116,7 +115,6 @@ impl Daemon {
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
-            reported: vec![LinkState::Unknown; config.instances.len()],
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             config,
@@ -158,7 +156,7 @@ pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Rec
 /// The virtual addresses of the configuration, and a slot for each interface they are on.
 pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
     let count = config.instances.iter().map(|i| i.vips.len()).sum();
-    let mut addresses = Addresses::with_capacity(count, config.instances.len());
+    let mut addresses = Addresses::with_capacity(count);
     for (index, instance) in config.instances.iter().enumerate() {
         let entries = instance.vips.iter().map(|vip| Entry {
             instance: Id(index as u16),

@@ -109,12 +109,12 @@ impl<'a> View<'a> {
 
     fn peers(&self, running: &Running) -> Vec<Peer<'a>> {
         let peer = |speaker: &Speaker| Peer {
-            address: speaker.source,
+            address: speaker.source(),
             priority: speaker.priority,
             advert_interval_ms: speaker.interval().as_millis(),
             heard_ms_ago: self.now.since(speaker.last_heard).as_millis(),
             checksum: form(running, speaker.checksum).map(Into::into),
-            adverts: speaker.pseudo_header.wrapping_add(speaker.message),
+            adverts: speaker.adverts,
         };
         running.speakers().iter().map(peer).collect()
     }

@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use std::rc::Rc;
 
 use crate::time::Duration;
 
@@ -169,5 +168,5 @@ pub struct Settings {
     /// Gratuitous ARP and unsolicited NA.
     pub announce: Announce,
     /// The virtual addresses as they stand in the adverts, 1–255 of `family`.
-    pub addresses: Rc<[IpAddr]>,
+    pub addresses: Box<[IpAddr]>,
 }

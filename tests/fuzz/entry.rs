@@ -41,7 +41,7 @@ fn settings(version: Version) -> Settings {
 fn router(version: Version) -> Router {
     let specs = vec![Spec {
         link: 0,
-        settings: settings(version),
+        settings: settings(version).into(),
     }];
     Router::new(specs, GROUP, Duration::ZERO, START)
 }
