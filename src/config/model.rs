@@ -32,12 +32,13 @@ pub struct Globals {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// The name in the file, for messages.
-    pub name: Rc<str>,
+    pub name: Box<str>,
     /// The interface that adverts are sent and received on.
     pub interface: Rc<str>,
     /// What the protocol core needs.
     pub settings: Rc<Settings>,
-    /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`.
+    /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`. The daemon
+    /// takes them out, into its table of addresses.
     pub vips: Box<[Vip]>,
     /// `mcast_src_ip`: the source of adverts instead of the interface's first address.
     pub mcast_src_ip: Option<Ipv4Addr>,

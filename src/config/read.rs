@@ -1,7 +1,5 @@
 //! Block tree → drafts: each statement is looked up in the table and its arguments are read.
 
-use std::rc::Rc;
-
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::schema::{Block, Draft, Keyword, Rule, Skip};
@@ -17,7 +15,7 @@ pub(crate) struct Drafts {
 /// One `vrrp_instance`.
 #[derive(Debug)]
 pub(crate) struct InstanceDraft {
-    pub(crate) name: Rc<str>,
+    pub(crate) name: Box<str>,
     /// Where the name stands.
     pub(crate) span: Span,
     pub(crate) draft: Draft,

@@ -57,6 +57,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// The configuration says the same of both.
+    fn is_configured_like(&self, other: &Self) -> bool {
+        (self.link, self.address, self.lease) == (other.link, other.address, other.lease)
+            && self.looks_like(other)
+    }
+
     /// Nothing differs but the lease, which can be changed in place.
     fn looks_like(&self, other: &Self) -> bool {
         (self.prefix_len, self.scope, &self.label, self.broadcast)
@@ -101,6 +107,14 @@ impl Addresses {
     /// One entry.
     pub(super) fn get_mut(&mut self, index: usize) -> &mut Entry {
         &mut self.entries[index]
+    }
+
+    /// True if the configuration says the same of the instance's addresses as it does in `old` of
+    /// those of `old_id`.
+    pub(super) fn same_as(&self, id: Id, old: &Self, old_id: Id) -> bool {
+        let (ours, theirs) = (&self.entries[self.of(id)], &old.entries[old.of(old_id)]);
+        let mut pairs = ours.iter().zip(theirs);
+        ours.len() == theirs.len() && pairs.all(|(a, b)| a.is_configured_like(b))
     }
 
     /// Is this a virtual address of that interface?
