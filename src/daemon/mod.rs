@@ -23,6 +23,7 @@ use crate::limits;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::PidLock;
+use crate::sys::memory;
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::signal::{Signal, Signals};
 use crate::sys::timer::Timer;
@@ -237,6 +238,7 @@ impl Daemon {
 
     fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
         let result = self.reload(now);
+        memory::trim();
         match &result {
             Ok(outcome) => ::log::info!("reload: {outcome}"),
             Err(refused) => {

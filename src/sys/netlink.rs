@@ -14,8 +14,9 @@ use crate::time::Duration;
 
 /// Longest request datagram. The default send buffer takes 200 KB, a small router's 80.
 const PIECE_LEN: usize = 32 * 1024;
-/// Receive buffer of this program; the kernel makes its datagrams of a dump fit.
-const DATAGRAM_LEN: usize = 16 * 1024;
+/// Receive buffer of this program; the kernel makes its datagrams of a dump fit. Four pages with
+/// what musl's allocator adds.
+const DATAGRAM_LEN: usize = 16 * 1024 - 20;
 /// Room that is kept for requests: some forty addresses.
 const BATCH_LEN: usize = 4 * 1024;
 /// How long a dump may stand still. The kernel fills a dump while it is read, so this never passes.

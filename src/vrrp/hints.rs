@@ -21,7 +21,8 @@ pub(super) struct Hints {
 
 #[derive(Debug)]
 struct Given {
-    at: Instant,
+    /// Whole seconds of the clock: 136 years of uptime fit, in half the room of an [`Instant`].
+    second: u32,
     id: Id,
     kind: u8,
 }
@@ -40,7 +41,9 @@ impl Hints {
         if now < self.next_at {
             return false;
         }
-        let is_over = |given: &Given| now.since(given.at) > limits::WARN_PERIOD;
+        let second = now.since(Instant::ZERO).as_secs() as u32;
+        let period = limits::WARN_PERIOD.as_secs() as u32;
+        let is_over = |given: &Given| second.saturating_sub(given.second) > period;
         while self.given.front().is_some_and(is_over) {
             self.given.pop_front();
         }
@@ -48,7 +51,7 @@ impl Hints {
         if self.given.iter().any(|g| (g.id, g.kind) == (id, kind)) {
             return false;
         }
-        self.given.push_back(Given { at: now, id, kind });
+        self.given.push_back(Given { second, id, kind });
         self.next_at = now + limits::WARN_GAP;
         true
     }
