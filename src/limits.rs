@@ -56,6 +56,8 @@ pub const CONTROL_PAUSE: Duration = Duration::from_secs(1);
 pub const RENEWALS: u64 = 3;
 /// Adverts that the raw socket must have heard beside the tap before the tap may be closed.
 pub const PROOF_ADVERTS: u32 = 3;
+/// Adverts that the tap hears before the raw socket beside it is read, all at once.
+pub const PROOF_BATCH: u32 = 8;
 /// Adverts that one of the two may be ahead: the sockets are read one after the other.
 pub const PROOF_SLACK: u32 = 2;
 /// The tap of an Active is opened after this, to see that the raw socket still hears.

@@ -84,6 +84,12 @@ impl Control {
         deadlines.fold(pause, Instant::min)
     }
 
+    /// True if [`Control::serve`] has something to do; most of the time nobody is connected.
+    pub fn has_work(&self, poll: &Poll, now: Instant) -> bool {
+        let connected = !self.clients.is_empty();
+        connected || poll.readiness(self.place).any() || now >= self.poll_at()
+    }
+
     /// One piece of work after a wait: drops who is late, lets one in, goes on with one. While all
     /// places are taken nobody is let in as long as there is work to do, which may free one.
     pub fn serve(&mut self, poll: &Poll, now: Instant) -> Option<Asked> {

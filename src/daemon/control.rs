@@ -19,6 +19,10 @@ const NAMES: usize = 8;
 impl Daemon {
     /// One piece of work for one client.
     pub(super) fn serve_control(&mut self, now: Instant) {
+        if !self.control.has_work(&self.poll, now) {
+            return;
+        }
+        self.relist = true;
         let Some(Asked { client, question }) = self.control.serve(&self.poll, now) else {
             return;
         };

@@ -88,8 +88,8 @@ impl Executor {
     }
 
     /// Puts one action into its batch.
-    pub(super) fn execute(&mut self, action: Action, context: &Context<'_>) {
-        match action {
+    pub(super) fn execute(&mut self, action: &Action, context: &Context<'_>) {
+        match *action {
             Action::Advert(id, priority) => self.advert(id, priority, context),
             Action::AddAddresses(id) => self.add_addresses(id, context),
             Action::RemoveAddresses(id) => self.remove_addresses(id, context),
@@ -99,10 +99,16 @@ impl Executor {
             }
             Action::StateChanged(..) => {
                 self.state_changes += 1;
-                self.notes.push(action);
+                self.notes.push(*action);
             }
-            Action::Warn(..) => self.notes.push(action),
+            Action::Warn(..) => self.notes.push(*action),
         }
+    }
+
+    /// True if [`Executor::flush`] has something to do.
+    pub(super) fn has_work(&self, now: Instant) -> bool {
+        let gathered = !self.frames.is_empty() || !self.asked.is_empty() || !self.notes.is_empty();
+        gathered || now >= self.poll_at()
     }
 
     /// Sends what the actions of this wakeup have gathered.

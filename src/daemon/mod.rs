@@ -8,6 +8,7 @@ mod addresses;
 mod control;
 mod ears;
 mod executor;
+mod foreign;
 mod journal;
 mod kernel;
 mod links;
@@ -40,6 +41,7 @@ use kernel::Kernel;
 use links::{Links, Slot};
 use reload::{Outcome, Refused};
 
+pub use foreign::already_there;
 pub use start::StartError;
 
 /// Everything that a running daemon has.
@@ -58,6 +60,9 @@ pub struct Daemon {
     signals: Signals,
     timer: Timer,
     poll: Poll,
+    /// The poll set is to be listed anew: sockets may have come or gone.
+    relist: bool,
+    places: Places,
     /// The number of state changes when the sockets were last tended.
     tended: u64,
     control: Control,
@@ -68,7 +73,9 @@ pub struct Daemon {
 }
 
 /// Places in the poll set, in front of the sockets of the interfaces.
+#[derive(Default)]
 struct Places {
+    timer: usize,
     signals: usize,
     kernel: usize,
 }
@@ -77,28 +84,37 @@ impl Daemon {
     /// Runs until SIGTERM or SIGINT.
     pub fn run(&mut self) -> Result<(), Error> {
         let mut armed = Instant::NEVER;
+        let mut now = clock::now();
         loop {
-            let now = clock::now();
             self.flush(now);
             self.tend_ears(now);
             let deadline = self.deadline();
-            let places = self.wait(deadline, now, &mut armed)?;
-            let now = clock::now();
+            let mut readable = self.wait(deadline, now, &mut armed)?;
+            now = clock::now();
             if now.since(deadline) > limits::LATE {
                 // This machine stood still: what was said meanwhile counts before our own timers.
                 self.catch_up(now)?;
+                readable = true;
             }
             self.timers(now);
             self.address_news(now);
-            if self.poll.readiness(places.signals).any() && self.signals(now)? {
+            if readable && self.read(now)? {
                 return Ok(());
             }
-            if self.poll.readiness(places.kernel).any() {
-                self.kernel_events(limits::EVENTS, now);
-            }
-            self.receive(now);
             self.serve_control(now);
         }
+    }
+
+    /// Takes in what the last wait found. True when it is time to go.
+    fn read(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.poll.readiness(self.places.signals).any() && self.signals(now)? {
+            return Ok(true);
+        }
+        if self.poll.readiness(self.places.kernel).any() {
+            self.kernel_events(limits::EVENTS, now);
+        }
+        self.receive(now);
+        Ok(false)
     }
 
     fn deadline(&self) -> Instant {
@@ -114,6 +130,7 @@ impl Daemon {
             return;
         }
         self.tended = changes;
+        self.relist = true;
         let Self {
             ears,
             router,
@@ -136,7 +153,8 @@ impl Daemon {
         }
     }
 
-    /// Sleeps until something can be read or `deadline` has passed.
+    /// Sleeps until something can be read or `deadline` has passed. True if there is something
+    /// else to be seen to than the timer.
     ///
     /// The timer is left alone when it is set to an earlier time: a Backup's deadline moves with
     /// every advert, and a wakeup for nothing now and then is cheaper than a system call each time.
@@ -145,22 +163,31 @@ impl Daemon {
         deadline: Instant,
         now: Instant,
         armed: &mut Instant,
-    ) -> Result<Places, Error> {
+    ) -> Result<bool, Error> {
         if deadline < *armed || *armed <= now {
             self.timer.set(deadline)?;
             *armed = deadline;
         }
+        if core::mem::take(&mut self.relist) {
+            self.list();
+        }
+        let ready = self
+            .poll
+            .wait((deadline <= now).then_some(Duration::ZERO))?;
+        let timer = self.poll.readiness(self.places.timer).any();
+        Ok(ready > usize::from(timer))
+    }
+
+    /// Makes the poll set.
+    fn list(&mut self) {
         self.poll.clear();
-        self.poll.add(&self.timer, Interest::Read);
-        let places = Places {
+        self.places = Places {
+            timer: self.poll.add(&self.timer, Interest::Read),
             signals: self.poll.add(&self.signals, Interest::Read),
             kernel: self.poll.add(self.kernel.events(), Interest::Read),
         };
         self.ears.add_to(&mut self.poll);
         self.control.add_to(&mut self.poll);
-        self.poll
-            .wait((deadline <= now).then_some(Duration::ZERO))?;
-        Ok(places)
     }
 
     fn timers(&mut self, now: Instant) {
@@ -199,7 +226,7 @@ impl Daemon {
         ears.receive(poll, |heard| {
             count += 1;
             match heard {
-                Ok(received) => router.receive(&received, now, &mut actions),
+                Ok(received) => router.receive(received, now, &mut actions),
                 Err(reason) => router.count_drop(reason),
             }
             let context = Context {
@@ -209,7 +236,7 @@ impl Daemon {
                 router,
             };
             for action in &actions {
-                executor.execute(*action, &context);
+                executor.execute(action, &context);
             }
             actions.clear();
         });
@@ -270,6 +297,9 @@ impl Daemon {
 
     /// Tells what happened to the addresses without our doing, and has them put back.
     fn address_news(&mut self, now: Instant) {
+        if self.executor.addresses.news.is_empty() {
+            return;
+        }
         let mut restored = None;
         // What a restoration finds is told at the next wakeup.
         for (index, news) in core::mem::take(&mut self.executor.addresses.news) {
@@ -298,6 +328,7 @@ impl Daemon {
     /// Tells the core what has changed on the interfaces, and opens their sockets.
     fn report_links(&mut self, now: Instant) {
         self.ears.follow(&self.links);
+        self.relist = true;
         for id in self.router.ids() {
             let state = self.link_state(id);
             if self.router.instance(id).link() != state {
@@ -344,12 +375,15 @@ impl Daemon {
             router,
         };
         for action in actions.iter() {
-            executor.execute(*action, &context);
+            executor.execute(action, &context);
         }
         actions.clear();
     }
 
     fn flush(&mut self, now: Instant) {
+        if !self.executor.has_work(now) {
+            return;
+        }
         let Self {
             router,
             executor,

@@ -17,15 +17,15 @@ use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::timer::Timer;
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
-use crate::vrrp::types::PRIORITY_OWNER;
 
-use super::Daemon;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::ears::Ears;
 use super::executor::Executor;
+use super::foreign;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
+use super::{Daemon, Places};
 
 /// Signals that the daemon answers.
 const SIGNALS: &[Signal] = &[
@@ -68,8 +68,8 @@ impl From<Error> for StartError {
 }
 
 impl Daemon {
-    /// Everything up to the first wait; `path` is the file that `config` was read from: afterwards the daemon listens, and nothing of an earlier
-    /// one is left in the kernel.
+    /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
+    /// is left in the kernel. `path` is the file that `config` was read from.
     pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
@@ -96,7 +96,7 @@ impl Daemon {
         // The news of these removals, before anything of ours is there that they could be about.
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
-        warn_of_foreign(&config, &links, &addresses);
+        foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
         let lines = journal_lines(&links, &addresses);
         journal
             .write(&lines)
@@ -115,6 +115,8 @@ impl Daemon {
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
+            relist: true,
+            places: Places::default(),
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             config,
@@ -228,22 +230,6 @@ fn clean_up(
         links.address_removed(slot, address, prefix_len);
     }
     Ok(())
-}
-
-/// A virtual address that the interface has anyway is the owner's, or a mistake.
-fn warn_of_foreign(config: &Config, links: &Links, addresses: &Addresses) {
-    for entry in addresses.entries().iter().filter(|e| e.foreign) {
-        let instance = &config.instances[entry.instance.index()];
-        if instance.settings.priority < PRIORITY_OWNER {
-            log::warn!(
-                "{}: {} is already an address of {}, so this router answers for it as Backup too: \
-                 remove it from the interface, or write `priority 255` if this router owns it",
-                instance.name,
-                entry.address,
-                links.get(entry.link).name
-            );
-        }
-    }
 }
 
 /// What a killed daemon might leave behind.

@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
@@ -19,10 +20,15 @@ use vipd::time::Duration;
 /// How long anything may take. Reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// One laboratory at a time: between fork and exec a child of another test holds copies of this
+/// test's sockets, so that a client that was dropped still looks connected to the daemon.
+static TURN: Mutex<()> = Mutex::new(());
+
 pub(crate) struct Lab {
     dir: PathBuf,
     namespace: NetNs,
     daemon: Child,
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// What a run of the program has ended with.
@@ -51,6 +57,7 @@ impl Lab {
     /// A daemon in a namespace with the interface `v0`, 10.10.201.1/24, as soon as it has logged a
     /// line that contains `until`.
     pub(crate) fn start(name: &str, config: &str, until: &str) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = std::env::temp_dir().join(format!("vipd-control-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("vipd.conf"), config).unwrap();
@@ -61,6 +68,7 @@ impl Lab {
             dir,
             namespace,
             daemon,
+            _turn: turn,
         }
     }
 

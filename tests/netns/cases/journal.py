@@ -9,7 +9,7 @@ from lib import conf
 from lib.check import CaseFailed, check, each, equal, limits
 from lib.lab import Lab
 from lib.life import Run, held, journal, replace_file, seed
-from lib.vipd import Vipd
+from lib.vipd import Vipd, binary
 
 POOL = [f"10.10.201.{n}" for n in range(110, 122)]
 # Addresses of somebody else, there all the time; the first may stand in the configuration too.
@@ -158,6 +158,16 @@ def case_second_daemon_of_a_runtime_directory_is_refused():
         check(not node.has(conf.VIP), "the address has stayed")
 
 
+def check_command(node, text):
+    """What `vipd check` says of `text` on this node."""
+    path = os.path.join(node.lab.dir, f"{node.name}-check.conf")
+    replace_file(path, text)
+    proc = node.popen("check", [binary(), "check", path])
+    equal(proc.wait(10), 0, "exit code of vipd check")
+    proc.log.wait("good", 5)
+    return "\n".join(line for _, line in proc.log.lines)
+
+
 @each(100, 255)
 @limits(timeout=40)
 def case_address_that_was_there_is_not_ours(priority):
@@ -165,6 +175,8 @@ def case_address_that_was_there_is_not_ours(priority):
         node = lab.node("n1", conf.NODE1)
         node.ip("addr", "add", f"{conf.VIP}/24", "dev", "ens160")
         text = conf.instance(priority=priority, vips=[conf.VIP, "10.10.201.140"])
+        told = check_command(node, text)
+        equal(conf.VIP in told and "priority 255" in told, priority < 255, f"`vipd check` says {told!r}")
         for end in ("kill9", "terminate"):
             vipd = Vipd(node, text, name=end)
             vipd.wait_state("Active", 5)

@@ -1,5 +1,6 @@
 """vipd started hundreds of times, killed at any moment, and what the kernel then has."""
 
+import contextlib
 import os
 import random
 import signal
@@ -97,4 +98,9 @@ def reload(vipd, path, text, timeout=5):
 def descriptors(proc):
     """What the process has open: the target of each descriptor, sockets by their inode."""
     folder = f"/proc/{proc.pid}/fd"
-    return sorted(os.readlink(os.path.join(folder, name)) for name in os.listdir(folder))
+    found = []
+    for name in os.listdir(folder):
+        # One may be closed while we look.
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(os.path.join(folder, name)))
+    return sorted(found)
