@@ -25,8 +25,11 @@ pub const RESTORE_GAP_MAX: Duration = Duration::from_secs(10);
 pub const SEND_FRAMES: usize = 64;
 /// Bytes of the frames of one `sendmmsg`.
 pub const SEND_BYTES: usize = 8 * 1024;
-/// Log lines of one instance in one wakeup, for the size of their buffer.
-pub const NOTES: usize = 2;
+/// Log lines of one wakeup that there is always room for; what more of them take is given back in
+/// the first wakeup that has none.
+pub const NOTES: usize = 64;
+/// Requests about addresses in one wakeup that there is always room for, in the same way.
+pub const REQUESTS: usize = 64;
 /// Gratuitous ARPs of one wakeup.
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.

@@ -27,6 +27,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self) -> Exit {
+        memory::keep_large_apart();
         logging::start(self.log);
         let loaded = match config::load(&self.config) {
             Ok(loaded) => loaded,

@@ -208,9 +208,12 @@ impl Found {
     }
 
     fn sorted(mut self, files: &[Rc<str>]) -> Vec<Diagnostic> {
-        let order = |span: &Span| files.iter().position(|file| *file == span.file);
-        self.kept
-            .sort_by_key(|found| (order(&found.span), found.span.line, found.span.column));
+        let file = |span: &Span| files.iter().position(|file| *file == span.file);
+        let place = |found: &Diagnostic| (file(&found.span), found.span.line, found.span.column);
+        self.kept.sort_unstable_by(|a, b| {
+            let places = place(a).cmp(&place(b));
+            places.then_with(|| a.message.cmp(&b.message))
+        });
         self.kept.dedup();
         if self.dropped > 0
             && let Some(last) = self.kept.last()

@@ -52,7 +52,7 @@ pub(super) struct Executor {
     frames: SendBatch,
     commands: CommandSocket,
     /// Which entry a sequence number of a waiting request is about, if it is still in the table.
-    asked: Vec<(u32, Option<usize>)>,
+    asked: Vec<(u32, Option<u32>)>,
     /// IPv4 identification of the next advert of each instance.
     identification: Vec<u16>,
     notes: Vec<Action>,
@@ -71,14 +71,13 @@ pub(super) struct Executor {
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
     pub(super) fn new(addresses: Addresses, instances: usize) -> Result<Self, Error> {
-        let entries = addresses.entries().len();
         Ok(Self {
             sender: SendSocket::open()?,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
-            asked: Vec::with_capacity(entries),
+            asked: Vec::with_capacity(limits::REQUESTS),
             identification: vec![0; instances],
-            notes: Vec::with_capacity(instances * limits::NOTES),
+            notes: Vec::with_capacity(limits::NOTES),
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
             cursor: 0,
@@ -117,12 +116,19 @@ impl Executor {
         self.send_frames();
         if !self.asked.is_empty() {
             self.send_requests(context);
+        } else if self.asked.capacity() > limits::REQUESTS {
+            // What a burst has taken is given back.
+            self.asked.shrink_to(limits::REQUESTS);
+            self.commands.rest();
         }
         if now >= self.announce_at {
             self.announce(now, context);
         }
         if now >= self.renew_at {
             self.renew_leases(now, context);
+        }
+        if self.notes.is_empty() {
+            self.notes.shrink_to(limits::NOTES);
         }
         for note in self.notes.drain(..) {
             tell(note, context);
@@ -145,7 +151,6 @@ impl Executor {
             .iter()
             .map(|m| m.map_or(0, |id| old[id.index()]))
             .collect();
-        self.notes.reserve(matches.len() * limits::NOTES);
         for entry in given_up {
             let Some(ifindex) = links.get(entry.link).ifindex() else {
                 continue;
@@ -247,7 +252,7 @@ impl Executor {
                 &new_address(entry, ifindex),
                 Existing::Refuse,
             );
-            self.asked.push((sequence, Some(index)));
+            self.asked.push((sequence, Some(index as u32)));
         }
     }
 
@@ -266,7 +271,7 @@ impl Executor {
             if let Some(ifindex) = context.links.get(entry.link).ifindex() {
                 let new = new_address(entry, ifindex);
                 let sequence = addr::add(self.commands.batch(), &new, Existing::Replace);
-                self.asked.push((sequence, Some(index)));
+                self.asked.push((sequence, Some(index as u32)));
             }
         }
         self.renew_at = match shortest {
@@ -296,7 +301,7 @@ impl Executor {
                 entry.address,
                 entry.prefix_len,
             );
-            self.asked.push((sequence, Some(index)));
+            self.asked.push((sequence, Some(index as u32)));
         }
     }
 
@@ -310,7 +315,7 @@ impl Executor {
                 && let Some(index) = asked[at].1
             {
                 let errno = Errno::from_raw(ack.errno);
-                failed(addresses.get_mut(index), errno, context);
+                failed(addresses.get_mut(index as usize), errno, context);
             }
         });
         self.asked.clear();

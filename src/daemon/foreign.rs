@@ -13,7 +13,7 @@ use super::start::tables;
 /// unless the router owns it. For `vipd check`, which a running daemon must not mind.
 pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
     let mut links = Links::default();
-    let mut addresses = tables(config, &mut links);
+    let mut addresses = tables(&mut config.clone(), &mut links);
     Kernel::open()?.dump(&mut links)?;
     links.forget_addresses_of(IFA_PROTO_VIPD);
     addresses.reconcile(&links, true);

@@ -24,6 +24,7 @@ use crate::limits;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::PidLock;
+use crate::sys::memory;
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::signal::{Signal, Signals};
 use crate::sys::timer::Timer;
@@ -53,8 +54,6 @@ pub struct Daemon {
     links: Links,
     /// The interface of each instance.
     link_of: Vec<Slot>,
-    /// What the core was told of each instance's interface.
-    reported: Vec<LinkState>,
     executor: Executor,
     kernel: Kernel,
     ears: Ears,
@@ -272,6 +271,7 @@ impl Daemon {
 
     fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
         let result = self.reload(now);
+        memory::trim();
         match &result {
             Ok(outcome) => ::log::info!("reload: {outcome}"),
             Err(refused) => {
@@ -334,8 +334,7 @@ impl Daemon {
         self.relist = true;
         for id in self.router.ids() {
             let state = self.link_state(id);
-            if self.reported[id.index()] != state {
-                self.reported[id.index()] = state;
+            if self.router.instance(id).link() != state {
                 self.handle(id, Event::Link(state), now);
             }
         }

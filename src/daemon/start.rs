@@ -16,7 +16,6 @@ use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::timer::Timer;
 use crate::vrrp::action::Id;
-use crate::vrrp::instance::LinkState;
 use crate::vrrp::router::{Router, Spec};
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
@@ -71,7 +70,7 @@ impl From<Error> for StartError {
 impl Daemon {
     /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
     /// is left in the kernel. `path` is the file that `config` was read from.
-    pub fn start(config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+    pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
         let control = Control::open(runtime_dir)?;
@@ -84,7 +83,7 @@ impl Daemon {
             .iter()
             .map(|i| links.slot(&i.interface))
             .collect();
-        let mut addresses = tables(&config, &mut links);
+        let mut addresses = tables(&mut config, &mut links);
         let journal = Journal::new(runtime_dir);
         let left = journal
             .read()
@@ -116,7 +115,6 @@ impl Daemon {
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
-            reported: vec![LinkState::Unknown; config.instances.len()],
             relist: true,
             places: Places::default(),
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
@@ -157,17 +155,20 @@ pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Rec
     link_of.iter().copied().zip(modes).collect()
 }
 
-/// The virtual addresses of the configuration, and a slot for each interface they are on.
-pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
-    let mut addresses = Addresses::default();
-    for (index, instance) in config.instances.iter().enumerate() {
-        let entries = instance.vips.iter().map(|vip| Entry {
+/// Takes the virtual addresses out of the configuration, and makes a slot for each interface they
+/// are on.
+pub(super) fn tables(config: &mut Config, links: &mut Links) -> Addresses {
+    let count = config.instances.iter().map(|i| i.vips.len()).sum();
+    let mut addresses = Addresses::with_capacity(count);
+    for (index, instance) in config.instances.iter_mut().enumerate() {
+        let vips = core::mem::take(&mut instance.vips);
+        let entries = vips.into_iter().map(|vip| Entry {
             instance: Id(index as u16),
             link: links.slot(vip.dev.as_deref().unwrap_or(&instance.interface)),
             address: vip.address,
             prefix_len: vip.prefix_len,
             scope: vip.scope,
-            label: vip.label.clone(),
+            label: vip.label,
             broadcast: vip.broadcast,
             lease: instance.address_lease.map(|lease| lease.as_secs() as u32),
             outdated_lease: false,

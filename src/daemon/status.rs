@@ -34,7 +34,7 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     /// The place of the instance called `name`.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.config.instances.iter().position(|i| i.name == name)
+        self.config.instances.iter().position(|i| &*i.name == name)
     }
 
     /// Everything but the instances.
@@ -58,8 +58,8 @@ impl<'a> View<'a> {
         let state = running.state();
         let backup = state == State::Backup;
         Some(Instance {
-            name: configured.name.as_str().into(),
-            interface: configured.interface.as_str().into(),
+            name: (&*configured.name).into(),
+            interface: (&*configured.interface).into(),
             family: family(settings.family).into(),
             vrid: settings.vrid,
             version: settings.version.number(),
@@ -109,12 +109,12 @@ impl<'a> View<'a> {
 
     fn peers(&self, running: &Running) -> Vec<Peer<'a>> {
         let peer = |speaker: &Speaker| Peer {
-            address: speaker.source,
+            address: speaker.source(),
             priority: speaker.priority,
-            advert_interval_ms: speaker.interval.as_millis(),
+            advert_interval_ms: speaker.interval().as_millis(),
             heard_ms_ago: self.now.since(speaker.last_heard).as_millis(),
             checksum: form(running, speaker.checksum).map(Into::into),
-            adverts: speaker.pseudo_header.wrapping_add(speaker.message),
+            adverts: speaker.adverts,
         };
         running.speakers().iter().map(peer).collect()
     }
@@ -139,7 +139,7 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
         address: Some(address),
         this_router: false,
         priority: speaker.map(|s| s.priority),
-        advert_interval_ms: speaker.map(|s| s.interval.as_millis()),
+        advert_interval_ms: speaker.map(|s| s.interval().as_millis()),
         version,
         checksum: speaker
             .and_then(|s| form(running, s.checksum))

@@ -19,7 +19,7 @@ const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::soc
 /// The headers point to addresses, vectors and buffers from the start on, and only what a call has
 /// changed in them is put right again: a call for one packet costs no more than that packet.
 pub struct ReceiveRing {
-    buffers: Box<[[u8; BUFFER_LEN]; BATCH]>,
+    buffers: Box<[u8]>,
     addresses: Box<[libc::sockaddr_ll; BATCH]>,
     /// What the headers point to; read by the kernel alone.
     _vectors: Box<[libc::iovec; BATCH]>,
@@ -81,12 +81,13 @@ impl ReceiveRing {
     pub fn new() -> Self {
         // SAFETY: all-zero bytes are valid for these structures of integers and null pointers.
         let (addresses, vectors, headers) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        let mut buffers = boxed([0; BUFFER_LEN]);
+        // Of bytes, so that the zeros come from the kernel with the page that is written to first.
+        let mut buffers = vec![0; BATCH * BUFFER_LEN].into_boxed_slice();
         let mut addresses: Box<[libc::sockaddr_ll; BATCH]> = boxed(addresses);
         let mut vectors: Box<[libc::iovec; BATCH]> = boxed(vectors);
         let mut headers: Box<[libc::mmsghdr; BATCH]> = boxed(headers);
         for (index, header) in headers.iter_mut().enumerate() {
-            vectors[index].iov_base = buffers[index].as_mut_ptr().cast();
+            vectors[index].iov_base = buffers[index * BUFFER_LEN..].as_mut_ptr().cast();
             vectors[index].iov_len = BUFFER_LEN;
             header.msg_hdr.msg_name = (&raw mut addresses[index]).cast();
             header.msg_hdr.msg_namelen = ADDRESS_LEN;
@@ -151,8 +152,8 @@ impl ReceiveRing {
         };
         let got = usize::try_from(Errno::result(got)?).unwrap_or(0).min(BATCH);
         for index in 0..got {
-            let (header, buffer) = (&mut self.headers[index], &self.buffers[index]);
-            let address = &self.addresses[index];
+            let (header, address) = (&mut self.headers[index], &self.addresses[index]);
+            let buffer = &self.buffers[index * BUFFER_LEN..][..BUFFER_LEN];
             each(Frame {
                 bytes: &buffer[..(header.msg_len as usize).min(BUFFER_LEN)],
                 packet_type: PacketType::of(address.sll_pkttype),

@@ -19,8 +19,9 @@ mod reconfigure;
 mod view;
 
 use core::net::IpAddr;
+use std::rc::Rc;
 
-use super::action::{Action, Actions, Change, Hold, Id, Reason, Warning};
+use super::action::{Action, Actions, Change, Hold, Id, Reason};
 use super::counters::Counters;
 use super::speakers::{Speaker, Speakers};
 use super::timers;
@@ -98,7 +99,7 @@ struct Active {
 #[derive(Debug)]
 pub struct Instance {
     pub(super) id: Id,
-    settings: Settings,
+    settings: Rc<Settings>,
     link: LinkState,
     startup_at: Instant,
     stopped: bool,
@@ -110,13 +111,11 @@ pub struct Instance {
     speakers: Speakers,
     /// What it has sent, heard and dropped.
     pub(super) counters: Counters,
-    /// From which second of the clock a warning of each kind may be given again.
-    warn_from: [u32; Warning::KINDS],
 }
 
 impl Instance {
     /// An instance in Initialize, which may start at `startup_at` at the earliest.
-    pub fn new(id: Id, settings: Settings, startup_at: Instant, now: Instant) -> Self {
+    pub fn new(id: Id, settings: Rc<Settings>, startup_at: Instant, now: Instant) -> Self {
         Self {
             id,
             active_adver_interval: settings.advert_interval,
@@ -129,7 +128,6 @@ impl Instance {
             reason: Reason::Held(Hold::Starting),
             speakers: Speakers::default(),
             counters: Counters::default(),
-            warn_from: [0; Warning::KINDS],
         }
     }
 
@@ -423,16 +421,6 @@ impl Instance {
         }
     }
 
-    /// True if a warning of this kind is due now; the caller then gives it.
-    pub(super) fn may_warn(&self, warning: &Warning, now: Instant) -> bool {
-        seconds(now) >= self.warn_from[warning.kind()]
-    }
-
-    /// A warning of this kind was given.
-    pub(super) fn has_warned(&mut self, warning: &Warning, now: Instant) {
-        self.warn_from[warning.kind()] = seconds(now + limits::WARN_PERIOD) + 1;
-    }
-
     /// True if the speaker's list of addresses is to be compared with ours: at each advert, or
     /// with `skip_check_adv_addr` at its first.
     pub(super) fn wants_comparison(&mut self, source: &IpAddr) -> bool {
@@ -450,11 +438,6 @@ fn next_on_grid(deadline: Instant, interval: Duration, now: Instant) -> Instant 
     }
     let missed = now.since(deadline).as_micros() / interval.as_micros().max(1);
     deadline + interval.times(missed + 1)
-}
-
-/// Whole seconds of the clock: 136 years of uptime fit, in half the room of an [`Instant`].
-fn seconds(at: Instant) -> u32 {
-    at.since(Instant::ZERO).as_secs() as u32
 }
 
 /// One input never yields more than [`limits::ACTIONS`] actions; the tests assert it.

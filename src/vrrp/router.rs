@@ -1,10 +1,12 @@
 //! All virtual routers of this machine: who a packet is for, and whose timer fires next.
 
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use super::action::{Action, Actions, Id, Warning};
 use super::counters::Drops;
 use super::drop::DropReason;
+use super::hints::Hints;
 use super::instance::{Event, Instance};
 use super::timers::Queue;
 use super::types::{ChecksumForm, Family, PRIORITY_RELEASE, Settings, State, Version};
@@ -19,7 +21,7 @@ pub struct Spec {
     /// The slot of the interface in the daemon's table.
     pub link: u16,
     /// The parameters.
-    pub settings: Settings,
+    pub settings: Rc<Settings>,
 }
 
 /// All virtual routers. Storage is allocated when it is made, and never after.
@@ -33,7 +35,7 @@ pub struct Router {
     sources: Vec<IpAddr>,
     drops: Drops,
     searches: Searches,
-    warn_at: Instant,
+    hints: Hints,
 }
 
 impl Router {
@@ -57,7 +59,7 @@ impl Router {
             sources: Vec::with_capacity(count),
             drops: Drops::default(),
             searches: Searches::default(),
-            warn_at: Instant::ZERO,
+            hints: Hints::new(),
         }
     }
 
@@ -79,6 +81,7 @@ impl Router {
     ) {
         self.demux = Demux::new(&specs);
         self.group4 = group4;
+        self.hints.renumber(matches);
         let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
         let specs = specs
             .into_iter()
@@ -102,7 +105,7 @@ impl Router {
     }
 
     /// New parameters for an instance; its interface, family and VRID are what they were.
-    pub fn reconfigure(&mut self, id: Id, settings: Settings, now: Instant, out: &mut Actions) {
+    pub fn reconfigure(&mut self, id: Id, settings: Rc<Settings>, now: Instant, out: &mut Actions) {
         self.with(id, |instance| instance.reconfigure(settings, now, out));
     }
 
@@ -276,10 +279,7 @@ impl Router {
     }
 
     fn warn(&mut self, id: Id, warning: Warning, now: Instant, out: &mut Actions) {
-        let instance = &mut self.instances[id.index()];
-        if now >= self.warn_at && instance.may_warn(&warning, now) {
-            instance.has_warned(&warning, now);
-            self.warn_at = now + limits::WARN_GAP;
+        if self.hints.allow(id, &warning, now) {
             super::instance::push(out, Action::Warn(id, warning));
         }
     }

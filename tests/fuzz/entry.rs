@@ -34,14 +34,14 @@ fn settings(version: Version) -> Settings {
         checksum: ChecksumMode::Auto,
         skip_check_adv_addr: false,
         announce: Announce::default(),
-        addresses: Box::new([VIP]),
+        addresses: [VIP].into(),
     }
 }
 
 fn router(version: Version) -> Router {
     let specs = vec![Spec {
         link: 0,
-        settings: settings(version),
+        settings: settings(version).into(),
     }];
     Router::new(specs, GROUP, Duration::ZERO, START)
 }

@@ -38,6 +38,11 @@ impl Instance {
         }
     }
 
+    /// What was said last about the interface.
+    pub fn link(&self) -> LinkState {
+        self.link
+    }
+
     /// Our primary address, which adverts are sent from.
     pub fn source(&self) -> Option<IpAddr> {
         match self.link {
