@@ -97,7 +97,7 @@ impl Machine {
     fn new() -> Self {
         let specs = (1..=INSTANCES).map(|vrid| Spec {
             link: 0,
-            settings: instance(vrid).into(),
+            settings: instance(vrid),
         });
         let now = Instant::from_micros(5_000_000);
         Self {

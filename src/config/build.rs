@@ -112,7 +112,7 @@ impl Builder<'_> {
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,
             interface,
-            settings: Rc::new(settings),
+            settings,
             mcast_src_ip: value(&instance.draft.mcast_src_ip),
             vips: instance
                 .draft

@@ -36,7 +36,7 @@ pub struct Instance {
     /// The interface that adverts are sent and received on.
     pub interface: Rc<str>,
     /// What the protocol core needs.
-    pub settings: Rc<Settings>,
+    pub settings: Settings,
     /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`. The daemon
     /// takes them out, into its table of addresses.
     pub vips: Box<[Vip]>,

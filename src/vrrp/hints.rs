@@ -2,8 +2,6 @@
 //! instances in [`limits::WARN_GAP`]. So few can stand in the way of the next one, however many
 //! instances there are.
 
-use std::collections::VecDeque;
-
 use super::action::{Id, Warning};
 use crate::limits;
 use crate::time::Instant;
@@ -14,8 +12,7 @@ const PLACES: usize = (limits::WARN_PERIOD.as_micros() / limits::WARN_GAP.as_mic
 /// What has been said in the last period.
 #[derive(Debug)]
 pub(super) struct Hints {
-    /// Oldest first.
-    given: VecDeque<Given>,
+    given: Vec<Given>,
     next_at: Instant,
 }
 
@@ -31,7 +28,7 @@ impl Hints {
     /// Nothing has been said. Storage is allocated here, and never after.
     pub(super) fn new() -> Self {
         Self {
-            given: VecDeque::with_capacity(PLACES),
+            given: Vec::with_capacity(PLACES),
             next_at: Instant::ZERO,
         }
     }
@@ -43,15 +40,13 @@ impl Hints {
         }
         let second = now.since(Instant::ZERO).as_secs() as u32;
         let period = limits::WARN_PERIOD.as_secs() as u32;
-        let is_over = |given: &Given| second.saturating_sub(given.second) > period;
-        while self.given.front().is_some_and(is_over) {
-            self.given.pop_front();
-        }
+        let stands = |given: &Given| second.saturating_sub(given.second) <= period;
+        self.given.retain(stands);
         let kind = warning.kind() as u8;
         if self.given.iter().any(|g| (g.id, g.kind) == (id, kind)) {
             return false;
         }
-        self.given.push_back(Given { second, id, kind });
+        self.given.push(Given { second, id, kind });
         self.next_at = now + limits::WARN_GAP;
         true
     }

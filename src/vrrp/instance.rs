@@ -19,7 +19,6 @@ mod reconfigure;
 mod view;
 
 use core::net::IpAddr;
-use std::rc::Rc;
 
 use super::action::{Action, Actions, Change, Hold, Id, Reason};
 use super::counters::Counters;
@@ -99,7 +98,7 @@ struct Active {
 #[derive(Debug)]
 pub struct Instance {
     pub(super) id: Id,
-    settings: Rc<Settings>,
+    settings: Settings,
     link: LinkState,
     startup_at: Instant,
     stopped: bool,
@@ -115,7 +114,7 @@ pub struct Instance {
 
 impl Instance {
     /// An instance in Initialize, which may start at `startup_at` at the earliest.
-    pub fn new(id: Id, settings: Rc<Settings>, startup_at: Instant, now: Instant) -> Self {
+    pub fn new(id: Id, settings: Settings, startup_at: Instant, now: Instant) -> Self {
         Self {
             id,
             active_adver_interval: settings.advert_interval,

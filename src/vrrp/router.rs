@@ -1,7 +1,6 @@
 //! All virtual routers of this machine: who a packet is for, and whose timer fires next.
 
 use core::net::IpAddr;
-use std::rc::Rc;
 
 use super::action::{Action, Actions, Id, Warning};
 use super::counters::Drops;
@@ -21,7 +20,7 @@ pub struct Spec {
     /// The slot of the interface in the daemon's table.
     pub link: u16,
     /// The parameters.
-    pub settings: Rc<Settings>,
+    pub settings: Settings,
 }
 
 /// All virtual routers. Storage is allocated when it is made, and never after.
@@ -105,7 +104,7 @@ impl Router {
     }
 
     /// New parameters for an instance; its interface, family and VRID are what they were.
-    pub fn reconfigure(&mut self, id: Id, settings: Rc<Settings>, now: Instant, out: &mut Actions) {
+    pub fn reconfigure(&mut self, id: Id, settings: Settings, now: Instant, out: &mut Actions) {
         self.with(id, |instance| instance.reconfigure(settings, now, out));
     }
 

@@ -41,7 +41,7 @@ fn settings(version: Version) -> Settings {
 fn router(version: Version) -> Router {
     let specs = vec![Spec {
         link: 0,
-        settings: settings(version).into(),
+        settings: settings(version),
     }];
     Router::new(specs, GROUP, Duration::ZERO, START)
 }

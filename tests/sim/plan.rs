@@ -93,15 +93,12 @@ impl Plan {
             if misconfigured && rng.percent(50) {
                 misconfigure(rng, &mut settings);
             }
-            self.nodes[node].push(Spec {
-                link: 0,
-                settings: settings.into(),
-            });
+            self.nodes[node].push(Spec { link: 0, settings });
         }
         let group = self
             .nodes
             .iter()
-            .map(|specs| &*specs[specs.len() - 1].settings);
+            .map(|specs| &specs[specs.len() - 1].settings);
         self.groups.push(summary(group, vrid, misconfigured));
     }
 }

@@ -180,8 +180,7 @@ fn one_warning_a_second_over_all() {
         settings: Settings {
             vrid,
             ..common::settings(Version::V2)
-        }
-        .into(),
+        },
     });
     let mut router = Router::new(specs.collect(), GROUP, Duration::ZERO, instant(0));
     let mut out = Actions::new();

@@ -1,7 +1,5 @@
 //! New parameters for a virtual router that runs: what a reload changes, and what it leaves alone.
 
-use std::rc::Rc;
-
 use super::super::action::{Action, Actions, Reason};
 use super::super::timers;
 use super::super::types::{PRIORITY_OWNER, Settings, Version};
@@ -13,7 +11,7 @@ impl Instance {
     /// counters stay; what the other routers must know is advertised at once.
     pub(in crate::vrrp) fn reconfigure(
         &mut self,
-        settings: Rc<Settings>,
+        settings: Settings,
         now: Instant,
         out: &mut Actions,
     ) {
