@@ -6,11 +6,9 @@
 
 use core::net::Ipv4Addr;
 
-use smoltcp::wire::{
-    ArpHardware, ArpOperation, ArpPacket, EthernetAddress, EthernetFrame, EthernetProtocol,
-    IpProtocol, Ipv4Packet,
-};
+use smoltcp::wire::{ArpHardware, ArpOperation, ArpPacket, EthernetProtocol};
 
+use crate::vrrp::checksum::Sum;
 use crate::vrrp::drop::DropReason;
 
 /// The IP protocol number of VRRP (RFC 9568 §5.1.1.4).
@@ -26,10 +24,31 @@ pub const IPV4_PAYLOAD: usize = ETHERNET_HEADER_LEN + IPV4_HEADER_LEN;
 /// Length of a gratuitous ARP frame in bytes, without the padding that the driver adds.
 pub const GARP_LEN: usize = ETHERNET_HEADER_LEN + 28;
 
+/// Where the type stands in an Ethernet header.
+const ETHERTYPE: usize = 12;
+const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 /// The Ethernet broadcast address.
 const BROADCAST: [u8; 6] = [0xff; 6];
 /// DSCP CS6 (network control), as routing protocols use it.
 const DSCP_CS6: u8 = 48;
+
+/// Where the fields of an IPv4 header start (RFC 791 §3.1).
+mod ip {
+    pub(super) const VERSION_IHL: usize = 0;
+    pub(super) const DSCP: usize = 1;
+    pub(super) const TOTAL_LEN: usize = 2;
+    pub(super) const IDENTIFICATION: usize = 4;
+    pub(super) const FRAGMENT: usize = 6;
+    pub(super) const TTL: usize = 8;
+    pub(super) const PROTOCOL: usize = 9;
+    pub(super) const CHECKSUM: usize = 10;
+    pub(super) const SOURCE: usize = 12;
+    pub(super) const DESTINATION: usize = 16;
+
+    /// More fragments follow, or this one has an offset.
+    pub(super) const IS_FRAGMENT: u16 = 0x3fff;
+}
 
 /// A received IPv4 packet that carries VRRP; the header is checked, the payload is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +68,13 @@ pub struct Ipv4<'a> {
 /// # Errors
 /// The [`DropReason`] to count: `FrameTruncated`, `IpHeader`, `IpChecksum`, `Fragment`, `NotVrrp`.
 pub fn parse_ipv4(frame: &[u8]) -> Result<Ipv4<'_>, DropReason> {
-    let frame = EthernetFrame::new_checked(frame).map_err(|_| DropReason::FrameTruncated)?;
-    if frame.ethertype() != EthernetProtocol::Ipv4 {
+    let (header, packet) = frame
+        .split_first_chunk::<ETHERNET_HEADER_LEN>()
+        .ok_or(DropReason::FrameTruncated)?;
+    if header[ETHERTYPE..] != ETHERTYPE_IPV4 {
         return Err(DropReason::NotVrrp);
     }
-    parse_ipv4_packet(frame.payload())
+    parse_ipv4_packet(packet)
 }
 
 /// Parses an IPv4 packet without a link-layer header, as a raw socket hands it up.
@@ -61,34 +82,35 @@ pub fn parse_ipv4(frame: &[u8]) -> Result<Ipv4<'_>, DropReason> {
 /// # Errors
 /// As [`parse_ipv4`].
 pub fn parse_ipv4_packet(bytes: &[u8]) -> Result<Ipv4<'_>, DropReason> {
-    if bytes.len() < IPV4_HEADER_LEN {
-        return Err(DropReason::FrameTruncated);
-    }
-    let packet = Ipv4Packet::new_unchecked(bytes);
-    let header_len = usize::from(packet.header_len());
-    let total_len = usize::from(packet.total_len());
-    if packet.version() != 4 || header_len < IPV4_HEADER_LEN || total_len < header_len {
+    let header: &[u8; IPV4_HEADER_LEN] = bytes.first_chunk().ok_or(DropReason::FrameTruncated)?;
+    let header_len = usize::from(header[ip::VERSION_IHL] & 0x0f) * 4;
+    let total_len = usize::from(u16::from_be_bytes(two(header, ip::TOTAL_LEN)));
+    if header[ip::VERSION_IHL] >> 4 != 4 || header_len < IPV4_HEADER_LEN || total_len < header_len {
         return Err(DropReason::IpHeader);
     }
-    // Covers the header too: it is no longer than the total.
-    if bytes.len() < total_len {
-        return Err(DropReason::FrameTruncated);
-    }
-    if !packet.verify_checksum() {
+    let packet = bytes.get(..total_len).ok_or(DropReason::FrameTruncated)?;
+    let (with_options, payload) = packet.split_at(header_len);
+    if Sum::default().plus(with_options).fold() != 0xffff {
         return Err(DropReason::IpChecksum);
     }
-    if packet.more_frags() || packet.frag_offset() != 0 {
+    if u16::from_be_bytes(two(header, ip::FRAGMENT)) & ip::IS_FRAGMENT != 0 {
         return Err(DropReason::Fragment);
     }
-    if packet.next_header() != IpProtocol::Unknown(PROTOCOL_VRRP) {
+    if header[ip::PROTOCOL] != PROTOCOL_VRRP {
         return Err(DropReason::NotVrrp);
     }
     Ok(Ipv4 {
-        source: packet.src_addr(),
-        destination: packet.dst_addr(),
-        ttl: packet.hop_limit(),
-        payload: packet.payload(),
+        source: four(header, ip::SOURCE).into(),
+        destination: four(header, ip::DESTINATION).into(),
+        ttl: header[ip::TTL],
+        payload,
     })
+}
+
+/// Where an IPv4 packet without a link-layer header goes; for one that the kernel has checked.
+pub fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
+    let header = packet.first_chunk::<IPV4_HEADER_LEN>()?;
+    Some(four(header, ip::DESTINATION).into())
 }
 
 /// What goes in front of a VRRP message over IPv4.
@@ -120,27 +142,24 @@ pub struct Ipv4Header {
 pub fn emit_ipv4(buf: &mut [u8], header: &Ipv4Header) -> usize {
     let total_len = IPV4_HEADER_LEN + header.payload_len;
     let ip_total = u16::try_from(total_len).expect("a VRRP message is at most 4 KB long");
+    let mut ip = [0; IPV4_HEADER_LEN];
+    ip[ip::VERSION_IHL] = 4 << 4 | (IPV4_HEADER_LEN / 4) as u8;
+    ip[ip::DSCP] = DSCP_CS6 << 2;
+    ip[ip::TOTAL_LEN..][..2].copy_from_slice(&ip_total.to_be_bytes());
+    ip[ip::IDENTIFICATION..][..2].copy_from_slice(&header.identification.to_be_bytes());
+    ip[ip::TTL] = header.ttl;
+    ip[ip::PROTOCOL] = PROTOCOL_VRRP;
+    ip[ip::SOURCE..][..4].copy_from_slice(&header.source.octets());
+    ip[ip::DESTINATION..][..4].copy_from_slice(&header.destination.octets());
+    let checksum = !Sum::default().plus(&ip).fold();
+    ip[ip::CHECKSUM..][..2].copy_from_slice(&checksum.to_be_bytes());
+
+    let (source, destination) = (header.source_mac, header.destination_mac);
+    let ethernet = ethernet_header(source, destination, ETHERTYPE_IPV4);
     let buf = &mut buf[..ETHERNET_HEADER_LEN + total_len];
-    let mut packet = Ipv4Packet::new_unchecked(ethernet(
-        buf,
-        header.source_mac,
-        header.destination_mac,
-        EthernetProtocol::Ipv4,
-    ));
-    packet.set_version(4);
-    packet.set_header_len(IPV4_HEADER_LEN as u8);
-    packet.set_dscp(DSCP_CS6);
-    packet.set_ecn(0);
-    packet.set_total_len(ip_total);
-    packet.set_ident(header.identification);
-    packet.clear_flags();
-    packet.set_frag_offset(0);
-    packet.set_hop_limit(header.ttl);
-    packet.set_next_header(IpProtocol::Unknown(PROTOCOL_VRRP));
-    packet.set_src_addr(header.source);
-    packet.set_dst_addr(header.destination);
-    packet.fill_checksum();
-    ETHERNET_HEADER_LEN + total_len
+    buf[..ETHERNET_HEADER_LEN].copy_from_slice(&ethernet);
+    buf[ETHERNET_HEADER_LEN..IPV4_PAYLOAD].copy_from_slice(&ip);
+    buf.len()
 }
 
 /// The MAC address of an IPv4 multicast group: 01-00-5e and the low 23 bits (RFC 1112 §6.4).
@@ -170,9 +189,9 @@ pub fn emit_garp(buf: &mut [u8], source_mac: [u8; 6], address: Ipv4Addr, form: G
         GarpForm::Request => (ArpOperation::Request, [0; 6]),
         GarpForm::Reply => (ArpOperation::Reply, BROADCAST),
     };
-    let buf = &mut buf[..GARP_LEN];
-    let mut arp =
-        ArpPacket::new_unchecked(ethernet(buf, source_mac, BROADCAST, EthernetProtocol::Arp));
+    let (ethernet, arp) = buf[..GARP_LEN].split_at_mut(ETHERNET_HEADER_LEN);
+    ethernet.copy_from_slice(&ethernet_header(source_mac, BROADCAST, ETHERTYPE_ARP));
+    let mut arp = ArpPacket::new_unchecked(arp);
     arp.set_hardware_type(ArpHardware::Ethernet);
     arp.set_protocol_type(EthernetProtocol::Ipv4);
     arp.set_hardware_len(6);
@@ -185,24 +204,31 @@ pub fn emit_garp(buf: &mut [u8], source_mac: [u8; 6], address: Ipv4Addr, form: G
     GARP_LEN
 }
 
-/// Writes the Ethernet header and hands out what is behind it.
-fn ethernet(
-    buf: &mut [u8],
+fn ethernet_header(
     source: [u8; 6],
     destination: [u8; 6],
-    protocol: EthernetProtocol,
-) -> &mut [u8] {
-    let mut frame = EthernetFrame::new_unchecked(&mut *buf);
-    frame.set_src_addr(EthernetAddress(source));
-    frame.set_dst_addr(EthernetAddress(destination));
-    frame.set_ethertype(protocol);
-    &mut buf[ETHERNET_HEADER_LEN..]
+    ethertype: [u8; 2],
+) -> [u8; ETHERNET_HEADER_LEN] {
+    let mut header = [0; ETHERNET_HEADER_LEN];
+    header[..6].copy_from_slice(&destination);
+    header[6..12].copy_from_slice(&source);
+    header[ETHERTYPE..].copy_from_slice(&ethertype);
+    header
+}
+
+fn two(header: &[u8; IPV4_HEADER_LEN], at: usize) -> [u8; 2] {
+    [header[at], header[at + 1]]
+}
+
+fn four(header: &[u8; IPV4_HEADER_LEN], at: usize) -> [u8; 4] {
+    [header[at], header[at + 1], header[at + 2], header[at + 3]]
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use smoltcp::wire::Ipv4Packet;
 
     const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
     const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);

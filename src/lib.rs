@@ -17,6 +17,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -25,24 +25,39 @@ pub const RESTORE_GAP_MAX: Duration = Duration::from_secs(10);
 pub const SEND_FRAMES: usize = 64;
 /// Bytes of the frames of one `sendmmsg`.
 pub const SEND_BYTES: usize = 8 * 1024;
-/// Log lines of one instance in one wakeup, for the size of their buffer.
-pub const NOTES: usize = 4;
+/// Log lines of one wakeup that there is always room for; what more of them take is given back in
+/// the first wakeup that has none.
+pub const NOTES: usize = 64;
+/// Requests about addresses in one wakeup that there is always room for, in the same way.
+pub const REQUESTS: usize = 64;
 /// Gratuitous ARPs of one wakeup.
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.
 pub const RECEIVE_FRAMES: usize = 32;
 /// A timer that fires so late means that the machine stood still.
 pub const LATE: Duration = Duration::from_millis(10);
+/// Rounds of [`RECEIVE_FRAMES`] that are read before the timers after that.
+pub const CATCH_UP: usize = 32;
 /// Netlink datagrams of one wakeup.
 pub const EVENTS: usize = 64;
 /// Netlink datagrams that a start or a reload reads, where all that wait are to be known.
 pub const EVENTS_OF_RELOAD: usize = 65536;
 /// Attempts at a dump of interfaces that do not stand still.
 pub const DUMPS: usize = 5;
+/// Clients of the control socket at one time; the next is told to come again.
+pub const CONTROL_CLIENTS: usize = 8;
+/// Bytes of a request on the control socket, with its end of line.
+pub const CONTROL_REQUEST: usize = 256;
+/// How long a client of the control socket may take, from its connection to the end of its answer.
+pub const CONTROL_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause in accepting control clients after the system had no descriptor for one.
+pub const CONTROL_PAUSE: Duration = Duration::from_secs(1);
 /// Refreshes of an address within its lease.
 pub const RENEWALS: u64 = 3;
 /// Adverts that the raw socket must have heard beside the tap before the tap may be closed.
 pub const PROOF_ADVERTS: u32 = 3;
+/// Adverts that the tap hears before the raw socket beside it is read, all at once.
+pub const PROOF_BATCH: u32 = 8;
 /// Adverts that one of the two may be ahead: the sockets are read one after the other.
 pub const PROOF_SLACK: u32 = 2;
 /// The tap of an Active is opened after this, to see that the raw socket still hears.

@@ -54,8 +54,7 @@ fn describe(config: &Config, found: &mut String) {
         let settings = &instance.settings;
         writeln!(
             found,
-            "{}: {} on {} v{} vrid {} priority {} every {} down after {} preempt {} delay {}",
-            instance.span,
+            "{} on {} v{} vrid {} priority {} every {} down after {} preempt {} delay {}",
             instance.name,
             instance.interface,
             settings.version.number(),
@@ -95,7 +94,7 @@ fn describe(config: &Config, found: &mut String) {
         )
         .unwrap();
         assert_eq!(settings.addresses.len(), instance.vips.len());
-        for (vip, address) in instance.vips.iter().zip(&settings.addresses) {
+        for (vip, address) in instance.vips.iter().zip(settings.addresses.iter()) {
             assert_eq!(vip.address, *address);
             writeln!(
                 found,

@@ -303,7 +303,7 @@ const INSTANCE_ROWS: &[Check] = &[
     ("address_lease 2", "address_lease 0", |i| {
         i.address_lease.is_none()
     }),
-    ("default_interface eth9", "", |i| i.interface == "eth0"),
+    ("default_interface eth9", "", |i| &*i.interface == "eth0"),
 ];
 
 #[test]
@@ -350,7 +350,7 @@ fn the_default_interface_is_for_instances_that_name_none() {
     let text = "global_defs { default_interface eth9 }\n\
                 vrrp_instance A { virtual_router_id 1 virtual_ipaddress { 10.0.0.1 } }";
     let loaded = load_str("f", text).unwrap();
-    assert_eq!(loaded.config.instances[0].interface, "eth9");
+    assert_eq!(&*loaded.config.instances[0].interface, "eth9");
 }
 
 fn with_vips(count: usize) -> String {

@@ -4,6 +4,7 @@ use argh::FromArgs;
 
 use super::Exit;
 use crate::config;
+use crate::daemon;
 
 /// Read a configuration and say what is wrong with it.
 #[derive(FromArgs, Debug)]
@@ -22,11 +23,14 @@ impl Check {
                     .warnings
                     .iter()
                     .for_each(|warning| eprintln!("warning: {warning}"));
+                // What this machine's interfaces say of it; without netlink there is nothing to say.
+                let there = daemon::already_there(&loaded.config).unwrap_or_default();
+                there.iter().for_each(|line| eprintln!("warning: {line}"));
                 println!(
                     "{}: {} instance(s), {} warning(s): good",
                     self.file,
                     loaded.config.instances.len(),
-                    loaded.warnings.len()
+                    loaded.warnings.len() + there.len()
                 );
                 Exit::Done
             }

@@ -3,7 +3,9 @@
 mod check;
 mod exit;
 mod log;
+mod reload;
 mod run;
+mod status;
 
 use argh::FromArgs;
 
@@ -15,7 +17,7 @@ pub use exit::Exit;
     name = "vipd",
     description = "Keeps a virtual IP address alive on two or more routers (VRRP, RFC 9568 and RFC 3768).",
     note = "Exit codes: 0 done, 1 the configuration is wrong, 2 the command line is wrong,\n3 the system refused something, 4 another vipd has the runtime directory.",
-    example = "{command_name} check /etc/keepalived/keepalived.conf\n{command_name} run --config /etc/keepalived/keepalived.conf"
+    example = "{command_name} check /etc/keepalived/keepalived.conf\n{command_name} run --config /etc/keepalived/keepalived.conf\n{command_name} status\n{command_name} reload"
 )]
 struct Vipd {
     /// print the version
@@ -30,6 +32,8 @@ struct Vipd {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Status(status::Status),
+    Reload(reload::Reload),
     #[cfg(feature = "demo")]
     Demo(crate::demo::Demo),
 }
@@ -70,6 +74,8 @@ impl Command {
         match self {
             Self::Run(run) => run.run(),
             Self::Check(check) => check.run(),
+            Self::Status(status) => status.run(),
+            Self::Reload(reload) => reload.run(),
             #[cfg(feature = "demo")]
             Self::Demo(demo) => demo.run(),
         }

@@ -8,6 +8,7 @@ use super::{Exit, log as logging};
 use crate::config;
 use crate::daemon::{Daemon, StartError};
 use crate::sys::lock::LockError;
+use crate::sys::memory;
 
 /// Run the daemon in the foreground; messages go to standard error.
 #[derive(FromArgs, Debug)]
@@ -26,6 +27,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self) -> Exit {
+        memory::keep_large_apart();
         logging::start(self.log);
         let loaded = match config::load(&self.config) {
             Ok(loaded) => loaded,
@@ -51,6 +53,7 @@ impl Run {
             loaded.config.instances.len(),
             self.config
         );
+        memory::trim();
         match Daemon::start(loaded.config, &self.config, &self.runtime_dir) {
             Ok(mut daemon) => match daemon.run() {
                 Ok(()) => Exit::Done,

@@ -112,6 +112,15 @@ impl Builder {
         }
     }
 
+    /// Hands over the statements of the top level that are complete. The last one is not as long as
+    /// a `{` on the next line may make it a block.
+    pub(crate) fn complete(&mut self) -> impl Iterator<Item = Node> + '_ {
+        let waits = usize::from(self.may_open && self.open.is_empty());
+        let complete = self.top.len().saturating_sub(waits);
+        self.top.drain(..complete)
+    }
+
+    /// The end of the text; the rest of the statements.
     pub(crate) fn finish(mut self, report: &mut Report) -> Vec<Node> {
         self.end_statement();
         while let Some(block) = self.open.pop() {

@@ -1,6 +1,7 @@
 //! Drafts → [`Config`]: inheritance, defaults, and what must hold between words.
 
 use core::net::Ipv4Addr;
+use std::rc::Rc;
 
 use super::checks;
 use super::error::{Placed, Report};
@@ -23,14 +24,17 @@ const AUTH_BYTES: usize = 8;
 pub(crate) fn build(drafts: Drafts, report: &mut Report) -> Config {
     let Drafts { globals, instances } = drafts;
     checks::checksum_words(&globals, report);
-    let built = instances.into_iter().filter_map(|instance| {
-        Builder {
+    let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
+    for instance in instances {
+        let mut builder = Builder {
             globals: &globals,
             report,
+        };
+        if let Some(mut instance) = builder.instance(instance) {
+            share_interface(&mut instance, built.last());
+            built.push(instance);
         }
-        .instance(instance)
-    });
-    let instances: Vec<Instance> = built.collect();
+    }
     Config {
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
@@ -38,7 +42,14 @@ pub(crate) fn build(drafts: Drafts, report: &mut Report) -> Config {
             garp_interval: value(&globals.garp_interval).unwrap_or(Duration::ZERO),
             router_id: globals.router_id.map(|placed| placed.value),
         },
-        instances,
+        instances: built,
+    }
+}
+
+/// One copy of the name for the instances of an interface that follow one another.
+fn share_interface(instance: &mut Instance, before: Option<&Instance>) {
+    if let Some(before) = before.filter(|before| before.interface == instance.interface) {
+        instance.interface = Rc::clone(&before.interface);
     }
 }
 
@@ -100,7 +111,6 @@ impl Builder<'_> {
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,
-            span: instance.span,
             interface,
             settings,
             mcast_src_ip: value(&instance.draft.mcast_src_ip),

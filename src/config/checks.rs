@@ -46,7 +46,7 @@ fn repeats(mut uses: Vec<Use<'_>>) -> Vec<(usize, usize)> {
 fn names(drafts: &Drafts, report: &mut Report) {
     let instances = &drafts.instances;
     let uses = instances.iter().enumerate();
-    let uses = uses.map(|(place, instance)| (instance.name.as_str(), 0, place));
+    let uses = uses.map(|(place, instance)| (&*instance.name, 0, place));
     for (later, first) in repeats(uses.collect()) {
         let (later, first) = (&instances[later], &instances[first].span);
         let message = format!("instance {} already stands at {first}", quoted(&later.name));

@@ -33,6 +33,7 @@ pub use vip::MAX_VIPS;
 use error::Report;
 use files::{Disk, Files, Memory};
 use model::Config;
+use read::Drafts;
 
 /// A configuration that can be used, and what the operator should know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +88,10 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Failure> {
 pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loaded, Failure> {
     let mut report = Report::default();
     let file = report.file(name);
-    let nodes = keepalived::parse(name, bytes, files, &mut report);
-    let drafts = read::read(&nodes, &mut report);
+    let mut drafts = Drafts::default();
+    keepalived::parse(name, bytes, files, &mut report, &mut |node, report| {
+        drafts.read(&node, report);
+    });
     if drafts.instances.is_empty() && report.error_count() == 0 {
         let message = "there is no `vrrp_instance`, so nothing to do";
         report.error(

@@ -1,8 +1,8 @@
 //! `Config`: what a configuration file means, after validation. Every text format ends here.
 
 use core::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
-use super::error::Span;
 use crate::time::Duration;
 use crate::vrrp::types::Settings;
 
@@ -32,15 +32,14 @@ pub struct Globals {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// The name in the file, for messages.
-    pub name: String,
-    /// Where the name stands, for messages.
-    pub span: Span,
+    pub name: Box<str>,
     /// The interface that adverts are sent and received on.
-    pub interface: String,
+    pub interface: Rc<str>,
     /// What the protocol core needs.
     pub settings: Settings,
-    /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`.
-    pub vips: Vec<Vip>,
+    /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`. The daemon
+    /// takes them out, into its table of addresses.
+    pub vips: Box<[Vip]>,
     /// `mcast_src_ip`: the source of adverts instead of the interface's first address.
     pub mcast_src_ip: Option<Ipv4Addr>,
     /// `garp_mode`: the form of a gratuitous ARP.
@@ -52,11 +51,10 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Equal in all that has an effect; the name and its place in the file are for messages.
+    /// Equal in all that has an effect; the name is for messages.
     pub fn same_but_name(&self, other: &Self) -> bool {
         let Self {
             name: _,
-            span: _,
             interface,
             settings,
             vips,
@@ -83,11 +81,11 @@ pub struct Vip {
     /// Its prefix length: 32 / 128 unless given.
     pub prefix_len: u8,
     /// `dev`: the interface that carries it, if it is not the instance's.
-    pub dev: Option<String>,
+    pub dev: Option<Rc<str>>,
     /// `scope` as rtnetlink's number: 0 global, 200 site, 253 link, 254 host.
     pub scope: u8,
     /// `label`: at most 15 bytes.
-    pub label: Option<String>,
+    pub label: Option<Rc<str>>,
     /// `brd` / `broadcast`; `+` in the file is computed here.
     pub broadcast: Option<Ipv4Addr>,
 }

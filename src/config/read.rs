@@ -15,27 +15,27 @@ pub(crate) struct Drafts {
 /// One `vrrp_instance`.
 #[derive(Debug)]
 pub(crate) struct InstanceDraft {
-    pub(crate) name: String,
+    pub(crate) name: Box<str>,
     /// Where the name stands.
     pub(crate) span: Span,
     pub(crate) draft: Draft,
 }
 
-/// Reads the whole tree.
-pub(crate) fn read(nodes: &[Node], report: &mut Report) -> Drafts {
-    let mut drafts = Drafts::default();
-    let mut reader = Reader { report };
-    for statement in statements(nodes, Block::Top) {
-        let Some(keyword) = reader.lookup(&statement, Block::Top) else {
-            continue;
-        };
-        if let Rule::Instance = keyword.rule {
-            drafts.instances.extend(reader.instance(&statement));
-        } else {
-            reader.keyword(keyword, &statement, &mut drafts.globals);
+impl Drafts {
+    /// Reads a statement of the top level.
+    pub(crate) fn read(&mut self, node: &Node, report: &mut Report) {
+        let mut reader = Reader { report };
+        for statement in statements(core::slice::from_ref(node), Block::Top) {
+            let Some(keyword) = reader.lookup(&statement, Block::Top) else {
+                continue;
+            };
+            if let Rule::Instance = keyword.rule {
+                self.instances.extend(reader.instance(&statement));
+            } else {
+                reader.keyword(keyword, &statement, &mut self.globals);
+            }
         }
     }
-    drafts
 }
 
 /// A keyword, its arguments and its block.
@@ -120,8 +120,9 @@ impl Reader<'_> {
         self.unused(&statement.arguments[1..], Block::Top);
         let mut draft = Draft::default();
         self.block(children, Block::Instance, &mut draft);
+        draft.vips.shrink_to_fit();
         Some(InstanceDraft {
-            name: name.text.clone(),
+            name: name.text.as_str().into(),
             span: name.span.clone(),
             draft,
         })

@@ -54,7 +54,7 @@ impl Reader<'_> {
             }
             Rule::Interface { slot } => {
                 let value = vip::interface(word, self.report)?;
-                if value == "lo" {
+                if &*value == "lo" {
                     let message = "the loopback interface has no neighbours to elect with";
                     self.report.error(
                         at,

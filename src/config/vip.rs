@@ -1,6 +1,7 @@
 //! The entries of `virtual_ipaddress`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
@@ -188,7 +189,7 @@ fn option<'a>(
 }
 
 /// The name of an interface, as the kernel accepts it.
-pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<String> {
+pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<Rc<str>> {
     let name = word.text.as_str();
     let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
     let wrong = if name.is_empty() || name.len() > 15 {
@@ -204,7 +205,7 @@ pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<String> {
         None
     };
     let Some(help) = wrong else {
-        return Some(name.to_owned());
+        return Some(name.into());
     };
     let message = format!("{} is not the name of an interface", quoted(name));
     report.error(&word.span, message, help);
@@ -228,9 +229,9 @@ fn scope(word: &Word, report: &mut Report) -> Option<u8> {
     number
 }
 
-fn label(word: &Word, report: &mut Report) -> Option<String> {
+fn label(word: &Word, report: &mut Report) -> Option<Rc<str>> {
     if (1..=15).contains(&word.text.len()) {
-        return Some(word.text.clone());
+        return Some(word.text.as_str().into());
     }
     let message = format!("label {} is too long or empty", quoted(&word.text));
     report.error(&word.span, message, "write 1 to 15 bytes, such as eth0:1");

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::ops::Range;
+use std::rc::Rc;
 
 use super::links::{Links, Slot};
 use crate::vrrp::action::Id;
@@ -36,7 +37,7 @@ pub(super) struct Entry {
     /// Its rtnetlink scope.
     pub(super) scope: u8,
     /// Its label.
-    pub(super) label: Option<String>,
+    pub(super) label: Option<Rc<str>>,
     /// Its broadcast address.
     pub(super) broadcast: Option<Ipv4Addr>,
     /// Seconds after which the kernel removes it unless it is refreshed.
@@ -56,6 +57,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// The configuration says the same of both.
+    fn is_configured_like(&self, other: &Self) -> bool {
+        (self.link, self.address, self.lease) == (other.link, other.address, other.lease)
+            && self.looks_like(other)
+    }
+
     /// Nothing differs but the lease, which can be changed in place.
     fn looks_like(&self, other: &Self) -> bool {
         (self.prefix_len, self.scope, &self.label, self.broadcast)
@@ -63,26 +70,33 @@ impl Entry {
     }
 }
 
-/// All virtual addresses; those of one instance stand together.
-#[derive(Debug, Default)]
+/// All virtual addresses, in the order of the instances.
+#[derive(Debug)]
 pub(super) struct Addresses {
     entries: Vec<Entry>,
-    ranges: Vec<Range<usize>>,
     /// Which entry, and what happened; for the daemon to tell and to act on.
     pub(super) news: Vec<(usize, News)>,
 }
 
 impl Addresses {
+    /// No addresses, and room for so many.
+    pub(super) fn with_capacity(addresses: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(addresses),
+            news: Vec::new(),
+        }
+    }
+
     /// Appends the addresses of the next instance.
     pub(super) fn push_instance(&mut self, entries: impl Iterator<Item = Entry>) {
-        let start = self.entries.len();
         self.entries.extend(entries);
-        self.ranges.push(start..self.entries.len());
     }
 
     /// Which entries are the instance's.
     pub(super) fn of(&self, id: Id) -> Range<usize> {
-        self.ranges[id.index()].clone()
+        let start = self.entries.partition_point(|e| e.instance < id);
+        let of_it = |e: &&Entry| e.instance == id;
+        start..start + self.entries[start..].iter().take_while(of_it).count()
     }
 
     /// All entries.
@@ -93,6 +107,14 @@ impl Addresses {
     /// One entry.
     pub(super) fn get_mut(&mut self, index: usize) -> &mut Entry {
         &mut self.entries[index]
+    }
+
+    /// True if the configuration says the same of the instance's addresses as it does in `old` of
+    /// those of `old_id`.
+    pub(super) fn same_as(&self, id: Id, old: &Self, old_id: Id) -> bool {
+        let (ours, theirs) = (&self.entries[self.of(id)], &old.entries[old.of(old_id)]);
+        let mut pairs = ours.iter().zip(theirs);
+        ours.len() == theirs.len() && pairs.all(|(a, b)| a.is_configured_like(b))
     }
 
     /// Is this a virtual address of that interface?
@@ -245,7 +267,8 @@ impl Addresses {
 
     /// `rounds` more announcements of each address of the instance.
     pub(super) fn owe(&mut self, id: Id, rounds: u8) {
-        for entry in &mut self.entries[self.ranges[id.index()].clone()] {
+        let own = self.of(id);
+        for entry in &mut self.entries[own] {
             entry.owed = entry.owed.max(rounds);
         }
     }

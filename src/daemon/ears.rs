@@ -24,6 +24,8 @@ pub(super) struct Ears {
     group: Ipv4Addr,
     slots: Vec<Listening>,
     ring: ReceiveRing,
+    /// When [`Ears::tend`] has something to do though nothing happens.
+    tend_at: Instant,
 }
 
 /// One interface that adverts are expected on.
@@ -56,6 +58,7 @@ impl Ears {
             group,
             slots: Vec::new(),
             ring: ReceiveRing::new(),
+            tend_at: Instant::NEVER,
         };
         ears.retarget(group, wanted);
         ears
@@ -87,6 +90,7 @@ impl Ears {
             };
             self.slots.push(kept.unwrap_or_else(fresh));
         }
+        self.schedule();
     }
 
     /// How many sockets there may be.
@@ -118,86 +122,92 @@ impl Ears {
     ) -> bool {
         let mut good = true;
         for listening in &mut self.slots {
+            listening.compare(&mut self.ring, self.group);
             let name = &links.get(listening.slot).name;
             match listening.tap.tend(active(listening.slot), now) {
                 Some(News::Closed) => log::debug!("{name}: the tap is closed while Active"),
                 Some(News::Deaf) => log::warn!(
                     "{name}: the raw socket no longer hears adverts that the tap hears, so the tap stays \
-                     open: a firewall drops protocol 112; let it in, or write `receive packet`"
+                     open; another router may have been Active unheard for up to a minute: a firewall \
+                     drops protocol 112; let it in, or write `receive packet`"
                 ),
                 None => {}
+            }
+            if !listening.tap.wants_tap() {
+                listening.skip(&mut self.ring);
             }
             let open = listening.ear.is_some();
             listening.adjust(name, self.group);
             good &= open == listening.ear.is_some();
         }
+        self.schedule();
         good
     }
 
     /// When [`Ears::tend`] has something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
-        self.slots
-            .iter()
-            .map(|l| l.tap.poll_at())
-            .min()
-            .unwrap_or(Instant::NEVER)
+        self.tend_at
     }
 
-    /// Adds the sockets to a poll set.
+    /// To be called when a decision may have come to another [`Tap::poll_at`].
+    fn schedule(&mut self) {
+        let times = self.slots.iter().map(|listening| listening.tap.poll_at());
+        self.tend_at = times.min().unwrap_or(Instant::NEVER);
+    }
+
+    /// Adds the sockets to a poll set; the raw socket beside a tap wakes nobody.
     pub(super) fn add_to(&mut self, poll: &mut Poll) {
         for ear in self.slots.iter_mut().filter_map(|l| l.ear.as_mut()) {
             if let Some(tap) = &mut ear.tap {
                 tap.place = poll.add(&tap.socket, Interest::Read);
-            }
-            if let Some(raw) = &mut ear.raw {
+            } else if let Some(raw) = &mut ear.raw {
                 raw.place = poll.add(&raw.socket, Interest::Read);
             }
         }
     }
 
-    /// Takes what has come in, a bounded number of frames a socket. While both listen, the raw
-    /// socket's are only counted.
+    /// Takes what has come in, a bounded number of frames a socket.
     pub(super) fn receive(
         &mut self,
         poll: &Poll,
-        mut heard: impl FnMut(Result<Received<'_>, DropReason>),
+        mut heard: impl FnMut(Result<&Received<'_>, DropReason>),
     ) {
-        let Self { group, slots, ring } = self;
-        let group = IpAddr::V4(*group);
-        for Listening {
-            slot,
-            tap: decision,
-            ear,
-            ..
-        } in slots
-        {
-            let Some(ear) = ear else { continue };
-            if let Some(tap) = ready(&ear.tap, poll) {
-                let result = tap.receive(ring, limits::RECEIVE_FRAMES, |frame| {
-                    let ours = frame.ifindex == ear.ifindex;
-                    let received = match frame.packet_type {
-                        PacketType::OtherHost => Err(DropReason::Elsewhere),
-                        _ if !ours => Err(DropReason::Elsewhere),
-                        _ => parse(*slot, frame::parse_ipv4(frame.bytes)),
-                    };
-                    if received.is_ok_and(|r| r.destination == group) {
-                        decision.tap_heard();
+        let Self {
+            group, slots, ring, ..
+        } = self;
+        let mut compared = false;
+        for listening in slots {
+            let slot = listening.slot;
+            let Some(ear) = &listening.ear else { continue };
+            if let Some(tap) = &ear.tap {
+                if !tap.is_ready(poll) {
+                    continue;
+                }
+                let result = tap.socket.receive(ring, limits::RECEIVE_FRAMES, |frame| {
+                    let here = frame.ifindex == ear.ifindex;
+                    if !here || frame.packet_type == PacketType::OtherHost {
+                        return heard(Err(DropReason::Elsewhere));
                     }
-                    heard(received);
+                    let packet = frame::parse_ipv4(frame.bytes);
+                    if packet.as_ref().is_ok_and(|p| p.destination == *group) {
+                        listening.tap.tap_heard();
+                    }
+                    hand_on(slot, &packet, &mut heard);
+                });
+                tell(result);
+                if listening.tap.wants_comparison() {
+                    listening.compare(ring, *group);
+                    compared = true;
+                }
+            } else if let Some(raw) = ear.raw.as_ref().filter(|raw| raw.is_ready(poll)) {
+                let result = raw.socket.receive(ring, limits::RECEIVE_FRAMES, |frame| {
+                    hand_on(slot, &frame::parse_ipv4_packet(frame.bytes), &mut heard);
                 });
                 tell(result);
             }
-            if let Some(raw) = ready(&ear.raw, poll) {
-                let result = raw.receive(ring, limits::RECEIVE_FRAMES, |frame| {
-                    let received = parse(*slot, frame::parse_ipv4_packet(frame.bytes));
-                    if ear.tap.is_none() {
-                        heard(received);
-                    } else if received.is_ok_and(|r| r.destination == group) {
-                        decision.raw_heard();
-                    }
-                });
-                tell(result);
-            }
+        }
+        if compared {
+            self.schedule();
         }
     }
 
@@ -237,6 +247,27 @@ impl Listening {
         }
     }
 
+    /// Reads what the raw socket has heard beside the tap, to count it.
+    fn compare(&mut self, ring: &mut ReceiveRing, group: Ipv4Addr) {
+        let Some((_, raw)) = self.ear.as_ref().and_then(Ear::both) else {
+            return;
+        };
+        let mut heard = 0;
+        let result = raw.receive(ring, self.tap.enough() as usize, |frame| {
+            heard += u32::from(frame::destination(frame.bytes) == Some(group));
+        });
+        tell(result);
+        self.tap.compare(heard);
+    }
+
+    /// Before the tap is closed: what waits in the raw socket was heard by the tap, and must not
+    /// be taken for new.
+    fn skip(&self, ring: &mut ReceiveRing) {
+        if let Some((_, raw)) = self.ear.as_ref().and_then(Ear::both) {
+            tell(raw.receive(ring, limits::RECEIVE_FRAMES * limits::CATCH_UP, |_| ()));
+        }
+    }
+
     /// Opens and closes the sockets as the decision asks.
     fn adjust(&mut self, name: &str, group: Ipv4Addr) {
         let Some(ear) = &mut self.ear else { return };
@@ -255,6 +286,11 @@ impl Listening {
 }
 
 impl Ear {
+    /// The sockets, if both are open.
+    fn both(&self) -> Option<(&PacketSocket, &RawSocket)> {
+        Some((&self.tap.as_ref()?.socket, &self.raw.as_ref()?.socket))
+    }
+
     fn adjust(&mut self, decision: &Tap, name: &str, group: Ipv4Addr) -> Result<(), Error> {
         if !decision.wants_tap() {
             self.tap = None;
@@ -279,10 +315,11 @@ impl Ear {
     }
 }
 
-/// The socket, if the last wait found something to read.
-fn ready<'s, S>(socket: &'s Option<Socket<S>>, poll: &Poll) -> Option<&'s S> {
-    let socket = socket.as_ref()?;
-    poll.readiness(socket.place).any().then_some(&socket.socket)
+impl<S> Socket<S> {
+    /// The last wait found something to read.
+    fn is_ready(&self, poll: &Poll) -> bool {
+        poll.readiness(self.place).any()
+    }
 }
 
 /// ENETDOWN and ENODEV: the interface's own event says the rest.
@@ -292,16 +329,19 @@ fn tell<T>(result: Result<T, nix::errno::Errno>) {
     }
 }
 
-fn parse(
+fn hand_on(
     slot: Slot,
-    packet: Result<frame::Ipv4<'_>, DropReason>,
-) -> Result<Received<'_>, DropReason> {
-    let packet = packet?;
-    Ok(Received {
-        link: slot,
-        source: IpAddr::V4(packet.source),
-        destination: IpAddr::V4(packet.destination),
-        ttl: packet.ttl,
-        payload: packet.payload,
-    })
+    packet: &Result<frame::Ipv4<'_>, DropReason>,
+    heard: &mut impl FnMut(Result<&Received<'_>, DropReason>),
+) {
+    match packet {
+        Ok(packet) => heard(Ok(&Received {
+            link: slot,
+            source: IpAddr::V4(packet.source),
+            destination: IpAddr::V4(packet.destination),
+            ttl: packet.ttl,
+            payload: packet.payload,
+        })),
+        Err(reason) => heard(Err(*reason)),
+    }
 }

@@ -52,7 +52,7 @@ pub(super) struct Executor {
     frames: SendBatch,
     commands: CommandSocket,
     /// Which entry a sequence number of a waiting request is about, if it is still in the table.
-    asked: Vec<(u32, Option<usize>)>,
+    asked: Vec<(u32, Option<u32>)>,
     /// IPv4 identification of the next advert of each instance.
     identification: Vec<u16>,
     notes: Vec<Action>,
@@ -71,14 +71,13 @@ pub(super) struct Executor {
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
     pub(super) fn new(addresses: Addresses, instances: usize) -> Result<Self, Error> {
-        let entries = addresses.entries().len();
         Ok(Self {
             sender: SendSocket::open()?,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
-            asked: Vec::with_capacity(entries),
+            asked: Vec::with_capacity(limits::REQUESTS),
             identification: vec![0; instances],
-            notes: Vec::with_capacity(instances * limits::NOTES),
+            notes: Vec::with_capacity(limits::NOTES),
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
             cursor: 0,
@@ -89,8 +88,8 @@ impl Executor {
     }
 
     /// Puts one action into its batch.
-    pub(super) fn execute(&mut self, action: Action, context: &Context<'_>) {
-        match action {
+    pub(super) fn execute(&mut self, action: &Action, context: &Context<'_>) {
+        match *action {
             Action::Advert(id, priority) => self.advert(id, priority, context),
             Action::AddAddresses(id) => self.add_addresses(id, context),
             Action::RemoveAddresses(id) => self.remove_addresses(id, context),
@@ -100,21 +99,36 @@ impl Executor {
             }
             Action::StateChanged(..) => {
                 self.state_changes += 1;
-                self.notes.push(action);
+                self.notes.push(*action);
             }
-            Action::Warn(..) => self.notes.push(action),
+            Action::Warn(..) => self.notes.push(*action),
         }
+    }
+
+    /// True if [`Executor::flush`] has something to do.
+    pub(super) fn has_work(&self, now: Instant) -> bool {
+        let gathered = !self.frames.is_empty() || !self.asked.is_empty() || !self.notes.is_empty();
+        gathered || now >= self.poll_at()
     }
 
     /// Sends what the actions of this wakeup have gathered.
     pub(super) fn flush(&mut self, now: Instant, context: &Context<'_>) {
         self.send_frames();
-        self.send_requests(context);
+        if !self.asked.is_empty() {
+            self.send_requests(context);
+        } else if self.asked.capacity() > limits::REQUESTS {
+            // What a burst has taken is given back.
+            self.asked.shrink_to(limits::REQUESTS);
+            self.commands.rest();
+        }
         if now >= self.announce_at {
             self.announce(now, context);
         }
         if now >= self.renew_at {
             self.renew_leases(now, context);
+        }
+        if self.notes.is_empty() {
+            self.notes.shrink_to(limits::NOTES);
         }
         for note in self.notes.drain(..) {
             tell(note, context);
@@ -137,7 +151,6 @@ impl Executor {
             .iter()
             .map(|m| m.map_or(0, |id| old[id.index()]))
             .collect();
-        self.notes.reserve(matches.len() * limits::NOTES);
         for entry in given_up {
             let Some(ifindex) = links.get(entry.link).ifindex() else {
                 continue;
@@ -239,7 +252,7 @@ impl Executor {
                 &new_address(entry, ifindex),
                 Existing::Refuse,
             );
-            self.asked.push((sequence, Some(index)));
+            self.asked.push((sequence, Some(index as u32)));
         }
     }
 
@@ -258,14 +271,16 @@ impl Executor {
             if let Some(ifindex) = context.links.get(entry.link).ifindex() {
                 let new = new_address(entry, ifindex);
                 let sequence = addr::add(self.commands.batch(), &new, Existing::Replace);
-                self.asked.push((sequence, Some(index)));
+                self.asked.push((sequence, Some(index as u32)));
             }
         }
         self.renew_at = match shortest {
             u32::MAX => Instant::NEVER,
             secs => now + Duration::from_micros(u64::from(secs) * 1_000_000 / limits::RENEWALS),
         };
-        self.send_requests(context);
+        if !self.asked.is_empty() {
+            self.send_requests(context);
+        }
     }
 
     fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
@@ -286,14 +301,11 @@ impl Executor {
                 entry.address,
                 entry.prefix_len,
             );
-            self.asked.push((sequence, Some(index)));
+            self.asked.push((sequence, Some(index as u32)));
         }
     }
 
     fn send_requests(&mut self, context: &Context<'_>) {
-        if self.asked.is_empty() {
-            return;
-        }
         let (addresses, asked) = (&mut self.addresses, &self.asked);
         let sent = self.commands.send();
         let answered = self.commands.receive(|message| {
@@ -303,7 +315,7 @@ impl Executor {
                 && let Some(index) = asked[at].1
             {
                 let errno = Errno::from_raw(ack.errno);
-                failed(addresses.get_mut(index), errno, context);
+                failed(addresses.get_mut(index as usize), errno, context);
             }
         });
         self.asked.clear();

@@ -16,6 +16,9 @@ pub(super) struct Kernel {
     own_port: u32,
     /// A removal of ours was told; it may have taken other addresses with it.
     check: bool,
+    /// This kernel tells who put an address there (IFA_PROTO, Linux 5.18): it does so for the
+    /// IPv6 addresses that it makes itself.
+    pub(super) tells_who: bool,
 }
 
 impl Kernel {
@@ -25,6 +28,7 @@ impl Kernel {
             events: EventSocket::open()?,
             own_port: 0,
             check: false,
+            tells_who: false,
         })
     }
 
@@ -42,13 +46,16 @@ impl Kernel {
     pub(super) fn dump(&mut self, links: &mut Links) -> Result<(), Error> {
         // Opened for the purpose: its buffers would lie idle for months.
         let mut socket = CommandSocket::open()?;
+        let tells_who = &mut self.tells_who;
         for _ in 0..limits::DUMPS {
             links.forget();
             let first = socket.dump(link::dump, |message| take_link(&message, links))?;
             let second = socket.dump(addr::dump, |message| {
-                if let Content::Address(address) = Content::parse(&message)
-                    && let Some(slot) = links.by_index(address.index)
-                {
+                let Content::Address(address) = Content::parse(&message) else {
+                    return;
+                };
+                *tells_who |= address.protocol.is_some();
+                if let Some(slot) = links.by_index(address.index) {
                     links.address_added(slot, table_address(&address));
                 }
             })?;

@@ -80,6 +80,13 @@ impl Links {
         self.0.iter_mut().for_each(|link| link.kernel = None);
     }
 
+    /// Forgets the addresses that `proto` (IFA_PROTO) has put there.
+    pub(super) fn forget_addresses_of(&mut self, proto: u8) {
+        for kernel in self.0.iter_mut().filter_map(|link| link.kernel.as_mut()) {
+            kernel.addresses.retain(|address| address.proto != proto);
+        }
+    }
+
     /// RTM_NEWLINK: an interface is there, or has changed.
     pub(super) fn appeared(&mut self, name: &str, news: Kernel) {
         // A renamed interface is gone under its old name.
@@ -145,6 +152,11 @@ impl Link {
                 LinkState::Up(source.map(|a| a.address))
             }
         }
+    }
+
+    /// It exists, is set up and has carrier.
+    pub(super) fn is_up(&self) -> bool {
+        self.kernel.as_ref().is_some_and(|k| k.up)
     }
 
     /// The interface's index while it exists.

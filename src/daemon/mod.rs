@@ -5,21 +5,26 @@
 //! starve an advert.
 
 mod addresses;
+mod control;
 mod ears;
 mod executor;
+mod foreign;
 mod journal;
 mod kernel;
 mod links;
 pub mod reload;
 mod report;
 mod start;
+mod status;
 mod tap;
 
 use crate::config::model::Config;
+use crate::control::server::Control;
 use crate::limits;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::PidLock;
+use crate::sys::memory;
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::signal::{Signal, Signals};
 use crate::sys::timer::Timer;
@@ -34,7 +39,9 @@ use executor::{Context, Executor};
 use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
+use reload::{Outcome, Refused};
 
+pub use foreign::already_there;
 pub use start::StartError;
 
 /// Everything that a running daemon has.
@@ -47,22 +54,28 @@ pub struct Daemon {
     links: Links,
     /// The interface of each instance.
     link_of: Vec<Slot>,
-    /// What the core was told of each instance's interface.
-    reported: Vec<LinkState>,
     executor: Executor,
     kernel: Kernel,
     ears: Ears,
     signals: Signals,
     timer: Timer,
     poll: Poll,
+    /// The poll set is to be listed anew: sockets may have come or gone.
+    relist: bool,
+    places: Places,
     /// The number of state changes when the sockets were last tended.
     tended: u64,
+    control: Control,
+    /// When [`Daemon::start`] was done.
+    started: Instant,
     /// Held for as long as the daemon lives: one daemon a runtime directory.
     _lock: PidLock,
 }
 
 /// Places in the poll set, in front of the sockets of the interfaces.
+#[derive(Default)]
 struct Places {
+    timer: usize,
     signals: usize,
     kernel: usize,
 }
@@ -71,32 +84,49 @@ impl Daemon {
     /// Runs until SIGTERM or SIGINT.
     pub fn run(&mut self) -> Result<(), Error> {
         let mut armed = Instant::NEVER;
+        let mut now = clock::now();
         loop {
-            let now = clock::now();
-            self.flush(now);
+            if self.executor.has_work(now) {
+                self.flush(now);
+            }
             self.tend_ears(now);
             let deadline = self.deadline();
-            let places = self.wait(deadline, now, &mut armed)?;
-            let now = clock::now();
+            let mut readable = self.wait(deadline, now, &mut armed)?;
+            now = clock::now();
             if now.since(deadline) > limits::LATE {
                 // This machine stood still: what was said meanwhile counts before our own timers.
-                self.receive(now);
+                self.catch_up(now)?;
+                readable = true;
             }
-            self.timers(now);
-            self.address_news(now);
-            if self.poll.readiness(places.signals).any() && self.signals(now)? {
+            if now >= self.router.poll_at() {
+                self.timers(now);
+            }
+            if !self.executor.addresses.news.is_empty() {
+                self.address_news(now);
+            }
+            if readable && self.read(now)? {
                 return Ok(());
             }
-            if self.poll.readiness(places.kernel).any() {
-                self.kernel_events(limits::EVENTS, now);
-            }
-            self.receive(now);
+            self.serve_control(now);
         }
+    }
+
+    /// Takes in what the last wait found. True when it is time to go.
+    fn read(&mut self, now: Instant) -> Result<bool, Error> {
+        if self.poll.readiness(self.places.signals).any() && self.signals(now)? {
+            return Ok(true);
+        }
+        if self.poll.readiness(self.places.kernel).any() {
+            self.kernel_events(limits::EVENTS, now);
+        }
+        self.receive(now);
+        Ok(false)
     }
 
     fn deadline(&self) -> Instant {
         let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
-        core.min(executor).min(self.ears.poll_at())
+        let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
+        core.min(executor).min(ears).min(control)
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -106,6 +136,7 @@ impl Daemon {
             return;
         }
         self.tended = changes;
+        self.relist = true;
         let Self {
             ears,
             router,
@@ -128,7 +159,8 @@ impl Daemon {
         }
     }
 
-    /// Sleeps until something can be read or `deadline` has passed.
+    /// Sleeps until something can be read or `deadline` has passed. True if there is something
+    /// else to be seen to than the timer.
     ///
     /// The timer is left alone when it is set to an earlier time: a Backup's deadline moves with
     /// every advert, and a wakeup for nothing now and then is cheaper than a system call each time.
@@ -137,21 +169,31 @@ impl Daemon {
         deadline: Instant,
         now: Instant,
         armed: &mut Instant,
-    ) -> Result<Places, Error> {
+    ) -> Result<bool, Error> {
         if deadline < *armed || *armed <= now {
             self.timer.set(deadline)?;
             *armed = deadline;
         }
+        if core::mem::take(&mut self.relist) {
+            self.list();
+        }
+        let ready = self
+            .poll
+            .wait((deadline <= now).then_some(Duration::ZERO))?;
+        let timer = self.poll.readiness(self.places.timer).any();
+        Ok(ready > usize::from(timer))
+    }
+
+    /// Makes the poll set.
+    fn list(&mut self) {
         self.poll.clear();
-        self.poll.add(&self.timer, Interest::Read);
-        let places = Places {
+        self.places = Places {
+            timer: self.poll.add(&self.timer, Interest::Read),
             signals: self.poll.add(&self.signals, Interest::Read),
             kernel: self.poll.add(self.kernel.events(), Interest::Read),
         };
         self.ears.add_to(&mut self.poll);
-        self.poll
-            .wait((deadline <= now).then_some(Duration::ZERO))?;
-        Ok(places)
+        self.control.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {
@@ -161,7 +203,21 @@ impl Daemon {
         }
     }
 
-    fn receive(&mut self, now: Instant) {
+    /// Takes in all that waits, however much that is (within a bound): what the last wait found
+    /// may be from before the standstill.
+    fn catch_up(&mut self, now: Instant) -> Result<(), Error> {
+        for _ in 0..limits::CATCH_UP {
+            self.poll.wait(Some(Duration::ZERO))?;
+            if self.receive(now) == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many frames there were.
+    fn receive(&mut self, now: Instant) -> usize {
+        let mut count = 0;
         let Self {
             router,
             executor,
@@ -174,8 +230,9 @@ impl Daemon {
         } = self;
         let mut actions = Actions::new();
         ears.receive(poll, |heard| {
+            count += 1;
             match heard {
-                Ok(received) => router.receive(&received, now, &mut actions),
+                Ok(received) => router.receive(received, now, &mut actions),
                 Err(reason) => router.count_drop(reason),
             }
             let context = Context {
@@ -185,10 +242,11 @@ impl Daemon {
                 router,
             };
             for action in &actions {
-                executor.execute(*action, &context);
+                executor.execute(action, &context);
             }
             actions.clear();
         });
+        count
     }
 
     /// True when it is time to go.
@@ -200,7 +258,10 @@ impl Daemon {
                     self.shutdown(now);
                     return Ok(true);
                 }
-                Signal::SIGHUP => self.reload_and_log(now),
+                Signal::SIGHUP => {
+                    // The log has it, and nobody else is there to be told.
+                    let _ = self.reload_and_log(now);
+                }
                 Signal::SIGUSR1 => self.log_counters(),
                 _ => ::log::warn!("{signal}: vipd does not know this signal"),
             }
@@ -208,8 +269,10 @@ impl Daemon {
         Ok(false)
     }
 
-    fn reload_and_log(&mut self, now: Instant) {
-        match self.reload(now) {
+    fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
+        let result = self.reload(now);
+        memory::trim();
+        match &result {
             Ok(outcome) => ::log::info!("reload: {outcome}"),
             Err(refused) => {
                 refused
@@ -221,6 +284,7 @@ impl Daemon {
                 );
             }
         }
+        result
     }
 
     fn shutdown(&mut self, now: Instant) {
@@ -245,14 +309,17 @@ impl Daemon {
             let entry = &self.executor.addresses.entries()[index];
             let id = entry.instance;
             let instance = &self.config.instances[id.index()];
-            let interface = &self.links.get(entry.link).name;
+            let link = self.links.get(entry.link);
             let line = report::AddressNews {
                 instance,
-                interface,
+                interface: &link.name,
                 address: entry.address,
                 news,
             };
-            line.log();
+            // An interface that is being deleted goes down, then loses its addresses.
+            if news != News::Removed || link.is_up() {
+                line.log();
+            }
             let missing = entry.wanted && matches!(news, News::Removed | News::InterfaceBack);
             if missing && restored != Some(id) {
                 restored = Some(id);
@@ -264,10 +331,10 @@ impl Daemon {
     /// Tells the core what has changed on the interfaces, and opens their sockets.
     fn report_links(&mut self, now: Instant) {
         self.ears.follow(&self.links);
+        self.relist = true;
         for id in self.router.ids() {
             let state = self.link_state(id);
-            if self.reported[id.index()] != state {
-                self.reported[id.index()] = state;
+            if self.router.instance(id).link() != state {
                 self.handle(id, Event::Link(state), now);
             }
         }
@@ -311,7 +378,7 @@ impl Daemon {
             router,
         };
         for action in actions.iter() {
-            executor.execute(*action, &context);
+            executor.execute(action, &context);
         }
         actions.clear();
     }

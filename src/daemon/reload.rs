@@ -6,14 +6,16 @@
 
 use core::fmt;
 
+use crate::config::model::Config;
 use crate::config::{self, Failure};
 use crate::limits;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
-use crate::vrrp::instance::{Event, LinkState};
+use crate::vrrp::instance::Event;
 use crate::vrrp::types::State;
 
 use super::Daemon;
+use super::addresses::Addresses;
 use super::executor::Context;
 use super::start::{journal_lines, receive_modes, specs, tables};
 
@@ -51,8 +53,15 @@ impl Daemon {
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
-        let config = loaded.config;
-        if config == self.config {
+        let mut config = loaded.config;
+        let known = self.links.iter().count();
+        let link_of: Vec<_> = config
+            .instances
+            .iter()
+            .map(|i| self.links.slot(&i.interface))
+            .collect();
+        let mut addresses = tables(&mut config, &mut self.links);
+        if self.is_as_before(&config, &addresses) {
             return Ok(Outcome {
                 unchanged: config.instances.len(),
                 ..Outcome::default()
@@ -61,13 +70,6 @@ impl Daemon {
         // What the reload before this one has done must not look like somebody else's doing.
         self.flush(now);
         self.kernel_events(limits::EVENTS_OF_RELOAD, now);
-        let known = self.links.iter().count();
-        let link_of: Vec<_> = config
-            .instances
-            .iter()
-            .map(|i| self.links.slot(&i.interface))
-            .collect();
-        let mut addresses = tables(&config, &mut self.links);
         if self.links.iter().count() > known {
             self.kernel.dump(&mut self.links).map_err(Refused::Kernel)?;
         }
@@ -84,12 +86,9 @@ impl Daemon {
         self.journal.write(&lines).map_err(Refused::Journal)?;
 
         // From here on nothing can fail.
-        let outcome = self.compare(&config, &matches);
+        self.control.cut_off();
+        let outcome = self.compare(&config, &addresses, &matches);
         self.say_goodbye(&matches, now);
-        self.reported = matches
-            .iter()
-            .map(|m| m.map_or(LinkState::Unknown, |id| self.reported[id.index()]))
-            .collect();
         self.router
             .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
         self.config = config;
@@ -107,16 +106,25 @@ impl Daemon {
         Ok(outcome)
     }
 
-    fn compare(&self, new: &config::model::Config, matches: &[Option<Id>]) -> Outcome {
+    fn is_as_before(&self, config: &Config, addresses: &Addresses) -> bool {
+        let same = |id| addresses.same_as(id, &self.executor.addresses, id);
+        *config == self.config && self.router.ids().all(same)
+    }
+
+    fn compare(&self, new: &Config, addresses: &Addresses, matches: &[Option<Id>]) -> Outcome {
         let mut outcome = Outcome::default();
-        for (instance, matched) in new.instances.iter().zip(matches) {
+        for (index, (instance, matched)) in new.instances.iter().zip(matches).enumerate() {
             let old = matched.map(|id| &self.config.instances[id.index()]);
-            let name = || instance.name.clone();
+            let id = Id(index as u16);
+            let same = |old| addresses.same_as(id, &self.executor.addresses, old);
+            let name = || instance.name.to_string();
             match old {
                 None => outcome.added.push(name()),
-                Some(old) if !old.same_but_name(instance) => outcome.changed.push(name()),
+                Some(old) if !(old.same_but_name(instance) && matched.is_some_and(same)) => {
+                    outcome.changed.push(name());
+                }
                 Some(old) if old.name != instance.name => {
-                    outcome.renamed.push((old.name.clone(), name()));
+                    outcome.renamed.push((old.name.to_string(), name()));
                 }
                 Some(_) => outcome.unchanged += 1,
             }
@@ -126,8 +134,8 @@ impl Daemon {
             .router
             .ids()
             .filter(gone)
-            .map(|id| &self.config.instances[id.index()].name);
-        outcome.removed.extend(names.cloned());
+            .map(|id| self.config.instances[id.index()].name.to_string());
+        outcome.removed.extend(names);
         outcome
     }
 

@@ -22,15 +22,40 @@ pub(super) struct Transition<'a> {
 
 impl fmt::Display for Transition<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Instance {
-            name, interface, ..
-        } = self.instance;
+        let name = &self.instance.name;
         let Change { from, to, reason } = self.change;
         match (from, to) {
             (State::Initialize, State::Initialize) => write!(f, "{name}: waiting in {to}: ")?,
             _ => write!(f, "{name}: {from} -> {to}: ")?,
         }
-        match (reason, self.bridge) {
+        Why {
+            instance: self.instance,
+            reason,
+            bridge: self.bridge,
+        }
+        .fmt(f)
+    }
+}
+
+/// Why an instance is in its state.
+pub(super) struct Why<'a> {
+    /// Whose.
+    pub(super) instance: &'a Instance,
+    /// Why.
+    pub(super) reason: Reason,
+    /// The name of the bridge that the interface is a port of, if the reason is that.
+    pub(super) bridge: Option<&'a str>,
+}
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            instance,
+            reason,
+            bridge,
+        } = self;
+        let interface = &instance.interface;
+        match (reason, bridge) {
             (Reason::Held(Hold::BridgePort(_)), Some(bridge)) => write!(
                 f,
                 "{interface} is a port of bridge {bridge} and receives nothing itself; \

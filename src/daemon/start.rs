@@ -4,27 +4,28 @@ use core::fmt;
 use std::path::Path;
 
 use crate::config::model::{Config, Instance, Receive};
+use crate::control::server::Control;
 use crate::limits;
 use crate::netlink::addr;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::{self, LockError, PidLock};
+use crate::sys::memory;
 use crate::sys::netlink::CommandSocket;
 use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::timer::Timer;
 use crate::vrrp::action::Id;
-use crate::vrrp::instance::LinkState;
 use crate::vrrp::router::{Router, Spec};
-use crate::vrrp::types::PRIORITY_OWNER;
 
-use super::Daemon;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::ears::Ears;
 use super::executor::Executor;
+use super::foreign;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
+use super::{Daemon, Places};
 
 /// Signals that the daemon answers.
 const SIGNALS: &[Signal] = &[
@@ -67,11 +68,12 @@ impl From<Error> for StartError {
 }
 
 impl Daemon {
-    /// Everything up to the first wait; `path` is the file that `config` was read from: afterwards the daemon listens, and nothing of an earlier
-    /// one is left in the kernel.
-    pub fn start(config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+    /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
+    /// is left in the kernel. `path` is the file that `config` was read from.
+    pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
+        let control = Control::open(runtime_dir)?;
         let signals = Signals::block(SIGNALS)?;
         signal::ignore_pipe()?;
         let mut kernel = Kernel::open()?;
@@ -81,7 +83,7 @@ impl Daemon {
             .iter()
             .map(|i| links.slot(&i.interface))
             .collect();
-        let mut addresses = tables(&config, &mut links);
+        let mut addresses = tables(&mut config, &mut links);
         let journal = Journal::new(runtime_dir);
         let left = journal
             .read()
@@ -90,11 +92,11 @@ impl Daemon {
             links.slot(&line.interface);
         });
         kernel.dump(&mut links)?;
-        clean_up(&left, &mut links, &addresses)?;
+        clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
-        warn_of_foreign(&config, &links, &addresses);
+        foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
         let lines = journal_lines(&links, &addresses);
         journal
             .write(&lines)
@@ -113,8 +115,9 @@ impl Daemon {
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
-            reported: vec![LinkState::Unknown; config.instances.len()],
-            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity()),
+            relist: true,
+            places: Places::default(),
+            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             config,
             path: path.to_owned(),
@@ -127,9 +130,12 @@ impl Daemon {
             tended: 0,
             ears,
             signals,
+            control,
+            started: now,
             _lock: lock,
         };
         daemon.report_links(now);
+        memory::trim();
         Ok(daemon)
     }
 }
@@ -149,17 +155,20 @@ pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Rec
     link_of.iter().copied().zip(modes).collect()
 }
 
-/// The virtual addresses of the configuration, and a slot for each interface they are on.
-pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
-    let mut addresses = Addresses::default();
-    for (index, instance) in config.instances.iter().enumerate() {
-        let entries = instance.vips.iter().map(|vip| Entry {
+/// Takes the virtual addresses out of the configuration, and makes a slot for each interface they
+/// are on.
+pub(super) fn tables(config: &mut Config, links: &mut Links) -> Addresses {
+    let count = config.instances.iter().map(|i| i.vips.len()).sum();
+    let mut addresses = Addresses::with_capacity(count);
+    for (index, instance) in config.instances.iter_mut().enumerate() {
+        let vips = core::mem::take(&mut instance.vips);
+        let entries = vips.into_iter().map(|vip| Entry {
             instance: Id(index as u16),
             link: links.slot(vip.dev.as_deref().unwrap_or(&instance.interface)),
             address: vip.address,
             prefix_len: vip.prefix_len,
             scope: vip.scope,
-            label: vip.label.clone(),
+            label: vip.label,
             broadcast: vip.broadcast,
             lease: instance.address_lease.map(|lease| lease.as_secs() as u32),
             outdated_lease: false,
@@ -175,8 +184,14 @@ pub(super) fn tables(config: &Config, links: &mut Links) -> Addresses {
 }
 
 /// Removes what an earlier daemon put into the kernel: what its journal names, and the addresses
-/// of this configuration that carry our mark.
-fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(), Error> {
+/// of this configuration that carry our mark. With a kernel that `tells_who` put an address there,
+/// one without our mark is somebody else's, even if the journal names it: he added it meanwhile.
+fn clean_up(
+    left: &[Line],
+    tells_who: bool,
+    links: &mut Links,
+    addresses: &Addresses,
+) -> Result<(), Error> {
     let mut commands = CommandSocket::open()?;
     let mut gone = Vec::new();
     for (slot, link) in links.iter() {
@@ -188,7 +203,7 @@ fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(
                     && l.prefix_len == found.prefix_len
             });
             let marked = found.proto == IFA_PROTO_VIPD;
-            let ours = journaled && (marked || found.proto == 0)
+            let ours = journaled && (marked || !tells_who && found.proto == 0)
                 || marked && addresses.is_virtual(slot, &found.address);
             if ours {
                 log::warn!(
@@ -215,22 +230,6 @@ fn clean_up(left: &[Line], links: &mut Links, addresses: &Addresses) -> Result<(
         links.address_removed(slot, address, prefix_len);
     }
     Ok(())
-}
-
-/// A virtual address that the interface has anyway is the owner's, or a mistake.
-fn warn_of_foreign(config: &Config, links: &Links, addresses: &Addresses) {
-    for entry in addresses.entries().iter().filter(|e| e.foreign) {
-        let instance = &config.instances[entry.instance.index()];
-        if instance.settings.priority < PRIORITY_OWNER {
-            log::warn!(
-                "{}: {} is already an address of {}, so this router answers for it as Backup too: \
-                 remove it from the interface, or write `priority 255` if this router owns it",
-                instance.name,
-                entry.address,
-                links.get(entry.link).name
-            );
-        }
-    }
 }
 
 /// What a killed daemon might leave behind.

@@ -3,8 +3,8 @@
 //! The tap hears adverts whatever the firewall says, but makes every packet that the router
 //! forwards dearer. The raw socket costs next to nothing, but a firewall can deafen it. With
 //! `receive auto` a Backup listens on both, and so learns whether the raw socket hears what the tap
-//! hears. While all instances of the interface are Active and there is that proof, the tap is
-//! closed; it is opened for one Active_Down_Interval each minute, so that a firewall that is closed
+//! hears; to be woken once an advert, it reads the raw socket only now and then, many adverts at a
+//! time. While all instances of the interface are Active and there is that proof, the tap is closed; it is opened for one Active_Down_Interval each minute, so that a firewall that is closed
 //! later is noticed within that bound.
 
 use crate::config::model::Receive;
@@ -16,12 +16,16 @@ use crate::time::{Duration, Instant};
 pub(super) struct Tap {
     mode: Receive,
     phase: Phase,
-    /// Adverts that the tap has heard, while both were open.
+    /// Adverts that the tap has heard while both were open, and the raw socket not so far.
     by_tap: u32,
-    /// Adverts that the raw socket has heard in the same time.
+    /// Adverts that the raw socket has heard, and the tap not so far.
     by_raw: u32,
+    /// Adverts that both have heard.
+    by_both: u32,
     /// The raw socket has missed something that the tap heard, and has not heard anything since.
     deaf: bool,
+    /// The tap has been closed on a proof since deafness was last told: it is news, then.
+    trusted: bool,
 }
 
 /// Where `auto` stands.
@@ -51,7 +55,9 @@ impl Tap {
             phase: Phase::Both,
             by_tap: 0,
             by_raw: 0,
+            by_both: 0,
             deaf: false,
+            trusted: false,
         }
     }
 
@@ -88,32 +94,47 @@ impl Tap {
     /// The tap has heard an advert.
     pub(super) fn tap_heard(&mut self) {
         self.by_tap = self.by_tap.saturating_add(1);
-        if self.by_tap > self.by_raw.saturating_add(limits::PROOF_SLACK) {
-            (self.by_tap, self.by_raw) = (0, 0);
-            self.deaf = true;
-        }
     }
 
-    /// The raw socket has heard an advert, while the tap was open too.
-    pub(super) fn raw_heard(&mut self) {
-        self.by_raw = self.by_raw.saturating_add(1);
-        if self.proved() {
+    /// The tap is so far ahead that the raw socket beside it is to be read.
+    pub(super) fn wants_comparison(&self) -> bool {
+        self.by_tap >= limits::PROOF_BATCH
+    }
+
+    /// How many adverts of the raw socket say enough: more may wait there that the tap is about to
+    /// hear.
+    pub(super) fn enough(&self) -> u32 {
+        (self.by_tap + limits::PROOF_SLACK).saturating_sub(self.by_raw)
+    }
+
+    /// The raw socket was read while the tap was open too, and had heard so many adverts.
+    pub(super) fn compare(&mut self, heard: u32) {
+        let by_raw = self.by_raw + heard;
+        let both = self.by_tap.min(by_raw);
+        self.by_tap -= both;
+        self.by_raw = by_raw - both;
+        self.by_both = self.by_both.saturating_add(both);
+        if self.by_tap > limits::PROOF_SLACK {
+            self.forget();
+            self.deaf = true;
+        } else if self.proved() {
             self.deaf = false;
-        }
-        if self.by_raw > self.by_tap.saturating_add(limits::PROOF_SLACK) {
-            (self.by_tap, self.by_raw) = (0, 0);
         }
     }
 
     /// The raw socket hears what the tap hears.
     fn proved(&self) -> bool {
-        self.by_raw >= limits::PROOF_ADVERTS
-            && self.by_tap.abs_diff(self.by_raw) <= limits::PROOF_SLACK
+        self.by_both >= limits::PROOF_ADVERTS
+    }
+
+    fn forget(&mut self) {
+        (self.by_tap, self.by_raw, self.by_both) = (0, 0, 0);
     }
 
     /// When [`Tap::tend`] has something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
         match self.phase {
+            Phase::Both if self.deaf && self.trusted => Instant::ZERO,
             Phase::Both => Instant::NEVER,
             Phase::Alone(until) | Phase::Recheck(until) => until,
         }
@@ -128,31 +149,42 @@ impl Tap {
         let Some(active_down_interval) = active else {
             if self.phase != Phase::Both {
                 self.phase = Phase::Both;
-                (self.by_tap, self.by_raw) = (0, 0);
+                self.forget();
             }
-            return None;
+            return self.deafness();
         };
         match self.phase {
             Phase::Both if self.proved() && !self.deaf => {
                 self.phase = Phase::Alone(now + limits::RECHECK_PERIOD);
+                self.trusted = true;
                 Some(News::Closed)
             }
             Phase::Alone(until) if now >= until => {
-                (self.by_tap, self.by_raw) = (0, 0);
+                self.forget();
                 self.phase = Phase::Recheck(now + active_down_interval);
                 None
             }
             Phase::Recheck(until) if now >= until || self.deaf => {
-                if self.deaf || self.by_tap > self.by_raw {
+                if self.deaf || self.by_tap > 0 {
                     self.deaf = true;
                     self.phase = Phase::Both;
-                    return Some(News::Deaf);
+                    return self.deafness();
                 }
                 self.phase = Phase::Alone(now + limits::RECHECK_PERIOD);
                 None
             }
-            _ => None,
+            _ => self.deafness(),
         }
+    }
+
+    /// Once for each proof that turned out wrong. A firewall that was closed all along is none:
+    /// the tap has never been closed then.
+    fn deafness(&mut self) -> Option<News> {
+        let news = self.phase == Phase::Both && self.deaf && self.trusted;
+        if news {
+            self.trusted = false;
+        }
+        news.then_some(News::Deaf)
     }
 
     /// Which sockets listen, and why: for `status`.
@@ -193,12 +225,14 @@ mod tests {
         Instant::from_micros(secs * 1_000_000)
     }
 
+    fn hears(tap: &mut Tap, adverts: u32) {
+        (0..adverts).for_each(|_| tap.tap_heard());
+    }
+
     fn proved() -> Tap {
         let mut tap = Tap::new(Receive::Auto);
-        for _ in 0..limits::PROOF_ADVERTS {
-            tap.tap_heard();
-            tap.raw_heard();
-        }
+        hears(&mut tap, limits::PROOF_ADVERTS);
+        tap.compare(limits::PROOF_ADVERTS);
         tap
     }
 
@@ -243,13 +277,63 @@ mod tests {
     }
 
     #[test]
+    fn deafness_that_a_backup_finds_is_told_once() {
+        let mut tap = proved();
+        tap.tend(Some(DOWN), at(0));
+        tap.tend(Some(DOWN), at(60));
+        tap.tap_heard();
+        assert_eq!(tap.tend(None, at(61)), None, "the advert made it a Backup");
+        hears(&mut tap, limits::PROOF_BATCH - 1);
+        assert!(!tap.wants_comparison());
+        hears(&mut tap, 1);
+        assert!(tap.wants_comparison());
+        assert_eq!(tap.poll_at(), Instant::NEVER);
+        tap.compare(0);
+        assert_eq!(tap.poll_at(), Instant::ZERO);
+        assert_eq!(tap.tend(None, at(62)), Some(News::Deaf));
+        assert_eq!(tap.poll_at(), Instant::NEVER);
+        hears(&mut tap, 9);
+        tap.compare(0);
+        assert_eq!(tap.tend(None, at(63)), None);
+        assert!(tap.wants_tap());
+    }
+
+    #[test]
+    fn a_firewall_that_was_closed_all_along_is_no_news() {
+        let mut tap = Tap::new(Receive::Auto);
+        hears(&mut tap, 9);
+        tap.compare(0);
+        assert_eq!(tap.poll_at(), Instant::NEVER);
+        assert_eq!(tap.tend(None, at(1)), None);
+        assert_eq!(tap.tend(Some(DOWN), at(2)), None);
+        assert!(tap.wants_tap());
+    }
+
+    #[test]
     fn one_advert_on_its_way_is_no_disproof_but_silence_is() {
         let mut tap = proved();
-        tap.tap_heard();
+        hears(&mut tap, 1);
+        tap.compare(0);
         assert!(tap.proved());
-        (0..limits::PROOF_SLACK).for_each(|_| tap.tap_heard());
+        hears(&mut tap, limits::PROOF_SLACK);
+        tap.compare(0);
         assert!(!tap.proved());
         assert_eq!(tap.tend(Some(DOWN), at(1)), None);
+    }
+
+    #[test]
+    fn the_raw_socket_is_read_no_further_than_the_tap_by_more_than_the_slack() {
+        let mut tap = Tap::new(Receive::Auto);
+        hears(&mut tap, limits::PROOF_BATCH);
+        assert_eq!(tap.enough(), limits::PROOF_BATCH + limits::PROOF_SLACK);
+        tap.compare(tap.enough());
+        assert_eq!(tap.enough(), 0);
+        hears(&mut tap, limits::PROOF_SLACK);
+        tap.compare(0);
+        assert!(tap.proved(), "what the raw socket was ahead counts");
+        hears(&mut tap, limits::PROOF_SLACK + 1);
+        tap.compare(0);
+        assert!(!tap.proved());
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl Batch {
         self.last = 0;
     }
 
+    /// Gives back the room beyond `capacity` bytes that no message needs.
+    pub fn shrink_to(&mut self, capacity: usize) {
+        self.buffer.shrink_to(capacity);
+    }
+
     /// True without a message.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()

@@ -11,6 +11,7 @@ pub mod error;
 pub mod filter;
 pub mod group;
 pub mod lock;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
@@ -24,6 +25,7 @@ pub mod signal;
 mod socket;
 pub mod sysctl;
 pub mod timer;
+pub mod unix;
 
 pub use error::Error;
 pub use nix::errno::Errno;

@@ -14,10 +14,11 @@ use crate::time::Duration;
 
 /// Longest request datagram. The default send buffer takes 200 KB, a small router's 80.
 const PIECE_LEN: usize = 32 * 1024;
-/// Receive buffer of this program; the kernel makes its datagrams of a dump fit.
-const DATAGRAM_LEN: usize = 16 * 1024;
-/// Room for requests before the batch must grow: some hundred addresses.
-const BATCH_LEN: usize = 16 * 1024;
+/// Receive buffer of this program; the kernel makes its datagrams of a dump fit. Four pages with
+/// what musl's allocator adds.
+const DATAGRAM_LEN: usize = 16 * 1024 - 20;
+/// Room that is kept for requests: some forty addresses.
+const BATCH_LEN: usize = 4 * 1024;
 /// How long a dump may stand still. The kernel fills a dump while it is read, so this never passes.
 const DUMP_PATIENCE: Duration = Duration::from_secs(1);
 /// Datagrams of one dump, at most: ten thousand addresses are about a hundred.
@@ -78,6 +79,11 @@ impl CommandSocket {
     /// differ.
     pub fn batch(&mut self) -> &mut Batch {
         &mut self.batch
+    }
+
+    /// No requests wait: gives back the room that many of them have taken.
+    pub fn rest(&mut self) {
+        self.batch.shrink_to(BATCH_LEN);
     }
 
     /// Sends the batch and empties it. An acknowledgement comes for the last request only; of the

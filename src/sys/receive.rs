@@ -1,6 +1,7 @@
 //! Receiving many packets in one system call, into buffers that all sockets share.
 
 use core::ffi::c_int;
+use core::fmt;
 use core::mem::zeroed;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -11,11 +12,18 @@ const BATCH: usize = 16;
 /// Longer packets are cut, and fail the length check of the IP header: an advert is at most 1,066
 /// bytes long, and an Ethernet frame 1,514.
 const BUFFER_LEN: usize = 2048;
+const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
 
 /// The receive buffers, allocated once. Sockets are read one after the other, so one is enough.
-#[derive(Debug)]
+///
+/// The headers point to addresses, vectors and buffers from the start on, and only what a call has
+/// changed in them is put right again: a call for one packet costs no more than that packet.
 pub struct ReceiveRing {
-    buffers: Box<[[u8; BUFFER_LEN]]>,
+    buffers: Box<[u8]>,
+    addresses: Box<[libc::sockaddr_ll; BATCH]>,
+    /// What the headers point to; read by the kernel alone.
+    _vectors: Box<[libc::iovec; BATCH]>,
+    headers: Box<[libc::mmsghdr; BATCH]>,
 }
 
 /// A packet as it was received. The bytes are gone at the next receive.
@@ -69,10 +77,28 @@ pub struct Received {
 }
 
 impl ReceiveRing {
-    /// Allocates the buffers, 32 KB.
+    /// Allocates the buffers, 32 KB, of which the memory is used that packets were written to.
     pub fn new() -> Self {
+        // SAFETY: all-zero bytes are valid for these structures of integers and null pointers.
+        let (addresses, vectors, headers) = unsafe { (zeroed(), zeroed(), zeroed()) };
+        // Of bytes, so that the zeros come from the kernel with the page that is written to first.
+        let mut buffers = vec![0; BATCH * BUFFER_LEN].into_boxed_slice();
+        let mut addresses: Box<[libc::sockaddr_ll; BATCH]> = boxed(addresses);
+        let mut vectors: Box<[libc::iovec; BATCH]> = boxed(vectors);
+        let mut headers: Box<[libc::mmsghdr; BATCH]> = boxed(headers);
+        for (index, header) in headers.iter_mut().enumerate() {
+            vectors[index].iov_base = buffers[index * BUFFER_LEN..].as_mut_ptr().cast();
+            vectors[index].iov_len = BUFFER_LEN;
+            header.msg_hdr.msg_name = (&raw mut addresses[index]).cast();
+            header.msg_hdr.msg_namelen = ADDRESS_LEN;
+            header.msg_hdr.msg_iov = &raw mut vectors[index];
+            header.msg_hdr.msg_iovlen = 1;
+        }
         Self {
-            buffers: vec![[0; BUFFER_LEN]; BATCH].into_boxed_slice(),
+            buffers,
+            addresses,
+            _vectors: vectors,
+            headers,
         }
     }
 
@@ -110,29 +136,15 @@ impl ReceiveRing {
         wanted: usize,
         each: &mut impl FnMut(Frame<'_>),
     ) -> Result<usize, Errno> {
-        // SAFETY: all-zero bytes are valid for these structures of integers and null pointers.
-        let (mut addresses, mut vectors, mut headers): (
-            [libc::sockaddr_ll; BATCH],
-            [libc::iovec; BATCH],
-            [libc::mmsghdr; BATCH],
-        ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        for (index, header) in headers.iter_mut().enumerate() {
-            vectors[index].iov_base = self.buffers[index].as_mut_ptr().cast();
-            vectors[index].iov_len = BUFFER_LEN;
-            header.msg_hdr.msg_name = (&raw mut addresses[index]).cast();
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-            header.msg_hdr.msg_iov = &raw mut vectors[index];
-            header.msg_hdr.msg_iovlen = 1;
-        }
         // The system call itself: musl's function wraps it for a time_t that is not used here.
-        // SAFETY: `headers` holds at least `wanted` entries; each points to an address, a vector
-        // and a buffer of the length given, all alive and used by nobody else until the call ends;
-        // the timeout is null.
+        // SAFETY: each of the `BATCH` headers points to an address, a vector and a buffer of the
+        // length given, in boxes that are as old as the ring and used by nobody else until the call
+        // ends; the timeout is null.
         let got = unsafe {
             libc::syscall(
                 libc::SYS_recvmmsg,
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
+                self.headers.as_mut_ptr(),
                 wanted.min(BATCH),
                 libc::MSG_DONTWAIT,
                 core::ptr::null_mut::<libc::timespec>(),
@@ -140,14 +152,31 @@ impl ReceiveRing {
         };
         let got = usize::try_from(Errno::result(got)?).unwrap_or(0).min(BATCH);
         for index in 0..got {
-            let len = (headers[index].msg_len as usize).min(BUFFER_LEN);
+            let (header, address) = (&mut self.headers[index], &self.addresses[index]);
+            let buffer = &self.buffers[index * BUFFER_LEN..][..BUFFER_LEN];
             each(Frame {
-                bytes: &self.buffers[index][..len],
-                packet_type: PacketType::of(addresses[index].sll_pkttype),
-                ifindex: c_int::unsigned_abs(addresses[index].sll_ifindex),
+                bytes: &buffer[..(header.msg_len as usize).min(BUFFER_LEN)],
+                packet_type: PacketType::of(address.sll_pkttype),
+                ifindex: c_int::unsigned_abs(address.sll_ifindex),
             });
+            // The kernel wrote how long the address was, and the next one may be longer.
+            header.msg_hdr.msg_namelen = ADDRESS_LEN;
         }
         Ok(got)
+    }
+}
+
+/// As many of `value` as a batch has, on the heap.
+fn boxed<T: Clone>(value: T) -> Box<[T; BATCH]> {
+    match vec![value; BATCH].into_boxed_slice().try_into() {
+        Ok(array) => array,
+        Err(_) => unreachable!("the vector has BATCH elements"),
+    }
+}
+
+impl fmt::Debug for ReceiveRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReceiveRing of {BATCH} packets")
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sending whole frames out of any interface, many in one system call.
 
+use core::fmt;
 use core::mem::zeroed;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -9,8 +10,6 @@ use super::error::{Context, Error};
 use super::packet::link_address;
 use super::socket;
 
-/// Frames of one sendmmsg(2).
-const BATCH: usize = 32;
 /// The longest frame: Ethernet's 1,514 bytes.
 pub const FRAME_LEN_MAX: usize = 1514;
 /// Network control, the queue that is served first (SO_PRIORITY, IEEE 802.1Q).
@@ -37,35 +36,35 @@ impl SendSocket {
     }
 }
 
-/// Where a frame stands in the arena, and where it goes.
-#[derive(Clone, Copy, Debug)]
+/// Where a frame of the arena goes: what a message header points to.
+#[derive(Clone, Copy)]
 struct Entry {
-    start: usize,
-    len: usize,
-    ifindex: u32,
+    address: libc::sockaddr_ll,
+    vector: libc::iovec,
 }
 
 /// Frames that wait to be sent together. Allocates when it is made, and then no more.
-#[derive(Debug)]
+///
+/// Each header points to its entry, and the entry to its frame in the arena, from the moment that
+/// the frame is pushed: nothing is left to do when they are sent.
 pub struct SendBatch {
     arena: Box<[u8]>,
     used: usize,
     entries: Box<[Entry]>,
+    headers: Box<[libc::mmsghdr]>,
     count: usize,
 }
 
 impl SendBatch {
     /// Room for `frames` frames and, together, `bytes` bytes; at least one frame of full length.
     pub fn new(frames: usize, bytes: usize) -> Self {
-        let empty = Entry {
-            start: 0,
-            len: 0,
-            ifindex: 0,
-        };
+        // SAFETY: all-zero bytes are valid for these structures of integers and null pointers.
+        let (entry, header): (Entry, libc::mmsghdr) = unsafe { (zeroed(), zeroed()) };
         Self {
             arena: vec![0; bytes.max(FRAME_LEN_MAX)].into_boxed_slice(),
             used: 0,
-            entries: vec![empty; frames.max(1)].into_boxed_slice(),
+            entries: vec![entry; frames.max(1)].into_boxed_slice(),
+            headers: vec![header; frames.max(1)].into_boxed_slice(),
             count: 0,
         }
     }
@@ -93,13 +92,17 @@ impl SendBatch {
         if !self.has_room() {
             return false;
         }
-        let start = self.used;
-        let len = write(&mut self.arena[start..start + FRAME_LEN_MAX]).min(FRAME_LEN_MAX);
-        self.entries[self.count] = Entry {
-            start,
-            len,
-            ifindex,
-        };
+        let frame = &mut self.arena[self.used..self.used + FRAME_LEN_MAX];
+        let len = write(frame).min(FRAME_LEN_MAX);
+        let entry = &mut self.entries[self.count];
+        entry.address = link_address(ifindex, protocol(&frame[..len]));
+        entry.vector.iov_base = frame.as_mut_ptr().cast();
+        entry.vector.iov_len = len;
+        let header = &mut self.headers[self.count].msg_hdr;
+        header.msg_name = (&raw mut entry.address).cast();
+        header.msg_namelen = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        header.msg_iov = &raw mut entry.vector;
+        header.msg_iovlen = 1;
         self.count += 1;
         self.used += len;
         true
@@ -112,8 +115,7 @@ impl SendBatch {
         let mut next = 0;
         let mut sent = 0;
         while next < self.count {
-            let end = self.count.min(next + BATCH);
-            match self.send(socket, next, end) {
+            match self.send(socket, next) {
                 Ok(count) => {
                     sent += count;
                     next += count;
@@ -130,43 +132,34 @@ impl SendBatch {
         sent
     }
 
-    /// One sendmmsg(2) with the frames `start..end`, at most [`BATCH`]. Returns how many were sent,
-    /// one at least; an error is the first frame's.
-    fn send(&mut self, socket: &SendSocket, start: usize, end: usize) -> Result<usize, Errno> {
-        // SAFETY: all-zero bytes are valid for these structures of integers and null pointers.
-        let (mut addresses, mut vectors, mut headers): (
-            [libc::sockaddr_ll; BATCH],
-            [libc::iovec; BATCH],
-            [libc::mmsghdr; BATCH],
-        ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        let entries = &self.entries[start..end];
-        for (index, entry) in entries.iter().enumerate() {
-            let frame = &mut self.arena[entry.start..entry.start + entry.len];
-            addresses[index] = link_address(entry.ifindex, protocol(frame));
-            vectors[index].iov_base = frame.as_mut_ptr().cast();
-            vectors[index].iov_len = frame.len();
-            headers[index].msg_hdr.msg_name = (&raw mut addresses[index]).cast();
-            headers[index].msg_hdr.msg_namelen = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-            headers[index].msg_hdr.msg_iov = &raw mut vectors[index];
-            headers[index].msg_hdr.msg_iovlen = 1;
-        }
+    /// One sendmmsg(2) with the frames from `start` on. Returns how many were sent, one at least;
+    /// an error is the first frame's.
+    fn send(&mut self, socket: &SendSocket, start: usize) -> Result<usize, Errno> {
+        let headers = &mut self.headers[start..self.count];
         // The system call itself: on 64-bit machines musl's function is a loop of sendmsg(2).
-        // SAFETY: the first `entries.len()` headers point to an address, a vector and a frame of
-        // the length given, all alive until the call ends; the kernel writes only `msg_len`.
+        // SAFETY: each header up to `count` was given its pointers by `push`: to an address and a
+        // vector in `entries`, and to a frame in `arena`, boxes that are as old as the batch and
+        // are not written until the call ends; the kernel writes only `msg_len`.
         let sent = unsafe {
             libc::syscall(
                 libc::SYS_sendmmsg,
                 socket.fd.as_raw_fd(),
                 headers.as_mut_ptr(),
-                entries.len(),
+                headers.len(),
                 libc::MSG_DONTWAIT,
             )
         };
         // Never 0: that would send the caller into the same call for ever.
         match usize::try_from(Errno::result(sent)?) {
             Ok(0) | Err(_) => Err(Errno::EIO),
-            Ok(sent) => Ok(sent.min(entries.len())),
+            Ok(sent) => Ok(sent.min(headers.len())),
         }
+    }
+}
+
+impl fmt::Debug for SendBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendBatch of {} frames", self.count)
     }
 }
 

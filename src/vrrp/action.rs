@@ -157,10 +157,7 @@ pub enum Warning {
 }
 
 impl Warning {
-    /// How many kinds there are.
-    pub(super) const KINDS: usize = DropReason::COUNT + 3;
-
-    /// The index of its kind, for the rate limit.
+    /// The number of its kind, for the rate limit.
     pub(super) const fn kind(&self) -> usize {
         match self {
             Self::Dropped { reason, .. } => *reason as usize,

@@ -15,18 +15,18 @@
 //!   +---------------+                       +---------------+
 //! ```
 
+mod reconfigure;
+mod view;
+
 use core::net::IpAddr;
 
-use super::action::{Action, Actions, Change, Hold, Id, Reason, Warning};
+use super::action::{Action, Actions, Change, Hold, Id, Reason};
 use super::counters::Counters;
 use super::speakers::{Speaker, Speakers};
 use super::timers;
-use super::types::{
-    ChecksumForm, ChecksumMode, PRIORITY_OWNER, PRIORITY_RELEASE, Settings, State, Version,
-};
+use super::types::{PRIORITY_OWNER, PRIORITY_RELEASE, Settings, Version};
 use super::upkeep::Upkeep;
 use super::validate::Advert;
-use super::wire::Repr;
 use crate::limits;
 use crate::time::{Duration, Instant};
 
@@ -110,8 +110,6 @@ pub struct Instance {
     speakers: Speakers,
     /// What it has sent, heard and dropped.
     pub(super) counters: Counters,
-    /// From when a warning of each kind may be given again.
-    warn_from: [Instant; Warning::KINDS],
 }
 
 impl Instance {
@@ -129,41 +127,6 @@ impl Instance {
             reason: Reason::Held(Hold::Starting),
             speakers: Speakers::default(),
             counters: Counters::default(),
-            warn_from: [Instant::ZERO; Warning::KINDS],
-        }
-    }
-
-    /// New parameters for the same virtual router. State and
-    /// counters stay; what the other routers must know is advertised at once.
-    pub(super) fn reconfigure(&mut self, settings: Settings, now: Instant, out: &mut Actions) {
-        if self.settings == settings {
-            return;
-        }
-        let old = core::mem::replace(&mut self.settings, settings);
-        let new = &self.settings;
-        match &mut self.machine {
-            Machine::Initialize(_) => {}
-            Machine::Backup(_) if new.priority == PRIORITY_OWNER => {
-                self.become_active(Reason::Owner, now, out);
-            }
-            Machine::Backup(backup) => {
-                if new.version == Version::V2 || old.version == Version::V2 {
-                    self.active_adver_interval = new.advert_interval;
-                }
-                if down_parameters(new) != down_parameters(&old) {
-                    let down = timers::active_down_interval(new, self.active_adver_interval);
-                    backup.active_down_at = (now + down).min(backup.preempt_at);
-                }
-            }
-            Machine::Active(active) => {
-                active.upkeep.reconfigure(&new.announce, &old.announce, now);
-                if on_the_wire(new) != on_the_wire(&old) {
-                    // A longer interval must be known before the old one is over.
-                    active.adver_at = now + new.advert_interval;
-                    self.counters.sent += 1;
-                    push(out, Action::Advert(self.id, new.priority));
-                }
-            }
         }
     }
 
@@ -457,136 +420,21 @@ impl Instance {
         }
     }
 
-    /// True if a warning of this kind is due now; the caller then gives it.
-    pub(super) fn may_warn(&self, warning: &Warning, now: Instant) -> bool {
-        now >= self.warn_from[warning.kind()]
-    }
-
-    /// A warning of this kind was given.
-    pub(super) fn has_warned(&mut self, warning: &Warning, now: Instant) {
-        self.warn_from[warning.kind()] = now + limits::WARN_PERIOD;
-    }
-
     /// True if the speaker's list of addresses is to be compared with ours: at each advert, or
     /// with `skip_check_adv_addr` at its first.
     pub(super) fn wants_comparison(&mut self, source: &IpAddr) -> bool {
-        let first = self.speakers.get(source).is_some_and(Speaker::is_new);
-        first || !self.settings.skip_check_adv_addr
+        let first = || self.speakers.get(source).is_some_and(Speaker::is_new);
+        !self.settings.skip_check_adv_addr || first()
     }
-
-    /// The advert to send now, with this priority; none while there is no address to send from.
-    pub fn advert(&self, priority: u8, destination: IpAddr) -> Option<Repr<'_>> {
-        Some(Repr {
-            version: self.settings.version,
-            vrid: self.settings.vrid,
-            priority,
-            interval: self.settings.advert_interval,
-            auth: self.settings.auth,
-            checksum: self.checksum_form(),
-            source: self.source()?,
-            destination,
-            addresses: &self.settings.addresses,
-        })
-    }
-
-    /// The v3 checksum form over IPv4 that we send.
-    pub fn checksum_form(&self) -> ChecksumForm {
-        match self.settings.checksum {
-            ChecksumMode::Fixed(form) => form,
-            ChecksumMode::Auto => self
-                .speakers
-                .last_form()
-                .unwrap_or(ChecksumForm::PseudoHeader),
-        }
-    }
-
-    /// Our primary address, which adverts are sent from.
-    pub fn source(&self) -> Option<IpAddr> {
-        match self.link {
-            LinkState::Up(source) => source,
-            _ => None,
-        }
-    }
-
-    /// Initialize, Backup or Active.
-    pub fn state(&self) -> State {
-        match self.machine {
-            Machine::Initialize(_) => State::Initialize,
-            Machine::Backup(_) => State::Backup,
-            Machine::Active(_) => State::Active,
-        }
-    }
-
-    /// Active_Down_Interval as the Backups compute it, while Active.
-    pub fn active_down_interval_if_active(&self) -> Option<Duration> {
-        let interval = self.settings.advert_interval;
-        (self.state() == State::Active)
-            .then(|| timers::active_down_interval(&self.settings, interval))
-    }
-
-    /// Since when it is in this state (or in Initialize for this reason).
-    pub fn since(&self) -> Instant {
-        self.since
-    }
-
-    /// Why it is in this state.
-    pub fn reason(&self) -> Reason {
-        self.reason
-    }
-
-    /// The configured parameters.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// The routers it has heard.
-    pub fn speakers(&self) -> &Speakers {
-        &self.speakers
-    }
-
-    /// The address of the Active Router, as far as a Backup knows it.
-    pub fn active_router(&self) -> Option<IpAddr> {
-        match &self.machine {
-            Machine::Initialize(_) => None,
-            Machine::Active(_) => self.source(),
-            Machine::Backup(backup) => match backup.last {
-                Last::Followed(source) | Last::Lower(source, _) => Some(source),
-                Last::Nothing | Last::Released(_) => None,
-            },
-        }
-    }
-
-    /// What it has sent, heard and dropped.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-}
-
-/// What Active_Down_Interval depends on.
-fn down_parameters(settings: &Settings) -> impl PartialEq {
-    (
-        settings.version,
-        settings.priority,
-        settings.advert_interval,
-        settings.down_timer_adverts,
-    )
-}
-
-/// What the other routers see of the parameters.
-fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
-    (
-        settings.version,
-        settings.priority,
-        settings.advert_interval,
-        settings.auth,
-        settings.checksum,
-        &settings.addresses,
-    )
 }
 
 /// The next deadline on the grid of `deadline` that is still to come: adverts that were missed are
 /// not made up for, and a machine that is late now and then does not drift.
 fn next_on_grid(deadline: Instant, interval: Duration, now: Instant) -> Instant {
+    let next = deadline + interval;
+    if now < next {
+        return next;
+    }
     let missed = now.since(deadline).as_micros() / interval.as_micros().max(1);
     deadline + interval.times(missed + 1)
 }

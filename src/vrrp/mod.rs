@@ -7,6 +7,7 @@ pub mod action;
 pub mod checksum;
 pub mod counters;
 pub mod drop;
+mod hints;
 pub mod instance;
 pub mod router;
 pub mod speakers;

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use super::action::{Action, Actions, Id, Warning};
 use super::counters::Drops;
 use super::drop::DropReason;
+use super::hints::Hints;
 use super::instance::{Event, Instance};
 use super::timers::Queue;
 use super::types::{ChecksumForm, Family, PRIORITY_RELEASE, Settings, State, Version};
@@ -33,7 +34,7 @@ pub struct Router {
     sources: Vec<IpAddr>,
     drops: Drops,
     searches: Searches,
-    warn_at: Instant,
+    hints: Hints,
 }
 
 impl Router {
@@ -57,7 +58,7 @@ impl Router {
             sources: Vec::with_capacity(count),
             drops: Drops::default(),
             searches: Searches::default(),
-            warn_at: Instant::ZERO,
+            hints: Hints::new(),
         }
     }
 
@@ -79,6 +80,7 @@ impl Router {
     ) {
         self.demux = Demux::new(&specs);
         self.group4 = group4;
+        self.hints.renumber(matches);
         let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
         let specs = specs
             .into_iter()
@@ -106,20 +108,25 @@ impl Router {
         self.with(id, |instance| instance.reconfigure(settings, now, out));
     }
 
-    /// When the next timer fires.
+    /// When [`Router::poll`] wants to be called: at the next timer, or before it.
     pub fn poll_at(&self) -> Instant {
-        self.timers.first().map_or(Instant::NEVER, |(at, _)| at)
+        self.timers.earliest()
     }
 
     /// Lets one instance whose deadline has passed act; false if there is none.
     pub fn poll(&mut self, now: Instant, out: &mut Actions) -> bool {
-        match self.timers.first() {
-            Some((at, id)) if at <= now => {
-                self.with(Id(id), |instance| instance.on_timer(now, out));
-                true
+        while let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= now) {
+            let instance = &mut self.instances[usize::from(id)];
+            let due = instance.poll_at() <= now;
+            if due {
+                instance.on_timer(now, out);
             }
-            _ => false,
+            self.timers.set(id, instance.poll_at());
+            if due {
+                return true;
+            }
         }
+        false
     }
 
     /// Something else than a packet or a timer happened to an instance.
@@ -271,10 +278,7 @@ impl Router {
     }
 
     fn warn(&mut self, id: Id, warning: Warning, now: Instant, out: &mut Actions) {
-        let instance = &mut self.instances[id.index()];
-        if now >= self.warn_at && instance.may_warn(&warning, now) {
-            instance.has_warned(&warning, now);
-            self.warn_at = now + limits::WARN_GAP;
+        if self.hints.allow(id, &warning, now) {
             super::instance::push(out, Action::Warn(id, warning));
         }
     }
@@ -282,7 +286,9 @@ impl Router {
     fn with(&mut self, id: Id, act: impl FnOnce(&mut Instance)) {
         let instance = &mut self.instances[id.index()];
         act(instance);
-        self.timers.set(id.0, instance.poll_at());
+        // A later deadline is seen by `poll` when the earlier one has come: a Backup's moves with
+        // every advert.
+        self.timers.bring_forward(id.0, instance.poll_at());
     }
 
     /// Where adverts of this family go.

@@ -18,81 +18,77 @@ pub fn active_down_interval(settings: &Settings, active_adver_interval: Duration
         + skew_time(settings.version, settings.priority, active_adver_interval)
 }
 
-/// The deadlines of all instances: a binary heap in which each instance has one place.
+/// The deadlines of all instances, and a tournament between them for the earliest.
 ///
-/// Its storage is allocated once, by [`Queue::new`].
+/// The winner of a match goes up to the next round, so that a deadline that moves costs the matches
+/// of its own branch only, and those only as far as they have another result: a Backup's deadline
+/// moves with every advert, and hardly ever wins. The storage is allocated once, by [`Queue::new`].
 #[derive(Debug)]
 pub struct Queue {
     deadlines: Box<[Instant]>,
-    heap: Box<[u16]>,
-    place: Box<[u16]>,
+    /// Match `n` is between the winners of `2 n` and `2 n + 1`; match 1 is the last one. The second
+    /// half are the instances themselves, each at its number and the number of all.
+    winners: Box<[u16]>,
 }
 
 impl Queue {
     /// A queue for instances `0..len`, none of which has a deadline yet.
     pub fn new(len: u16) -> Self {
-        Self {
+        let mut queue = Self {
             deadlines: vec![Instant::NEVER; usize::from(len)].into(),
-            heap: (0..len).collect(),
-            place: (0..len).collect(),
+            winners: (0..len).chain(0..len).collect(),
+        };
+        for place in (1..usize::from(len)).rev() {
+            queue.winners[place] = queue.play(place);
         }
+        queue
     }
 
     /// The earliest deadline and whose it is.
     pub fn first(&self) -> Option<(Instant, u16)> {
-        let id = *self.heap.first()?;
+        let id = *self.winners.get(1)?;
         match self.deadlines[usize::from(id)] {
             Instant::NEVER => None,
             deadline => Some((deadline, id)),
         }
     }
 
+    /// The earliest deadline, [`Instant::NEVER`] if there is none.
+    pub fn earliest(&self) -> Instant {
+        match self.winners.get(1) {
+            Some(id) => self.deadlines[usize::from(*id)],
+            None => Instant::NEVER,
+        }
+    }
+
+    /// Gives instance `id` the deadline `at` if that is earlier than the one it has.
+    pub fn bring_forward(&mut self, id: u16, at: Instant) {
+        if at < self.deadlines[usize::from(id)] {
+            self.set(id, at);
+        }
+    }
+
     /// Gives instance `id` the deadline `at`; `Instant::NEVER` for none.
     pub fn set(&mut self, id: u16, at: Instant) {
-        let old = core::mem::replace(&mut self.deadlines[usize::from(id)], at);
-        let place = usize::from(self.place[usize::from(id)]);
-        if at < old {
-            self.up(place);
-        } else if at > old {
-            self.down(place);
-        }
-    }
-
-    fn key(&self, place: usize) -> Instant {
-        self.deadlines[usize::from(self.heap[place])]
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.heap.swap(a, b);
-        self.place[usize::from(self.heap[a])] = a as u16;
-        self.place[usize::from(self.heap[b])] = b as u16;
-    }
-
-    fn up(&mut self, mut place: usize) {
+        self.deadlines[usize::from(id)] = at;
+        let mut place = (self.deadlines.len() + usize::from(id)) / 2;
         while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.key(parent) <= self.key(place) {
+            let winner = self.play(place);
+            let before = core::mem::replace(&mut self.winners[place], winner);
+            if winner == before && winner != id {
                 return;
             }
-            self.swap(parent, place);
-            place = parent;
+            place /= 2;
         }
     }
 
-    fn down(&mut self, mut place: usize) {
-        loop {
-            let (left, right) = (2 * place + 1, 2 * place + 2);
-            let mut least = place;
-            for child in [left, right] {
-                if child < self.heap.len() && self.key(child) < self.key(least) {
-                    least = child;
-                }
-            }
-            if least == place {
-                return;
-            }
-            self.swap(place, least);
-            place = least;
+    /// Who wins the match.
+    fn play(&self, place: usize) -> u16 {
+        let (one, other) = (self.winners[2 * place], self.winners[2 * place + 1]);
+        if self.deadlines[usize::from(other)] < self.deadlines[usize::from(one)] {
+            other
+        } else {
+            one
         }
     }
 }

@@ -80,17 +80,18 @@ pub fn validate<'a>(
         DropReason::VersionMismatch,
     )?;
     // §5.2.7, erratum 8301: an interval of 0 would mean no waiting at all.
-    let zero = packet.version() == Version::V3 && packet.interval().is_zero();
+    let interval = packet.interval();
+    let zero = packet.version() == Version::V3 && interval.is_zero();
     ensure(!zero, DropReason::ZeroInterval)?;
     // RFC 2338 §7.1: authentication type and data are ours.
     authenticate(&packet, settings)?;
     // RFC 3768 §7.1: a v2 interval that differs is discarded; in v3 it is learned.
-    let differs = packet.version() == Version::V2 && packet.interval() != settings.advert_interval;
+    let differs = packet.version() == Version::V2 && interval != settings.advert_interval;
     ensure(!differs, DropReason::IntervalMismatch)?;
     Ok(Advert {
         source: received.source,
         priority: packet.priority(),
-        interval: packet.interval(),
+        interval,
         checksum,
         packet,
     })

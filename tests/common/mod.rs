@@ -39,7 +39,7 @@ pub fn settings(version: Version) -> Settings {
         checksum: ChecksumMode::Auto,
         skip_check_adv_addr: false,
         announce: Announce::default(),
-        addresses: Box::new([VIP]),
+        addresses: [VIP].into(),
     }
 }
 

@@ -34,7 +34,7 @@ fn settings(version: Version) -> Settings {
         checksum: ChecksumMode::Auto,
         skip_check_adv_addr: false,
         announce: Announce::default(),
-        addresses: Box::new([VIP]),
+        addresses: [VIP].into(),
     }
 }
 

@@ -53,7 +53,7 @@ fn another_vrid_with_our_address_is_told_with_vrid_and_address() {
 fn another_pair_with_its_own_address_is_no_news() {
     let theirs = Settings {
         vrid: VRID + 1,
-        addresses: Box::new([OTHER]),
+        addresses: [OTHER].into(),
         ..common::settings(Version::V2)
     };
     let mut bench = Bench::active(common::settings(Version::V2));
@@ -89,7 +89,7 @@ fn another_list_of_addresses_is_told_and_followed() {
     ];
     for (list, told) in lists {
         let settings = Settings {
-            addresses: Box::new([VIP, OTHER]),
+            addresses: [VIP, OTHER].into(),
             ..common::settings(Version::V3)
         };
         let mut bench = Bench::backup(settings.clone());

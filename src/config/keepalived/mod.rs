@@ -26,17 +26,21 @@ use variables::Variables;
 const MAX_TOTAL_BYTES: usize = 4 << 20;
 /// A logical line longer than this, after its variables were replaced, is refused.
 const MAX_LINE_CHARS: usize = 8_192;
-/// Reads `text`, the content of the file called `name`, and all that it includes.
+/// Reads `text`, the content of the file called `name`, and all that it includes. Each statement of
+/// the top level is handed to `each` as soon as it is complete, so that only one tree is there at a
+/// time.
 pub(crate) fn parse(
     name: &str,
     text: &[u8],
     files: &mut dyn Files,
     report: &mut Report,
-) -> Vec<Node> {
+    each: &mut dyn FnMut(Node, &mut Report),
+) {
     let config_id = files.config_id();
     let mut parser = Parser {
         files,
         report,
+        each,
         config_id,
         builder: Builder::default(),
         variables: Variables::default(),
@@ -47,14 +51,19 @@ pub(crate) fn parse(
     };
     parser.file(name, text);
     let Parser {
-        builder, report, ..
+        builder,
+        report,
+        each,
+        ..
     } = parser;
-    builder.finish(report)
+    let rest = builder.finish(report);
+    rest.into_iter().for_each(|node| each(node, report));
 }
 
 struct Parser<'a> {
     files: &'a mut dyn Files,
     report: &'a mut Report,
+    each: &'a mut dyn FnMut(Node, &mut Report),
     config_id: String,
     builder: Builder,
     variables: Variables,
@@ -249,6 +258,9 @@ impl Parser<'_> {
             self.token(token);
         }
         self.builder.end_of_line();
+        for node in self.builder.complete() {
+            (self.each)(node, self.report);
+        }
     }
 
     fn token(&mut self, token: Token) {

@@ -24,7 +24,7 @@ fn memory(files: &[(&str, &str)]) -> Memory {
 fn tree(files: &[(&str, &str)]) -> String {
     let mut report = Report::default();
     let (name, text) = files[0];
-    let nodes = parse(name, text.as_bytes(), &mut memory(files), &mut report);
+    let nodes = parse_all(name, text.as_bytes(), &mut memory(files), &mut report);
     let mut shown = String::new();
     write_nodes(&nodes, &mut shown);
     let (errors, warnings) = report.finish();
@@ -35,6 +35,12 @@ fn tree(files: &[(&str, &str)]) -> String {
         shown.push_str(&format!(" ? {warning}"));
     }
     shown
+}
+
+fn parse_all(name: &str, text: &[u8], files: &mut Memory, report: &mut Report) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    parse(name, text, files, report, &mut |node, _| nodes.push(node));
+    nodes
 }
 
 fn write_nodes(nodes: &[Node], shown: &mut String) {
@@ -279,7 +285,7 @@ fn check_bytes(bytes: &[u8]) {
     let mut files = memory(&[("f", "")]);
     files.files.insert("f".into(), bytes.to_vec());
     let mut report = Report::default();
-    let nodes = parse("f", bytes, &mut files, &mut report);
+    let nodes = parse_all("f", bytes, &mut files, &mut report);
     check_nodes(&nodes, &text, 0);
     let found = crate::config::load_bytes("f", bytes, &mut files);
     let all: Vec<Diagnostic> = match found {

@@ -1,6 +1,7 @@
 //! What the words of one block say, before defaults and cross-checks.
 
 use core::net::Ipv4Addr;
+use std::rc::Rc;
 
 use crate::config::error::Placed;
 use crate::config::vip::PlacedVip;
@@ -21,7 +22,7 @@ pub(crate) struct Draft {
 
     pub(crate) state: Option<Placed<&'static str>>,
     /// `interface`, or `default_interface`.
-    pub(crate) interface: Option<Placed<String>>,
+    pub(crate) interface: Option<Placed<Rc<str>>>,
     pub(crate) vrid: Option<Placed<u32>>,
     pub(crate) priority: Option<Placed<u32>>,
     pub(crate) advert_int: Option<Placed<Duration>>,

@@ -6,6 +6,8 @@ mod globals;
 mod instance;
 mod others;
 
+use std::rc::Rc;
+
 use crate::time::Duration;
 
 pub(crate) use draft::Draft;
@@ -60,7 +62,7 @@ pub(crate) enum Rule {
     /// Any word.
     Text { slot: Slot<String> },
     /// The name of a network interface.
-    Interface { slot: Slot<String> },
+    Interface { slot: Slot<Rc<str>> },
     /// One of these words.
     Choice {
         of: &'static [&'static str],

@@ -49,6 +49,8 @@ def case_backup_under_fire_follows_and_takes_over_in_time(reason):
         inject.flood(frame, 3.0)
         equal(duel.second.transitions(mark), [], "transitions of the Backup under a flood")
         equal(duel.sniffer.adverts("n2"), [], "adverts of the Backup")
+        # An advert that the full buffer of the flood has swallowed was never heard.
+        duel.await_adverts("n1", 2)
         frames = duel.sniffer.mark()
         duel.first.kill9()
         # The trickle that keeps keepalived from taking over for as long as it lasts.

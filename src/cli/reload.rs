@@ -1,0 +1,27 @@
+//! `vipd reload`: the running daemon reads its configuration again.
+
+use std::path::PathBuf;
+
+use argh::FromArgs;
+
+use super::Exit;
+use super::status::{complain, print};
+use crate::control::ask::ask;
+
+/// Let the running daemon read its configuration again; say what changed or what is wrong.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "reload")]
+pub(super) struct Reload {
+    /// the runtime directory of the daemon (/run/vipd)
+    #[argh(option, default = "PathBuf::from(\"/run/vipd\")")]
+    runtime_dir: PathBuf,
+}
+
+impl Reload {
+    pub(super) fn run(&self) -> Exit {
+        match ask(&self.runtime_dir, "reload") {
+            Ok(lines) => print(&format!("{lines}\n")),
+            Err(error) => complain(&error),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `vipd status [NAME]`: what the running daemon says.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use argh::FromArgs;
+
+use super::Exit;
+use crate::control::ask::{AskError, ask};
+use crate::control::request::Code;
+
+/// Say what the running daemon does: states, reasons, who is Active, addresses, peers, drops.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "status")]
+pub(super) struct Status {
+    /// the name of one instance
+    #[argh(positional)]
+    name: Option<String>,
+    /// as JSON, for programs
+    #[argh(switch)]
+    json: bool,
+    /// the runtime directory of the daemon (/run/vipd)
+    #[argh(option, default = "PathBuf::from(\"/run/vipd\")")]
+    runtime_dir: PathBuf,
+}
+
+impl Status {
+    pub(super) fn run(&self) -> Exit {
+        let command = if self.json { "status" } else { "show" };
+        let request = match &self.name {
+            Some(name) => format!("{command} {name}"),
+            None => command.to_owned(),
+        };
+        match ask(&self.runtime_dir, &request) {
+            Ok(answer) => print(&format!("{answer}\n")),
+            Err(error) => complain(&error),
+        }
+    }
+}
+
+/// Standard output may be closed early, by `head` for example: that is no failure.
+pub(super) fn print(text: &str) -> Exit {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: standard output cannot be written: {error}");
+            Exit::System
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// Says why there is no answer, a line each.
+pub(super) fn complain(error: &AskError) -> Exit {
+    error
+        .to_string()
+        .lines()
+        .for_each(|line| eprintln!("error: {line}"));
+    match error {
+        AskError::Refused { code, .. } if *code == Code::Config.name() => Exit::Config,
+        AskError::Refused { code, .. } if *code == Code::Instance.name() => Exit::Usage,
+        _ => Exit::System,
+    }
+}

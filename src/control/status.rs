@@ -1,0 +1,176 @@
+//! The status as it stands in JSON: what `vipd status --json` prints, and `status.schema.json`
+//! describes. [`text`](super::text) writes the same for people.
+//!
+//! Words – states, reasons, drop reasons – are strings of a closed set that may grow; a reader shows
+//! one that it does not know as it is. A member that does not apply is `null`, never absent. Adding
+//! a member does not change [`FORMAT`], taking one away or giving it another meaning does.
+
+use core::net::IpAddr;
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// The version of this format.
+pub const FORMAT: u32 = 1;
+
+/// A running daemon.
+#[derive(Debug, Serialize)]
+pub struct Status<'a> {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The daemon's version.
+    pub version: Cow<'a, str>,
+    /// Its process id.
+    pub pid: u32,
+    /// Milliseconds since its start.
+    pub uptime_ms: u64,
+    /// Frames that the kernel did not take.
+    pub send_errors: u64,
+    /// Frames that were for no instance, by reason; those that have occurred.
+    pub drops: Vec<Dropped<'a>>,
+    /// The instances that were asked for, in the order of the configuration. Must stay the last.
+    pub instances: Vec<Instance<'a>>,
+}
+
+/// A virtual router.
+#[derive(Debug, Serialize)]
+pub struct Instance<'a> {
+    /// Its name in the configuration.
+    pub name: Cow<'a, str>,
+    /// The interface of its adverts.
+    pub interface: Cow<'a, str>,
+    /// `ipv4` or `ipv6`.
+    pub family: Cow<'a, str>,
+    /// Virtual Router Identifier.
+    pub vrid: u8,
+    /// 2 or 3.
+    pub version: u8,
+    /// `Initialize`, `Backup` or `Active` (RFC 9568 §6.4).
+    pub state: Cow<'a, str>,
+    /// The same in keepalived's words: `FAULT`, `BACKUP` or `MASTER`.
+    pub keepalived_state: Cow<'a, str>,
+    /// Milliseconds in this state (in Initialize: for this reason).
+    pub state_age_ms: u64,
+    /// Why it is in this state: a stable word.
+    pub reason: Cow<'a, str>,
+    /// The same for people.
+    pub reason_text: Cow<'a, str>,
+    /// The priority in the configuration.
+    pub priority: u8,
+    /// The priority that counts now.
+    pub effective_priority: u8,
+    /// Our own Advertisement_Interval.
+    pub advert_interval_ms: u64,
+    /// Preempt_Mode.
+    pub preempt: bool,
+    /// How long a lower-priority Active is tolerated.
+    pub preempt_delay_ms: u64,
+    /// What our v3 checksum covers over IPv4: `message` or `pseudo-header`.
+    pub checksum: Option<Cow<'a, str>>,
+    /// The address that our adverts come from.
+    pub source: Option<IpAddr>,
+    /// Backup: when it becomes Active unless an advert comes.
+    pub active_down_in_ms: Option<u64>,
+    /// Who is Active, as far as this router knows.
+    pub active: Option<Active<'a>>,
+    /// How adverts are received.
+    pub receive: Receive<'a>,
+    /// The virtual addresses.
+    pub vips: Vec<Vip<'a>>,
+    /// The other routers that were heard, the last few.
+    pub peers: Vec<Peer<'a>>,
+    /// What was sent and heard.
+    pub counters: Counters,
+    /// Adverts for this instance that were dropped, by reason; those that have occurred.
+    pub drops: Vec<Dropped<'a>>,
+}
+
+/// The Active Router.
+#[derive(Debug, Serialize)]
+pub struct Active<'a> {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// It is the router that answers.
+    pub this_router: bool,
+    /// Its priority.
+    pub priority: Option<u8>,
+    /// Its interval.
+    pub advert_interval_ms: Option<u64>,
+    /// Its protocol version.
+    pub version: u8,
+    /// Its form of the v3 checksum over IPv4.
+    pub checksum: Option<Cow<'a, str>>,
+}
+
+/// How adverts are received.
+#[derive(Debug, Serialize)]
+pub struct Receive<'a> {
+    /// The sockets that listen now.
+    pub sockets: Cow<'a, str>,
+    /// Why, for people.
+    pub why: Cow<'a, str>,
+}
+
+/// A virtual address.
+#[derive(Debug, Serialize)]
+pub struct Vip<'a> {
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length.
+    pub prefix_len: u8,
+    /// The interface that carries it.
+    pub interface: Cow<'a, str>,
+    /// This router should have it now.
+    pub wanted: bool,
+    /// This router has it now.
+    pub present: bool,
+    /// Somebody else has put it there, so vipd leaves it alone.
+    pub foreign: bool,
+    /// Seconds after which the kernel removes it unless vipd lives (`address_lease`).
+    pub lease_s: Option<u32>,
+}
+
+/// A router that was heard.
+#[derive(Debug, Serialize)]
+pub struct Peer<'a> {
+    /// Its address.
+    pub address: IpAddr,
+    /// The priority of its last advert; 0: it has given up.
+    pub priority: u8,
+    /// The interval of its last advert.
+    pub advert_interval_ms: u64,
+    /// How long ago that was.
+    pub heard_ms_ago: u64,
+    /// The form of its last v3 checksum over IPv4.
+    pub checksum: Option<Cow<'a, str>>,
+    /// Adverts of it that were accepted, modulo 2^32.
+    pub adverts: u32,
+}
+
+/// What an instance has done since the daemon's start.
+#[derive(Debug, Serialize)]
+pub struct Counters {
+    /// Adverts sent, without those of priority 0.
+    pub sent: u64,
+    /// Adverts accepted.
+    pub received: u64,
+    /// Priority 0 adverts sent.
+    pub priority_zero_sent: u32,
+    /// Priority 0 adverts accepted.
+    pub priority_zero_received: u32,
+    /// Times it became Active.
+    pub became_active: u32,
+    /// Times that somebody else removed an address of ours.
+    pub addresses_lost: u32,
+}
+
+/// Frames that were dropped for one reason.
+#[derive(Debug, Serialize)]
+pub struct Dropped<'a> {
+    /// The reason's stable name.
+    pub reason: Cow<'a, str>,
+    /// How many.
+    pub count: u32,
+    /// What can be done about it.
+    pub remedy: Cow<'a, str>,
+}

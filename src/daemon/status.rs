@@ -1,0 +1,237 @@
+//! What a running daemon says about itself: from its tables into `control::status`.
+
+use crate::config::model::{self, Config};
+use crate::control::status::{
+    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Vip,
+};
+use crate::sys::netlink::interface_name;
+use crate::time::Instant;
+use crate::vrrp::action::{Hold, Id, Reason};
+use crate::vrrp::counters::Drops;
+use crate::vrrp::instance::Instance as Running;
+use crate::vrrp::router::Router;
+use crate::vrrp::speakers::Speaker;
+use crate::vrrp::types::{ChecksumForm, Family, State, Version};
+
+use super::addresses::{Addresses, Entry};
+use super::ears::Ears;
+use super::links::{Links, Slot};
+use super::report::Why;
+
+/// What is shown, and when.
+pub(super) struct View<'a> {
+    pub(super) config: &'a Config,
+    pub(super) router: &'a Router,
+    pub(super) links: &'a Links,
+    pub(super) link_of: &'a [Slot],
+    pub(super) addresses: &'a Addresses,
+    pub(super) ears: &'a Ears,
+    pub(super) send_errors: u64,
+    pub(super) started: Instant,
+    pub(super) now: Instant,
+}
+
+impl<'a> View<'a> {
+    /// The place of the instance called `name`.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.config.instances.iter().position(|i| &*i.name == name)
+    }
+
+    /// Everything but the instances.
+    pub(super) fn head(&self) -> Status<'a> {
+        Status {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime_ms: self.now.since(self.started).as_millis(),
+            send_errors: self.send_errors,
+            drops: drops(self.router.drops()),
+            instances: Vec::new(),
+        }
+    }
+
+    /// One instance; none beyond the last.
+    pub(super) fn instance(&self, index: usize) -> Option<Instance<'a>> {
+        let configured = self.config.instances.get(index)?;
+        let running = self.router.instances().get(index)?;
+        let settings = running.settings();
+        let state = running.state();
+        let backup = state == State::Backup;
+        Some(Instance {
+            name: (&*configured.name).into(),
+            interface: (&*configured.interface).into(),
+            family: family(settings.family).into(),
+            vrid: settings.vrid,
+            version: settings.version.number(),
+            state: state_name(state).into(),
+            keepalived_state: keepalived_state(state).into(),
+            state_age_ms: self.now.since(running.since()).as_millis(),
+            reason: reason_word(running.reason()).into(),
+            reason_text: why(configured, running.reason()).into(),
+            priority: settings.priority,
+            effective_priority: settings.priority,
+            advert_interval_ms: settings.advert_interval.as_millis(),
+            preempt: settings.preempt,
+            preempt_delay_ms: settings.preempt_delay.as_millis(),
+            checksum: form(running, running.checksum_form()).map(Into::into),
+            source: running.source(),
+            active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
+            active: active(running),
+            receive: self.receive(index)?,
+            vips: self.vips(Id(index as u16)),
+            peers: self.peers(running),
+            counters: counters(running),
+            drops: drops(&running.counters().drops),
+        })
+    }
+
+    fn receive(&self, index: usize) -> Option<Receive<'a>> {
+        let (sockets, why) = self.ears.explain(*self.link_of.get(index)?);
+        Some(Receive {
+            sockets: sockets.into(),
+            why: why.into(),
+        })
+    }
+
+    fn vips(&self, id: Id) -> Vec<Vip<'a>> {
+        let vip = |entry: &Entry| Vip {
+            address: entry.address,
+            prefix_len: entry.prefix_len,
+            interface: self.links.get(entry.link).name.as_str().into(),
+            wanted: entry.wanted,
+            present: entry.present,
+            foreign: entry.foreign,
+            lease_s: entry.lease,
+        };
+        let entries = &self.addresses.entries()[self.addresses.of(id)];
+        entries.iter().map(vip).collect()
+    }
+
+    fn peers(&self, running: &Running) -> Vec<Peer<'a>> {
+        let peer = |speaker: &Speaker| Peer {
+            address: speaker.source(),
+            priority: speaker.priority,
+            advert_interval_ms: speaker.interval().as_millis(),
+            heard_ms_ago: self.now.since(speaker.last_heard).as_millis(),
+            checksum: form(running, speaker.checksum).map(Into::into),
+            adverts: speaker.adverts,
+        };
+        running.speakers().iter().map(peer).collect()
+    }
+}
+
+fn active<'a>(running: &Running) -> Option<Active<'a>> {
+    let settings = running.settings();
+    let version = settings.version.number();
+    if running.state() == State::Active {
+        return Some(Active {
+            address: running.source(),
+            this_router: true,
+            priority: Some(settings.priority),
+            advert_interval_ms: Some(settings.advert_interval.as_millis()),
+            version,
+            checksum: form(running, running.checksum_form()).map(Into::into),
+        });
+    }
+    let address = running.active_router()?;
+    let speaker = running.speakers().get(&address);
+    Some(Active {
+        address: Some(address),
+        this_router: false,
+        priority: speaker.map(|s| s.priority),
+        advert_interval_ms: speaker.map(|s| s.interval().as_millis()),
+        version,
+        checksum: speaker
+            .and_then(|s| form(running, s.checksum))
+            .map(Into::into),
+    })
+}
+
+fn counters(running: &Running) -> Counters {
+    let counters = running.counters();
+    Counters {
+        sent: counters.sent,
+        received: counters.received,
+        priority_zero_sent: counters.priority_zero_sent,
+        priority_zero_received: counters.priority_zero_received,
+        became_active: counters.became_active,
+        addresses_lost: counters.addresses_lost,
+    }
+}
+
+fn drops<'a>(drops: &Drops) -> Vec<Dropped<'a>> {
+    let dropped = |(reason, count): (crate::vrrp::drop::DropReason, u32)| Dropped {
+        reason: reason.name().into(),
+        count,
+        remedy: reason.remedy().into(),
+    };
+    drops.occurred().map(dropped).collect()
+}
+
+fn why(instance: &model::Instance, reason: Reason) -> String {
+    let bridge = match reason {
+        Reason::Held(Hold::BridgePort(index)) => interface_name(index),
+        _ => None,
+    };
+    let bridge = bridge.as_deref();
+    Why {
+        instance,
+        reason,
+        bridge,
+    }
+    .to_string()
+}
+
+fn family(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    }
+}
+
+/// There is a choice in v3 over IPv4 only.
+fn form(running: &Running, form: ChecksumForm) -> Option<&'static str> {
+    let settings = running.settings();
+    let choice = (settings.version, settings.family) == (Version::V3, Family::V4);
+    choice.then_some(match form {
+        ChecksumForm::Message => "message",
+        ChecksumForm::PseudoHeader => "pseudo-header",
+    })
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Initialize => "Initialize",
+        State::Backup => "Backup",
+        State::Active => "Active",
+    }
+}
+
+fn keepalived_state(state: State) -> &'static str {
+    match state {
+        State::Initialize => "FAULT",
+        State::Backup => "BACKUP",
+        State::Active => "MASTER",
+    }
+}
+
+fn reason_word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Held(Hold::Starting) => "starting",
+        Reason::Held(Hold::StartupDelay) => "startup-delay",
+        Reason::Held(Hold::LinkAbsent) => "interface-absent",
+        Reason::Held(Hold::LinkDown) => "interface-down",
+        Reason::Held(Hold::BridgePort(_)) => "bridge-port",
+        Reason::Held(Hold::NoAddress) => "no-address",
+        Reason::Held(Hold::Deaf) => "deaf",
+        Reason::Held(Hold::Stopped) => "stopped",
+        Reason::Ready => "ready",
+        Reason::Owner => "owner",
+        Reason::Silence { .. } => "silence",
+        Reason::Released { .. } => "released",
+        Reason::Preempted { .. } => "preempted",
+        Reason::HigherPriority { .. } => "higher-priority",
+        Reason::HigherAddress { .. } => "higher-address",
+        Reason::Stalled { .. } => "stalled",
+    }
+}

@@ -1,0 +1,70 @@
+//! New parameters for a virtual router that runs: what a reload changes, and what it leaves alone.
+
+use super::super::action::{Action, Actions, Reason};
+use super::super::timers;
+use super::super::types::{PRIORITY_OWNER, Settings, Version};
+use super::{Instance, Machine, push};
+use crate::time::Instant;
+
+impl Instance {
+    /// New parameters for the same virtual router. State and
+    /// counters stay; what the other routers must know is advertised at once.
+    pub(in crate::vrrp) fn reconfigure(
+        &mut self,
+        settings: Settings,
+        now: Instant,
+        out: &mut Actions,
+    ) {
+        if self.settings == settings {
+            return;
+        }
+        let old = core::mem::replace(&mut self.settings, settings);
+        let new = &self.settings;
+        match &mut self.machine {
+            Machine::Initialize(_) => {}
+            Machine::Backup(_) if new.priority == PRIORITY_OWNER => {
+                self.become_active(Reason::Owner, now, out);
+            }
+            Machine::Backup(backup) => {
+                if new.version == Version::V2 || old.version == Version::V2 {
+                    self.active_adver_interval = new.advert_interval;
+                }
+                if down_parameters(new) != down_parameters(&old) {
+                    let down = timers::active_down_interval(new, self.active_adver_interval);
+                    backup.active_down_at = (now + down).min(backup.preempt_at);
+                }
+            }
+            Machine::Active(active) => {
+                active.upkeep.reconfigure(&new.announce, &old.announce, now);
+                if on_the_wire(new) != on_the_wire(&old) {
+                    // A longer interval must be known before the old one is over.
+                    active.adver_at = now + new.advert_interval;
+                    self.counters.sent += 1;
+                    push(out, Action::Advert(self.id, new.priority));
+                }
+            }
+        }
+    }
+}
+
+/// What Active_Down_Interval depends on.
+fn down_parameters(settings: &Settings) -> impl PartialEq {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.down_timer_adverts,
+    )
+}
+
+/// What the other routers see of the parameters.
+fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
+    (
+        settings.version,
+        settings.priority,
+        settings.advert_interval,
+        settings.auth,
+        settings.checksum,
+        &settings.addresses,
+    )
+}
