@@ -7,6 +7,8 @@ both directions. The last line of the output is `N passed, N failed`.
 
 What qemu-user cannot do (7.2, tried) is not judged: PACKET_ADD_MEMBERSHIP fails, where the join of the
 group does the work; the error codes of netlink come in the wrong byte order on big-endian machines.
+On emulated 64-bit machines it reads the interface of a join from the wrong bytes (ip_mreqn's int as a
+long): no router can run there, so only the command line is tested, and a line says so.
 """
 
 import glob
@@ -30,6 +32,7 @@ from lib.vipd import Vipd  # noqa: E402
 
 # A restart after kill -9 says so.
 EXPECTED = r"was left by an earlier vipd; it is removed"
+ELFCLASS64 = 2
 SECOND_VIP = "10.10.201.104"
 
 
@@ -39,6 +42,11 @@ class Program:
     def __init__(self, binary, native, emulator=None):
         self.command = [emulator, binary] if emulator else [binary]
         self.native = [native]
+
+    def cannot_join(self):
+        """Whether this is the emulation of a 64-bit machine."""
+        with open(self.command[-1], "rb") as binary:
+            return len(self.command) > 1 and binary.read(5)[4] == ELFCLASS64
 
     def output(self, *args, native=False):
         """Exit code, standard output and standard error of a command that ends by itself."""
@@ -78,6 +86,9 @@ def case_check_says_what_the_native_one_says(program):
     check(len(files) > 5, f"the corpus of tests/config is missing: {files}")
     for file in files:
         equal(program.output("check", file), program.output("check", file, native=True), f"verdict on {file}")
+
+
+COMMAND_LINE = [case_version, case_check_example, case_check_bad_file, case_check_says_what_the_native_one_says]
 
 
 def case_active_speaks_the_example_byte_for_byte(program):
@@ -266,6 +277,9 @@ def main():
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     name, program = sys.argv[1], Program(*sys.argv[2:])
     cases = [value for key, value in globals().items() if key.startswith("case_")]
+    if program.cannot_join():
+        cases = COMMAND_LINE
+        print(f"{name}: the command line only: qemu-user cannot join multicast groups on 64-bit machines")
     results = [passed(name, case, program) for case in cases]
     print(f"{results.count(True)} passed, {results.count(False)} failed", flush=True)
     return 0 if all(results) else 1
