@@ -108,12 +108,13 @@ fn after_ctrl_c_nothing_is_left() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
-    let active = lines.any(|line| line.unwrap().contains("-> Active"));
+    let both_run = |line: String| line.contains("router 2") && line.contains("-> Backup");
+    let running = lines.any(|line| both_run(line.unwrap()));
     let mut errors = demo.stderr.take().unwrap();
     let mut text = String::new();
-    if !active {
+    if !running {
         errors.read_to_string(&mut text).unwrap();
-        panic!("no router became Active: {text}");
+        panic!("router 2 did not become Backup: {text}");
     }
     let pid = i32::try_from(demo.id()).unwrap();
     let mut there = daemons(demo.id());
