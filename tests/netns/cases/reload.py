@@ -22,6 +22,7 @@ from lib.watch import Watch
 GROWTH_KB = 64
 INSTANCES = 64
 RELOADS, SECONDS = 100, 10
+# Seconds' worth: the heap of glibc finds its shape in some hundred reloads, musl's in a few.
 WARM_UP = 8
 
 
@@ -321,7 +322,7 @@ def case_flood_while_reloading():
         ]
         frames = [wire.ethernet(wire.ipv4(body, mallory.address), mallory.mac()) for body in frames]
         inject.flood(frames[0], 0.5)
-        for turn in range(20):
+        for turn in range(RELOADS * WARM_UP):
             pair.reload(noise(pair, turn), "reload: ")
         memory, sockets, sent = settled_kb(pair.vipd.proc), descriptors(pair.vipd.proc), 0
         pair.marks()
@@ -361,7 +362,6 @@ def case_hundred_reloads_a_second():
                 due += 1 / RELOADS
                 time.sleep(max(0.0, due - time.monotonic()))
 
-        # The heap of glibc finds its shape in some hundred reloads (musl: in a few); then it keeps it.
         storm(RELOADS * WARM_UP)
         memory, sockets = settled_kb(pair.vipd.proc), descriptors(pair.vipd.proc)
         pair.marks()
