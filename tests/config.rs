@@ -75,7 +75,7 @@ fn describe(config: &Config, found: &mut String) {
             "  auth {auth}, checksum {:?}, skip check {}, source {:?}, {:?}, receive {:?}, lease {:?}",
             settings.checksum,
             settings.skip_check_adv_addr,
-            instance.mcast_src_ip,
+            instance.source,
             instance.garp_mode,
             instance.receive,
             instance.address_lease.map(|lease| lease.to_string()),

@@ -222,7 +222,7 @@ fn the_ladder_lets_keepalived_in() {
                 payload: &advert.payload,
             };
             let expected = Expected {
-                group,
+                addressed: advert.destination == group,
                 own: false,
                 settings: Some(&settings),
                 form: ChecksumForm::Message,

@@ -159,9 +159,12 @@ impl Machine {
 }
 
 fn emit(router: &Router, id: Id, priority: u8, buffer: &mut [u8]) {
-    let Some(repr) = router.advert(id, priority) else {
-        return;
-    };
+    for repr in router.adverts(id, priority) {
+        emit_one(&repr, buffer);
+    }
+}
+
+fn emit_one(repr: &Repr<'_>, buffer: &mut [u8]) {
     let (IpAddr::V4(source), IpAddr::V4(destination)) = (repr.source, repr.destination) else {
         return;
     };

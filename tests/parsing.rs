@@ -158,7 +158,7 @@ proptest! {
             payload: &message,
         };
         let expected = Expected {
-            group: sent.destination,
+            addressed: true,
             own: false,
             settings: Some(&settings),
             form: sent.checksum,

@@ -19,6 +19,7 @@ pub mod error;
 pub mod files;
 mod keepalived;
 pub mod model;
+mod peer;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;

@@ -1,6 +1,6 @@
 //! The value of a keyword, read as its row in the table says.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::block::Word;
 use super::error::{Placed, Span, quoted};
@@ -70,7 +70,7 @@ impl Reader<'_> {
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Address { slot } => {
-                let value = self.address(keyword, word, vip::is_host, "a unicast IPv4 address")?;
+                let value = self.address(keyword, word, vip::is_host, "a unicast IPv4 address").map(IpAddr::V4)?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Group { slot } => {
@@ -83,6 +83,7 @@ impl Reader<'_> {
             | Rule::Words(_)
             | Rule::Instance
             | Rule::Addresses
+            | Rule::Peers
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),

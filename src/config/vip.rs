@@ -147,6 +147,16 @@ pub(crate) fn is_host(address: &Ipv4Addr) -> bool {
     !address.is_multicast() && !address.is_loopback() && first != 0 && first < 240
 }
 
+/// The same for an address of either family.
+pub(crate) fn is_host_address(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_host(address),
+        IpAddr::V6(address) => {
+            !address.is_multicast() && !address.is_loopback() && !address.is_unspecified()
+        }
+    }
+}
+
 /// One option; `rest` are the words behind it.
 fn option<'a>(
     word: &Word,

@@ -169,8 +169,14 @@ impl Router {
 
     fn expected(&self, received: &Received<'_>, id: Option<Id>) -> Expected<'_> {
         let instance = id.map(|id| &self.instances[id.index()]);
+        let destination = received.destination;
+        let group = self.group(Family::of(&received.source));
+        // Nobody's VRID is told as such, with unicast too.
+        let addressed_to_nobody = || destination == group || self.sources.contains(&destination);
         Expected {
-            group: self.group(Family::of(&received.source)),
+            addressed: instance.map_or_else(addressed_to_nobody, |instance| {
+                instance.is_destination(destination, group)
+            }),
             own: self.sources.contains(&received.source),
             settings: instance.map(Instance::settings),
             form: instance.map_or(ChecksumForm::PseudoHeader, Instance::checksum_form),
@@ -299,10 +305,19 @@ impl Router {
         }
     }
 
-    /// The advert of an [`Action::Advert`]; none if the source address has gone meanwhile.
-    pub fn advert(&self, id: Id, priority: u8) -> Option<Repr<'_>> {
+    /// The adverts of an [`Action::Advert`]: one to the multicast group, or one to each peer; none
+    /// if the source address has gone meanwhile.
+    pub fn adverts(&self, id: Id, priority: u8) -> impl Iterator<Item = Repr<'_>> {
         let instance = self.instance(id);
-        instance.advert(priority, self.group(instance.settings().family))
+        let group = self.group(instance.settings().family);
+        let unicast = instance.settings().unicast.as_deref();
+        let group = unicast.is_none().then_some(group);
+        let peers = unicast.map_or(&[][..], |unicast| &unicast.peers);
+        // All routers may have one list, with themselves in it.
+        let others = peers.iter().map(|peer| peer.address);
+        let others = others.filter(move |peer| instance.source() != Some(*peer));
+        let destinations = group.into_iter().chain(others);
+        destinations.filter_map(move |destination| instance.advert(priority, destination))
     }
 
     /// One virtual router.
