@@ -10,7 +10,8 @@ use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use crate::time::Duration;
 use crate::vrrp::types::{
-    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL, Unicast, Version,
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL,
+    Unicast, Version,
 };
 
 /// The group of RFC 9568 §5.1.1.2.
@@ -229,7 +230,8 @@ impl Builder<'_> {
         let failed = draft.failed.contains(&"unicast_peer");
         if draft.peers.is_empty() && !waits {
             if let Some(source) = draft.unicast_src_ip.as_ref().filter(|_| !failed) {
-                let message = "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group";
+                let message =
+                    "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group";
                 let help = "add `unicast_peer { ADDRESS }`, or write `mcast_src_ip`";
                 self.report.warn(&source.span, message, help);
             }

@@ -201,10 +201,17 @@ pub(crate) fn advert_interval(
 /// The source of adverts must be there before the addresses are.
 pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
     if let (Some(unicast), Some(mcast)) = (&draft.unicast_src_ip, &draft.mcast_src_ip) {
-        let message = format!("`mcast_src_ip` has no effect beside `unicast_src_ip` at {}", unicast.span);
+        let message = format!(
+            "`mcast_src_ip` has no effect beside `unicast_src_ip` at {}",
+            unicast.span
+        );
         report.warn(&mcast.span, message, "remove one of the two");
     }
-    let Some(source) = draft.unicast_src_ip.as_ref().or(draft.mcast_src_ip.as_ref()) else {
+    let Some(source) = draft
+        .unicast_src_ip
+        .as_ref()
+        .or(draft.mcast_src_ip.as_ref())
+    else {
         return;
     };
     let vip = draft

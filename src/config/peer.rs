@@ -80,7 +80,11 @@ fn ttl(option: &Word, value: Option<&Word>, report: &mut Report) -> Option<u8> {
     let ttl = value.and_then(|word| word.text.parse().ok());
     if ttl.is_none() {
         let message = format!("`{}` needs a number from 0 to 255", option.text);
-        report.error(&option.span, message, format!("write `{} 0–255`", option.text));
+        report.error(
+            &option.span,
+            message,
+            format!("write `{} 0–255`", option.text),
+        );
     }
     ttl
 }

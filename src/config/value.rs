@@ -70,7 +70,9 @@ impl Reader<'_> {
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Address { slot } => {
-                let value = self.address(keyword, word, vip::is_host, "a unicast IPv4 address").map(IpAddr::V4)?;
+                let value = self
+                    .address(keyword, word, vip::is_host, "a unicast IPv4 address")
+                    .map(IpAddr::V4)?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Group { slot } => {

@@ -17,6 +17,7 @@ mod report;
 mod start;
 mod status;
 mod tap;
+mod unicast;
 
 use crate::config::model::Config;
 use crate::control::server::Control;
@@ -349,9 +350,13 @@ impl Daemon {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             a.address.is_ipv4() && (!virtual_ || owner && addresses.is_foreign(slot, &a.address))
         });
-        match (state, instance.mcast_src_ip) {
+        let unicast = self.router.instance(id).settings().unicast.is_some();
+        match (state, instance.source) {
             (LinkState::Up(_), _) if !self.ears.hears(slot) => LinkState::Deaf,
-            (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source.into())),
+            (LinkState::Up(_), Some(source)) if unicast && !self.links.has_source(&source) => {
+                LinkState::NoSource(source)
+            }
+            (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source)),
             _ => state,
         }
     }

@@ -91,6 +91,7 @@ impl Daemon {
         left.iter().for_each(|line| {
             links.slot(&line.interface);
         });
+        watch_sources(&config, &mut links);
         kernel.dump(&mut links)?;
         clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
@@ -111,7 +112,8 @@ impl Daemon {
             globals.startup_delay,
             now,
         );
-        let executor = Executor::new(addresses, config.instances.len())?;
+        let mut executor = Executor::new(addresses, config.instances.len())?;
+        executor.unicast.open(&config)?;
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
@@ -153,6 +155,12 @@ pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
 pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Receive)> {
     let modes = config.instances.iter().map(|instance| instance.receive);
     link_of.iter().copied().zip(modes).collect()
+}
+
+/// The addresses that adverts are to be sent from are watched on all interfaces. True if one is new.
+pub(super) fn watch_sources(config: &Config, links: &mut Links) -> bool {
+    let sources = config.instances.iter().filter_map(|i| i.source);
+    sources.fold(false, |new, source| links.watch(source) || new)
 }
 
 /// Takes the virtual addresses out of the configuration, and makes a slot for each interface they

@@ -98,11 +98,13 @@ impl Bench {
     /// A peer's advert with the instance's own parameters but for these.
     pub fn advert(&mut self, from: IpAddr, priority: u8, interval: Duration) -> Vec<Action> {
         let settings = self.router.instance(ID).settings().clone();
+        let destination = settings.unicast.as_ref().map_or(GROUP, |_| OWN);
         let repr = Repr {
             interval,
+            destination,
             ..peer(&settings, from, priority)
         };
-        self.receive(from, GROUP, 255, &bytes(&repr))
+        self.receive(from, destination, 255, &bytes(&repr))
     }
 
     /// Any packet.

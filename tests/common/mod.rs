@@ -8,7 +8,9 @@ pub mod pcap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use vipd::time::{Duration, Instant};
-use vipd::vrrp::types::{Announce, Auth, ChecksumForm, ChecksumMode, Family, Settings, Version};
+use vipd::vrrp::types::{
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, Peer, Settings, Unicast, Version,
+};
 use vipd::vrrp::wire::Repr;
 
 /// The group of IPv4 adverts.
@@ -39,8 +41,22 @@ pub fn settings(version: Version) -> Settings {
         checksum: ChecksumMode::Auto,
         skip_check_adv_addr: false,
         announce: Announce::default(),
+        unicast: None,
         addresses: [VIP].into(),
     }
+}
+
+/// Unicast to these peers, whose adverts may have any TTL.
+pub fn unicast(peers: &[IpAddr], check_source: bool) -> Box<Unicast> {
+    let peer = |address: &IpAddr| Peer {
+        address: *address,
+        ttl: 0..=255,
+    };
+    Box::new(Unicast {
+        peers: peers.iter().map(peer).collect(),
+        ttl: 255,
+        check_source,
+    })
 }
 
 /// An advert that a router with these settings would receive from `source`.

@@ -11,7 +11,7 @@ use vipd::vrrp::types::{Auth, Settings, State, Version};
 use vipd::vrrp::wire::Repr;
 
 use crate::common::bench::{Bench, ID};
-use crate::common::{self, GROUP, HIGH, OWN, VRID, bytes, peer};
+use crate::common::{self, GROUP, HIGH, LOW, OWN, VRID, bytes, peer};
 
 const PASSWORD: [u8; 8] = *b"123456\0\0";
 
@@ -25,8 +25,10 @@ fn settings_for(reason: DropReason) -> Settings {
         Version::V2 => Auth::Pass(PASSWORD),
         Version::V3 => Auth::None,
     };
+    let only = |peer| common::unicast(&[peer], true);
     Settings {
         auth,
+        unicast: (reason == DropReason::NotPeer).then(|| only(LOW)),
         ..common::settings(version)
     }
 }
@@ -70,6 +72,7 @@ fn provoke(bench: &mut Bench, reason: DropReason) -> (Counted, Vec<Action>) {
             }),
         ),
         DropReason::Ttl => send(HIGH, GROUP, 254, &plain),
+        DropReason::NotPeer => send(HIGH, OWN, 255, &plain),
         DropReason::Truncated => send(HIGH, GROUP, 255, &plain[..plain.len() - 1]),
         DropReason::UnknownVersion => send(HIGH, GROUP, 255, &summed(&plain, |p| p[0] = 0x41)),
         DropReason::UnknownType => send(
@@ -264,7 +267,11 @@ fn the_packet_without_a_fault_is_accepted() {
         let settings = settings_for(*reason);
         let mut bench = Bench::backup(settings.clone());
         bench.at(1_000);
-        bench.receive(HIGH, GROUP, 255, &bytes(&peer(&settings, HIGH, 200)));
+        let (from, to) = match settings.unicast {
+            Some(_) => (LOW, OWN),
+            None => (HIGH, GROUP),
+        };
+        bench.receive(from, to, 255, &bytes(&peer(&settings, from, 200)));
         assert_eq!(
             bench.router.instance(ID).counters().received,
             1,

@@ -209,7 +209,8 @@ impl Block {
             return Some(format!("write `{}`", word.name));
         }
         let elsewhere = TABLES.iter().find(|table| {
-            !matches!(table.block, Self::Address | Self::Peer) && table.words.iter().any(|word| word.name == unknown)
+            !matches!(table.block, Self::Address | Self::Peer)
+                && table.words.iter().any(|word| word.name == unknown)
         })?;
         match elsewhere.block {
             Self::Top => Some("it belongs outside of all blocks: close the block above it".into()),
