@@ -48,9 +48,11 @@ fn peer<'a>(
     report: &mut Report,
 ) -> Option<Peer> {
     let address = word.text.parse::<IpAddr>().ok();
-    let Some(address) = address.filter(|address| vip::is_host_address(address)) else {
+    let Some(address) = address.filter(vip::is_host_address) else {
         let message = format!("{} is not the address of a router", quoted(&word.text));
-        report.error(&word.span, message, "write its IP address without a prefix");
+        let suggestion = Block::Peer.suggest(&word.text);
+        let help = suggestion.unwrap_or_else(|| "write its IP address without a prefix".into());
+        report.error(&word.span, message, help);
         return None;
     };
     let (mut min, mut max) = (0, u8::MAX);

@@ -159,8 +159,11 @@ pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Rec
 
 /// The addresses that adverts are to be sent from are watched on all interfaces. True if one is new.
 pub(super) fn watch_sources(config: &Config, links: &mut Links) -> bool {
-    let sources = config.instances.iter().filter_map(|i| i.source);
-    sources.fold(false, |new, source| links.watch(source) || new)
+    let mut any_new = false;
+    for source in config.instances.iter().filter_map(|i| i.source) {
+        any_new |= links.watch(source);
+    }
+    any_new
 }
 
 /// Takes the virtual addresses out of the configuration, and makes a slot for each interface they

@@ -69,7 +69,7 @@ class Sender:
         return self.v3(addresses=[])
 
 
-CHECKED = ("check_unicast_src", "unicast_peer {", OTHER, "}")
+CHECKED = ("check_unicast_src", "unicast_peer {", MALLORY.split("/")[0], "}")
 ROWS = (
     Row("elsewhere", lambda s: s.v3(ether={"dst": "02:00:00:00:00:99"})),
     Row("frame-truncated", lambda s: s.v3(packet={"total_length": 600})),
@@ -83,7 +83,7 @@ ROWS = (
     Row("destination", lambda s: s.v3(dst=s.active, ether={"dst": s.active_mac}), note="unicast"),
     Row("own-advert", lambda s: s.v3(src=s.active)),
     Row("ttl", lambda s: s.v3(packet={"ttl": 254})),
-    Row("not-peer", lambda s: s.v3(dst=s.active, ether={"dst": s.active_mac}), extra=CHECKED),
+    Row("not-peer", lambda s: s.v3(src=OTHER, dst=s.active, ether={"dst": s.active_mac}), extra=CHECKED),
     Row("truncated", lambda s: s.cut(6)),
     Row("truncated", lambda s: s.v3(count=5), note="count"),
     Row("unknown-version", lambda s: s.v3(version=4)),
