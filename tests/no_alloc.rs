@@ -168,7 +168,7 @@ fn emit(router: &Router, id: Id, priority: u8, buffer: &mut [u8]) {
     repr.emit(&mut buffer[frame::IPV4_PAYLOAD..]);
     let header = Ipv4Header {
         source_mac: [2, 0, 0, 0, 0, 1],
-        destination_mac: frame::multicast_mac(destination),
+        destination_mac: frame::multicast_mac(destination.into()),
         source,
         destination,
         ttl: frame::TTL,

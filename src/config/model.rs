@@ -41,7 +41,7 @@ pub struct Instance {
     /// takes them out, into its table of addresses.
     pub vips: Box<[Vip]>,
     /// `mcast_src_ip`: the source of adverts instead of the interface's first address.
-    pub mcast_src_ip: Option<Ipv4Addr>,
+    pub mcast_src_ip: Option<IpAddr>,
     /// `garp_mode`: the form of a gratuitous ARP.
     pub garp_mode: GarpMode,
     /// `address_lease`: a finite valid lifetime for the addresses, refreshed while vipd lives.

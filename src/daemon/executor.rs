@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use nix::errno::Errno;
 
 use crate::config::model::{Config, GarpMode, Instance};
-use crate::frame::{self, GarpForm, Ipv4Header};
+use crate::frame::{self, GarpForm, Ipv4Header, Ipv6Header};
 use crate::limits;
 use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
@@ -196,24 +196,43 @@ impl Executor {
         let (Some(kernel), Some(repr)) = (kernel, context.router.advert(id, priority)) else {
             return;
         };
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (repr.source, repr.destination) else {
-            return;
-        };
-        let identification = &mut self.identification[id.index()];
-        *identification = identification.wrapping_add(1);
-        let header = Ipv4Header {
-            source_mac: kernel.mac,
-            destination_mac: frame::multicast_mac(destination),
-            source,
-            destination,
-            ttl: frame::TTL,
-            identification: *identification,
-            payload_len: repr.buffer_len(),
-        };
-        self.push_frame(kernel.ifindex, |buf| {
-            repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
-            frame::emit_ipv4(buf, &header)
-        });
+        let (source_mac, payload_len) = (kernel.mac, repr.buffer_len());
+        let destination_mac = frame::multicast_mac(repr.destination);
+        match (repr.source, repr.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let identification = &mut self.identification[id.index()];
+                *identification = identification.wrapping_add(1);
+                let header = Ipv4Header {
+                    source_mac,
+                    destination_mac,
+                    source,
+                    destination,
+                    ttl: frame::TTL,
+                    identification: *identification,
+                    payload_len,
+                };
+                self.push_frame(kernel.ifindex, |buf| {
+                    repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
+                    frame::emit_ipv4(buf, &header)
+                });
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let header = Ipv6Header {
+                    source_mac,
+                    destination_mac,
+                    source,
+                    destination,
+                    hop_limit: frame::HOP_LIMIT,
+                    payload_len,
+                };
+                self.push_frame(kernel.ifindex, |buf| {
+                    repr.emit(&mut buf[frame::IPV6_PAYLOAD..]);
+                    frame::emit_ipv6(buf, &header)
+                });
+            }
+            // One instance has one family.
+            _ => (),
+        }
     }
 
     fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {
@@ -295,6 +314,9 @@ impl Executor {
             let Some(ifindex) = context.links.get(entry.link).ifindex() else {
                 continue;
             };
+            if entry.address.is_ipv6() {
+                entry.leaving = entry.leaving.saturating_add(1);
+            }
             let sequence = addr::delete(
                 self.commands.batch(),
                 ifindex,
@@ -324,7 +346,7 @@ impl Executor {
         }
     }
 
-    /// Gratuitous ARPs, round by round over all addresses that are owed some, bounded a wakeup.
+    /// Gratuitous ARPs and Neighbour Advertisements, round by round over all addresses that are owed some, bounded a wakeup.
     fn announce(&mut self, now: Instant, context: &Context<'_>) {
         let gap = context.config.globals.garp_interval;
         let budget = if gap.is_zero() {
@@ -359,16 +381,25 @@ impl Executor {
             ..
         } = *entry;
         let kernel = context.links.get(link).kernel.as_ref();
-        let (Some(kernel), IpAddr::V4(address)) = (kernel, address) else {
+        let Some(kernel) = kernel else {
             return;
         };
         if context.router.instance(instance).state() != State::Active {
             return;
         }
-        for form in forms(context.instance(instance).garp_mode) {
-            self.push_frame(kernel.ifindex, |buf| {
-                frame::emit_garp(buf, kernel.mac, address, *form)
-            });
+        match address {
+            IpAddr::V4(address) => {
+                for form in forms(context.instance(instance).garp_mode) {
+                    self.push_frame(kernel.ifindex, |buf| {
+                        frame::emit_garp(buf, kernel.mac, address, *form)
+                    });
+                }
+            }
+            IpAddr::V6(address) => {
+                self.push_frame(kernel.ifindex, |buf| {
+                    frame::emit_na(buf, kernel.mac, address)
+                });
+            }
         }
     }
 }
@@ -381,8 +412,14 @@ fn forms(mode: GarpMode) -> &'static [GarpForm] {
     }
 }
 
+/// An IPv6 address is usable at once: another router had it a moment ago, and detection would find
+/// that. As a /128 it is not chosen for connections of this host, which would not survive its move;
+/// keepalived does the same.
 fn new_address(entry: &Entry, ifindex: u32) -> NewAddress<'_> {
+    let is_ipv6 = entry.address.is_ipv6();
     NewAddress {
+        flags: if is_ipv6 { libc::IFA_F_NODAD } else { 0 },
+        deprecated: is_ipv6 && entry.prefix_len == 128,
         scope: entry.scope,
         label: entry.label.as_deref(),
         broadcast: entry.broadcast,
@@ -410,7 +447,10 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
             );
         }
         // It has gone already, or its interface has: the event tells the rest.
-        Errno::EADDRNOTAVAIL | Errno::ENODEV => entry.present = false,
+        Errno::EADDRNOTAVAIL | Errno::ENODEV => {
+            entry.present = false;
+            entry.leaving = entry.leaving.saturating_sub(1);
+        }
         _ if wanted => {
             entry.present = false;
             log::error!(

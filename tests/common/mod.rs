@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod bench;
+pub mod family;
 pub mod pcap;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -44,6 +45,7 @@ pub fn settings(version: Version) -> Settings {
 }
 
 /// An advert that a router with these settings would receive from `source`.
+/// `source` may be the IPv4 counterpart of an IPv6 one.
 pub fn peer<'a>(settings: &'a Settings, source: IpAddr, priority: u8) -> Repr<'a> {
     Repr {
         version: settings.version,
@@ -52,8 +54,8 @@ pub fn peer<'a>(settings: &'a Settings, source: IpAddr, priority: u8) -> Repr<'a
         interval: settings.advert_interval,
         auth: settings.auth,
         checksum: ChecksumForm::PseudoHeader,
-        source,
-        destination: GROUP,
+        source: family::address(source, settings.family),
+        destination: family::address(GROUP, settings.family),
         addresses: &settings.addresses,
     }
 }

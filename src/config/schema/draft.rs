@@ -1,6 +1,6 @@
 //! What the words of one block say, before defaults and cross-checks.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::config::error::Placed;
@@ -28,10 +28,11 @@ pub(crate) struct Draft {
     pub(crate) advert_int: Option<Placed<Duration>>,
     pub(crate) preempt: Option<Placed<bool>>,
     pub(crate) preempt_delay: Option<Placed<Duration>>,
-    pub(crate) mcast_src_ip: Option<Placed<Ipv4Addr>>,
+    pub(crate) mcast_src_ip: Option<Placed<IpAddr>>,
     pub(crate) auth_type: Option<Placed<&'static str>>,
     pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
     pub(crate) vips: Vec<PlacedVip>,
+    pub(crate) native_ipv6: Option<Placed<bool>>,
 
     pub(crate) version: Option<Placed<u32>>,
     pub(crate) checksum_as_v2: Option<Placed<bool>>,

@@ -68,8 +68,8 @@ pub(crate) enum Rule {
         of: &'static [&'static str],
         slot: Slot<&'static str>,
     },
-    /// An IPv4 address of the router's own.
-    Address { slot: Slot<core::net::Ipv4Addr> },
+    /// An address of the router's own.
+    Address { slot: Slot<core::net::IpAddr> },
     /// An IPv4 multicast group.
     Group { slot: Slot<core::net::Ipv4Addr> },
     /// A word that is never printed.
@@ -261,7 +261,7 @@ impl Keyword {
             Rule::Text { .. } => "TEXT".into(),
             Rule::Interface { .. } => "INTERFACE".into(),
             Rule::Choice { of, .. } => of.join("|"),
-            Rule::Address { .. } => "IPV4-ADDRESS".into(),
+            Rule::Address { .. } => "ADDRESS".into(),
             Rule::Group { .. } => "IPV4-GROUP".into(),
             Rule::Secret { .. } => "PASSWORD".into(),
             Rule::Words(_) => "{ … }".into(),
