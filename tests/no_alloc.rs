@@ -171,7 +171,7 @@ fn emit_one(repr: &Repr<'_>, buffer: &mut [u8]) {
     repr.emit(&mut buffer[frame::IPV4_PAYLOAD..]);
     let macs = Macs {
         source: [2, 0, 0, 0, 0, 1],
-        destination: frame::multicast_mac(destination),
+        destination: frame::multicast_mac(destination.into()),
     };
     let header = Ipv4Header {
         source,

@@ -10,7 +10,6 @@ use vipd::frame::{GarpForm, emit_garp};
 use vipd::netlink::addr::{self, Existing, NewAddress};
 use vipd::netlink::{Content, link_request};
 use vipd::sys::clock;
-use vipd::sys::filter::Filter;
 use vipd::sys::netlink::{CommandSocket, EventSocket, Events, interface_index};
 use vipd::sys::netns::NetNs;
 use vipd::sys::packet::PacketSocket;
@@ -20,6 +19,7 @@ use vipd::sys::send::{SendBatch, SendSocket};
 use vipd::sys::signal::{Signal, Signals};
 use vipd::sys::timer::Timer;
 use vipd::time::Duration;
+use vipd::vrrp::types::Family;
 
 struct Counting;
 
@@ -69,7 +69,7 @@ fn wakeups() {
     commands.send().unwrap();
     commands.receive(|_| ()).unwrap();
     let mut events = EventSocket::open().unwrap();
-    let ear = PacketSocket::open("b", b, Filter::VRRP_IPV4).unwrap();
+    let ear = PacketSocket::open("b", b, Family::V4).unwrap();
     let sender = SendSocket::open().unwrap();
     let signals = Signals::block(&[Signal::SIGUSR2]).unwrap();
     let mut timer = Timer::new().unwrap();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::checks;
 use super::error::{Placed, Report};
+use super::family;
 use super::model::{Config, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
@@ -66,8 +67,10 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// None if something that an instance cannot do without is missing or wrong.
     fn instance(&mut self, instance: InstanceDraft) -> Option<Instance> {
+        let family = family::of(&instance.draft);
         let version = match self.inherit(&instance.draft, |d| value(&d.version)) {
             Some(3) => Version::V3,
+            _ if family == Family::V6 => Version::V3,
             _ => Version::V2,
         };
         checks::checksum_words(&instance.draft, self.report);
@@ -80,7 +83,7 @@ impl Builder<'_> {
         checks::peers(&instance.draft, self.report);
         let address_lease = self.address_lease(&instance.draft);
         let settings = Settings {
-            family: Family::V4,
+            family,
             version,
             vrid: value(&instance.draft.vrid).and_then(|vrid| u8::try_from(vrid).ok())?,
             priority,
@@ -146,8 +149,11 @@ impl Builder<'_> {
         };
         if version == Version::V3 {
             let message = "VRRP version 3 has no authentication: it is ignored";
-            self.report
-                .warn(&kind.span, message, "remove it, or write `version 2`");
+            let help = match family::of(draft) {
+                Family::V4 => "remove it, or write `version 2`",
+                Family::V6 => "remove it: IPv6 has version 3 only",
+            };
+            self.report.warn(&kind.span, message, help);
             return Auth::None;
         }
         if kind.value == "AH" {

@@ -3,11 +3,12 @@
 use core::net::IpAddr;
 
 use super::error::{Placed, Report, quoted};
+use super::family;
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use super::vip::PlacedVip;
 use crate::time::Duration;
-use crate::vrrp::types::{Family, Version};
+use crate::vrrp::types::{Family, Version, is_link_local};
 
 /// More instances than this are refused.
 pub const MAX_INSTANCES: usize = crate::limits::INSTANCES;
@@ -70,7 +71,13 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
         if let (Some(vrid), Some(interface)) =
             (&instance.draft.vrid, interface(instance, &drafts.globals))
         {
-            uses.push((interface, u128::from(vrid.value), placed.len()));
+            // IPv4 and IPv6 have a range of VRIDs each.
+            let family = family::of(&instance.draft) as u128;
+            uses.push((
+                interface,
+                family << 32 | u128::from(vrid.value),
+                placed.len(),
+            ));
             placed.push((interface, vrid));
         }
     }
@@ -214,6 +221,19 @@ pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
     else {
         return;
     };
+    let family = family::of(draft);
+    let multicast = draft.peers.is_empty();
+    let on_link = family == Family::V4 || is_link_local(&source.value);
+    if Family::of(&source.value) != family || multicast && !on_link {
+        let (message, help) = match family {
+            Family::V4 => ("is no source for an IPv4 instance", "write an IPv4 address"),
+            Family::V6 => (
+                "is no source for an IPv6 instance: RFC 9568 §5.1.2.1 wants a link-local address",
+                "write one, such as fe80::2, or leave it out",
+            ),
+        };
+        report.error(&source.span, format!("{} {message}", source.value), help);
+    }
     let vip = draft
         .vips
         .iter()

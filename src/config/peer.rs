@@ -48,7 +48,7 @@ fn peer<'a>(
     report: &mut Report,
 ) -> Option<Peer> {
     let address = word.text.parse::<IpAddr>().ok();
-    let Some(address) = address.filter(vip::is_host_address) else {
+    let Some(address) = address.filter(vip::is_host) else {
         let message = format!("{} is not the address of a router", quoted(&word.text));
         let suggestion = Block::Peer.suggest(&word.text);
         let help = suggestion.unwrap_or_else(|| "write its IP address without a prefix".into());

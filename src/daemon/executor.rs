@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use nix::errno::Errno;
 
 use crate::config::model::{Config, GarpMode, Instance};
-use crate::frame::{self, GarpForm, Ipv4Header, Macs};
+use crate::frame::{self, GarpForm};
 use crate::limits;
 use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
@@ -21,10 +21,10 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Action, Hold, Id, Reason};
 use crate::vrrp::router::Router;
 use crate::vrrp::types::State;
-use crate::vrrp::wire::Repr;
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
-use super::links::{Kernel, Links, Slot};
+use super::advert;
+use super::links::{Links, Slot};
 use super::report::{Hint, Transition};
 use super::unicast::{self, Unicast};
 
@@ -79,6 +79,14 @@ struct Adverts {
     identification: u16,
     /// Why the last one could not be sent to a peer.
     failure: Option<Errno>,
+}
+
+impl Adverts {
+    /// The identification of the next one.
+    fn next(&mut self) -> u16 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
 }
 
 impl Executor {
@@ -213,7 +221,10 @@ impl Executor {
             return self.advert_to_peers(id, priority, unicast.ttl, kernel.ifindex, context);
         }
         for repr in context.router.adverts(id, priority) {
-            self.advert_to_group(id, &repr, kernel);
+            let identification = self.adverts[id.index()].next();
+            self.push_frame(kernel.ifindex, |buf| {
+                advert::write_frame(buf, &repr, kernel.mac, identification)
+            });
         }
     }
 
@@ -228,8 +239,7 @@ impl Executor {
         let adverts = &mut self.adverts[id.index()];
         let mut failure = None;
         for repr in context.router.adverts(id, priority) {
-            adverts.identification = adverts.identification.wrapping_add(1);
-            let identification = adverts.identification;
+            let identification = adverts.next();
             if let Err(errno) = self.unicast.send(&repr, ttl, identification, ifindex) {
                 self.send_errors += 1;
                 failure = failure.or(Some((errno, repr.destination)));
@@ -237,29 +247,6 @@ impl Executor {
         }
         unicast::tell(&context.instance(id).name, adverts.failure, failure);
         adverts.failure = failure.map(|(errno, _)| errno);
-    }
-
-    fn advert_to_group(&mut self, id: Id, repr: &Repr<'_>, kernel: &Kernel) {
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (repr.source, repr.destination) else {
-            return;
-        };
-        let identification = &mut self.adverts[id.index()].identification;
-        *identification = identification.wrapping_add(1);
-        let macs = Macs {
-            source: kernel.mac,
-            destination: frame::multicast_mac(destination),
-        };
-        let header = Ipv4Header {
-            source,
-            destination,
-            ttl: frame::TTL,
-            identification: *identification,
-            payload_len: repr.buffer_len(),
-        };
-        self.push_frame(kernel.ifindex, |buf| {
-            repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
-            frame::emit_ipv4(buf, &macs, &header)
-        });
     }
 
     fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {
@@ -341,6 +328,9 @@ impl Executor {
             let Some(ifindex) = context.links.get(entry.link).ifindex() else {
                 continue;
             };
+            if entry.address.is_ipv6() {
+                entry.leaving = entry.leaving.saturating_add(1);
+            }
             let sequence = addr::delete(
                 self.commands.batch(),
                 ifindex,
@@ -370,7 +360,7 @@ impl Executor {
         }
     }
 
-    /// Gratuitous ARPs, round by round over all addresses that are owed some, bounded a wakeup.
+    /// Gratuitous ARPs and Neighbour Advertisements, round by round over all addresses that are owed some, bounded a wakeup.
     fn announce(&mut self, now: Instant, context: &Context<'_>) {
         let gap = context.config.globals.garp_interval;
         let budget = if gap.is_zero() {
@@ -405,16 +395,25 @@ impl Executor {
             ..
         } = *entry;
         let kernel = context.links.get(link).kernel.as_ref();
-        let (Some(kernel), IpAddr::V4(address)) = (kernel, address) else {
+        let Some(kernel) = kernel else {
             return;
         };
         if context.router.instance(instance).state() != State::Active {
             return;
         }
-        for form in forms(context.instance(instance).garp_mode) {
-            self.push_frame(kernel.ifindex, |buf| {
-                frame::emit_garp(buf, kernel.mac, address, *form)
-            });
+        match address {
+            IpAddr::V4(address) => {
+                for form in forms(context.instance(instance).garp_mode) {
+                    self.push_frame(kernel.ifindex, |buf| {
+                        frame::emit_garp(buf, kernel.mac, address, *form)
+                    });
+                }
+            }
+            IpAddr::V6(address) => {
+                self.push_frame(kernel.ifindex, |buf| {
+                    frame::emit_na(buf, kernel.mac, address)
+                });
+            }
         }
     }
 }
@@ -427,8 +426,14 @@ fn forms(mode: GarpMode) -> &'static [GarpForm] {
     }
 }
 
+/// An IPv6 address is usable at once: another router had it a moment ago, and detection would find
+/// that. As a /128 it is not chosen for connections of this host, which would not survive its move;
+/// keepalived does the same.
 fn new_address(entry: &Entry, ifindex: u32) -> NewAddress<'_> {
+    let is_ipv6 = entry.address.is_ipv6();
     NewAddress {
+        flags: if is_ipv6 { libc::IFA_F_NODAD } else { 0 },
+        deprecated: is_ipv6 && entry.prefix_len == 128,
         scope: entry.scope,
         label: entry.label.as_deref(),
         broadcast: entry.broadcast,
@@ -456,7 +461,10 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
             );
         }
         // It has gone already, or its interface has: the event tells the rest.
-        Errno::EADDRNOTAVAIL | Errno::ENODEV => entry.present = false,
+        Errno::EADDRNOTAVAIL | Errno::ENODEV => {
+            entry.present = false;
+            entry.leaving = entry.leaving.saturating_sub(1);
+        }
         _ if wanted => {
             entry.present = false;
             log::error!(

@@ -100,6 +100,10 @@ impl Kernel {
         if let Err(error) = self.events.grow() {
             log::warn!("{error}");
         }
+        // What still waits is older than the dump, and would be taken for news after it.
+        if let Err(error) = self.events.receive(limits::EVENTS_OF_RELOAD, |_| ()) {
+            log::warn!("{error}");
+        }
         match self.dump(links) {
             Ok(()) => addresses.reconcile(links, false),
             Err(error) => log::error!("interfaces cannot be listed: {error}"),
@@ -171,5 +175,6 @@ fn table_address(address: &addr::Address<'_>) -> Address {
         address: address.address,
         prefix_len: address.prefix_len,
         proto: address.protocol.unwrap_or(0),
+        usable: address.is_usable(),
     }
 }

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::vrrp::instance::LinkState;
+use crate::vrrp::types::{Family, is_link_local};
 
 /// A place in [`Links`]; the core's `Received::link`.
 pub(super) type Slot = u16;
@@ -40,6 +41,20 @@ pub(super) struct Address {
     pub(super) prefix_len: u8,
     /// IFA_PROTO: who put it there; 0 if nobody says.
     pub(super) proto: u8,
+    /// It can be sent from: no duplicate address detection runs or has failed.
+    pub(super) usable: bool,
+}
+
+impl Address {
+    /// Adverts of this family can come from it: any IPv4 address (RFC 9568 §5.1.1.1), a link-local
+    /// IPv6 address (§5.1.2.1).
+    pub(super) fn may_be_source(&self, family: Family) -> bool {
+        self.usable
+            && match family {
+                Family::V4 => self.address.is_ipv4(),
+                Family::V6 => is_link_local(&self.address),
+            }
+    }
 }
 
 /// An address that adverts are to be sent from, and the indexes of the interfaces that have it:
@@ -233,6 +248,7 @@ mod tests {
             address: text.parse().expect("an address"),
             prefix_len: 24,
             proto: 0,
+            usable: true,
         }
     }
 

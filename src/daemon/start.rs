@@ -19,7 +19,7 @@ use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
-use super::ears::Ears;
+use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
 use super::journal::{Journal, Line};
@@ -151,10 +151,11 @@ pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
     config.instances.iter().zip(link_of).map(spec).collect()
 }
 
-/// The interface of each instance and how it receives.
-pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Receive)> {
-    let modes = config.instances.iter().map(|instance| instance.receive);
-    link_of.iter().copied().zip(modes).collect()
+/// The interface and family of each instance, and how it receives.
+pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Place, Receive)> {
+    let instances = link_of.iter().zip(&config.instances);
+    let mode = |(slot, i): (&Slot, &Instance)| ((*slot, i.settings.family), i.receive);
+    instances.map(mode).collect()
 }
 
 /// The addresses that adverts are to be sent from are watched on all interfaces. True if one is new.
@@ -187,6 +188,7 @@ pub(super) fn tables(config: &mut Config, links: &mut Links) -> Addresses {
             present: false,
             foreign: false,
             told_missing: false,
+            leaving: 0,
             owed: 0,
         });
         addresses.push_instance(entries);

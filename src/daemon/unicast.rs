@@ -3,7 +3,6 @@
 use core::net::IpAddr;
 
 use crate::config::model::Config;
-use crate::frame::{self, Ipv4Header};
 use crate::sys::Errno;
 use crate::sys::error::{Cause, Error};
 use crate::sys::send::FRAME_LEN_MAX;
@@ -11,12 +10,15 @@ use crate::sys::unicast::{UnicastSocket, Way};
 use crate::vrrp::types::Family;
 use crate::vrrp::wire::Repr;
 
+use super::advert;
+
 /// The socket of each family that the configuration sends unicast adverts with.
 ///
 /// It is open in every state: while it is, the kernel does not answer adverts with an ICMP error.
 #[derive(Debug, Default)]
 pub(super) struct Unicast {
     v4: Option<UnicastSocket>,
+    v6: Option<UnicastSocket>,
     /// Where a packet is written; empty without a socket.
     buffer: Box<[u8]>,
 }
@@ -31,9 +33,12 @@ impl Unicast {
             let mut all = config.instances.iter().map(|instance| &instance.settings);
             all.any(|settings| settings.unicast.is_some() && settings.family == family)
         };
-        if uses(Family::V4) && self.v4.is_none() {
-            self.v4 = Some(UnicastSocket::open(Family::V4)?);
-            self.buffer = vec![0; FRAME_LEN_MAX].into();
+        let sockets = [(Family::V4, &mut self.v4), (Family::V6, &mut self.v6)];
+        for (family, socket) in sockets {
+            if uses(family) && socket.is_none() {
+                *socket = Some(UnicastSocket::open(family)?);
+                self.buffer = vec![0; FRAME_LEN_MAX].into();
+            }
         }
         Ok(())
     }
@@ -49,19 +54,12 @@ impl Unicast {
         identification: u16,
         ifindex: u32,
     ) -> Result<(), Errno> {
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (repr.source, repr.destination) else {
-            return Err(Errno::EAFNOSUPPORT);
+        let socket = match repr.source {
+            IpAddr::V4(_) => &self.v4,
+            IpAddr::V6(_) => &self.v6,
         };
-        let header = Ipv4Header {
-            source,
-            destination,
-            ttl,
-            identification,
-            payload_len: repr.buffer_len(),
-        };
-        let socket = self.v4.as_ref().ok_or(Errno::EBADF)?;
-        repr.emit(&mut self.buffer[frame::IPV4_HEADER_LEN..]);
-        let len = frame::emit_ipv4_packet(&mut self.buffer, &header);
+        let socket = socket.as_ref().ok_or(Errno::EBADF)?;
+        let len = advert::write_packet(&mut self.buffer, repr, ttl, identification);
         let way = Way {
             ifindex,
             source: repr.source,

@@ -24,7 +24,7 @@ use super::action::{Action, Actions, Change, Hold, Id, Reason};
 use super::counters::Counters;
 use super::speakers::{Speaker, Speakers};
 use super::timers;
-use super::types::{PRIORITY_OWNER, PRIORITY_RELEASE, Settings, Version};
+use super::types::{Family, PRIORITY_OWNER, PRIORITY_RELEASE, Settings, Version};
 use super::upkeep::Upkeep;
 use super::validate::Advert;
 use crate::limits;
@@ -324,7 +324,10 @@ impl Instance {
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
             LinkState::Deaf => Some(Hold::Deaf),
             LinkState::NoSource(source) => Some(Hold::NoSource(source)),
-            LinkState::Up(None) => Some(Hold::NoAddress),
+            LinkState::Up(None) => Some(match self.settings.family {
+                Family::V4 => Hold::NoAddress,
+                Family::V6 => Hold::NoLinkLocal,
+            }),
             LinkState::Up(Some(_)) if self.has_no_peer() => Some(Hold::NoPeer),
             LinkState::Up(Some(_)) if now < self.startup_at => Some(Hold::StartupDelay),
             LinkState::Up(Some(_)) => None,

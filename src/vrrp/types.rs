@@ -1,7 +1,7 @@
 //! The nouns of the protocol, under the names of RFC 9568.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 use core::ops::RangeInclusive;
 
 use crate::time::Duration;
@@ -41,6 +41,17 @@ impl Family {
             IpAddr::V4(_) => Self::V4,
             IpAddr::V6(_) => Self::V6,
         }
+    }
+}
+
+/// Where IPv6 adverts go (RFC 9568 §5.1.2.2).
+pub const GROUP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
+
+/// An IPv6 address that means something on one link only: fe80::/10 (RFC 4291 §2.5.6).
+pub const fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }
 

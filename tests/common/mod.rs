@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod bench;
+pub mod family;
 pub mod pcap;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -60,7 +61,9 @@ pub fn unicast(peers: &[IpAddr], check_source: bool) -> Box<Unicast> {
 }
 
 /// An advert that a router with these settings would receive from `source`.
+/// `source` may be the IPv4 counterpart of an IPv6 one.
 pub fn peer<'a>(settings: &'a Settings, source: IpAddr, priority: u8) -> Repr<'a> {
+    let to = settings.unicast.as_ref().map_or(GROUP, |_| OWN);
     Repr {
         version: settings.version,
         vrid: settings.vrid,
@@ -68,8 +71,8 @@ pub fn peer<'a>(settings: &'a Settings, source: IpAddr, priority: u8) -> Repr<'a
         interval: settings.advert_interval,
         auth: settings.auth,
         checksum: ChecksumForm::PseudoHeader,
-        source,
-        destination: GROUP,
+        source: family::address(source, settings.family),
+        destination: family::address(to, settings.family),
         addresses: &settings.addresses,
     }
 }

@@ -69,8 +69,7 @@ fn an_advert_must_come_to_our_own_address() {
 fn without_peers_a_unicast_advert_is_dropped() {
     let settings = common::settings(Version::V3);
     let mut bench = Bench::active(settings.clone());
-    let mut good = peer(&settings, HIGH, 200);
-    good.destination = OWN;
+    let good = peer(&settings, HIGH, 200);
     bench.receive(HIGH, OWN, 255, &bytes(&good));
     assert_eq!(drops(&bench, DropReason::Destination), 1);
     assert_eq!(bench.state(), State::Active);
@@ -84,8 +83,7 @@ fn a_peers_ttl_has_bounds_where_they_are_given() {
             unicast.peers[0].ttl = 254..=254;
         }
         let mut bench = Bench::active(settings.clone());
-        let mut good = peer(&settings, HIGH, 200);
-        good.destination = OWN;
+        let good = peer(&settings, HIGH, 200);
         bench.receive(HIGH, OWN, ttl, &bytes(&good));
         assert_eq!(
             drops(&bench, DropReason::Ttl),
@@ -105,8 +103,7 @@ fn a_stranger_is_dropped_only_when_sources_are_checked() {
             ..common::settings(Version::V3)
         };
         let mut bench = Bench::active(settings.clone());
-        let mut good = peer(&settings, HIGH, 200);
-        good.destination = OWN;
+        let good = peer(&settings, HIGH, 200);
         bench.receive(HIGH, OWN, 64, &bytes(&good));
         assert_eq!(drops(&bench, DropReason::NotPeer), u32::from(check));
         assert_eq!(bench.state() == State::Backup, !check);
