@@ -214,12 +214,14 @@ impl ReceiveRing {
         let got = usize::try_from(Errno::result(got)?).unwrap_or(0).min(BATCH);
         for index in 0..got {
             let header = &mut self.headers[index];
+            // 32 bits in musl, a machine word in glibc.
+            #[allow(clippy::unnecessary_cast)]
+            let control_len = header.msg_hdr.msg_controllen as usize;
             each(Slot {
                 buffer: &mut self.buffers[index * STRIDE..][..STRIDE],
                 len: (header.msg_len as usize).min(BUFFER_LEN),
                 address: &self.addresses[index],
-                control: &self.controls[index].0
-                    [..(header.msg_hdr.msg_controllen as usize).min(CONTROL_LEN)],
+                control: &self.controls[index].0[..control_len.min(CONTROL_LEN)],
             });
             // The kernel wrote how long address and control messages were; the next may be longer.
             header.msg_hdr.msg_namelen = ADDRESS_LEN;
