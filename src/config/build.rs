@@ -9,6 +9,7 @@ use super::family;
 use super::model::{Config, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
+use super::vmac::Names;
 use crate::time::Duration;
 use crate::vrrp::types::{
     Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL,
@@ -24,6 +25,7 @@ const AUTH_BYTES: usize = 8;
 
 /// The configuration; meaningless if the report has errors.
 pub(crate) fn build(drafts: Drafts, report: &mut Report) -> Config {
+    let mut names = Names::new(&drafts, report);
     let Drafts { globals, instances } = drafts;
     checks::checksum_words(&globals, report);
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
@@ -31,6 +33,7 @@ pub(crate) fn build(drafts: Drafts, report: &mut Report) -> Config {
         let mut builder = Builder {
             globals: &globals,
             report,
+            names: &mut names,
         };
         if let Some(mut instance) = builder.instance(instance) {
             share_interface(&mut instance, built.last());
@@ -62,11 +65,12 @@ fn value<T: Copy>(slot: &Option<Placed<T>>) -> Option<T> {
 struct Builder<'a> {
     globals: &'a Draft,
     report: &'a mut Report,
+    names: &'a mut Names,
 }
 
 impl Builder<'_> {
     /// None if something that an instance cannot do without is missing or wrong.
-    fn instance(&mut self, instance: InstanceDraft) -> Option<Instance> {
+    fn instance(&mut self, mut instance: InstanceDraft) -> Option<Instance> {
         let family = family::of(&instance.draft);
         let version = match self.inherit(&instance.draft, |d| value(&d.version)) {
             Some(3) => Version::V3,
@@ -113,7 +117,14 @@ impl Builder<'_> {
         if settings.addresses.is_empty() {
             return None;
         }
+        let macvlans = self
+            .names
+            .macvlans(&mut instance.draft, &interface, &settings, self.report);
+        let draft = &instance.draft;
         Some(Instance {
+            vmac_adverts: draft.use_vmac.is_some()
+                && !value(&draft.vmac_xmit_base).unwrap_or(false),
+            macvlans,
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,

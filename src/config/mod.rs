@@ -27,6 +27,7 @@ pub mod reference;
 mod schema;
 mod value;
 mod vip;
+mod vmac;
 
 pub use checks::MAX_INSTANCES;
 pub use error::{Diagnostic, Failure, Span};

@@ -49,6 +49,20 @@ pub struct Instance {
     pub address_lease: Option<Duration>,
     /// `receive`: how adverts are received.
     pub receive: Receive,
+    /// `use_vmac` without `vmac_xmit_base`: adverts carry the virtual MAC address.
+    pub vmac_adverts: bool,
+    /// The interfaces with the virtual MAC address that vipd makes, each for the addresses whose
+    /// `dev` it is.
+    pub macvlans: Box<[Macvlan]>,
+}
+
+/// An interface with a virtual MAC address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Macvlan {
+    /// Its name.
+    pub name: Rc<str>,
+    /// The interface that it stands on.
+    pub base: Rc<str>,
 }
 
 impl Instance {
@@ -63,6 +77,8 @@ impl Instance {
             garp_mode,
             address_lease,
             receive,
+            vmac_adverts,
+            macvlans,
         } = self;
         *interface == other.interface
             && *settings == other.settings
@@ -71,6 +87,8 @@ impl Instance {
             && *garp_mode == other.garp_mode
             && *address_lease == other.address_lease
             && *receive == other.receive
+            && *vmac_adverts == other.vmac_adverts
+            && *macvlans == other.macvlans
     }
 }
 

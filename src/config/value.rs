@@ -7,7 +7,7 @@ use super::block::Word;
 use super::error::{Placed, Span, quoted};
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::vip;
+use super::{vip, vmac};
 use crate::time::Duration;
 
 impl Reader<'_> {
@@ -23,6 +23,10 @@ impl Reader<'_> {
             let on = self.flag(keyword, statement.arguments)?;
             let value = if on { bare } else { !bare };
             return self.fill(slot(draft), keyword, span, span, value);
+        }
+        if let Rule::Vmac { slot } = keyword.rule {
+            let name = vmac::name(statement.arguments, self.report)?;
+            return self.fill(slot(draft), keyword, span, span, name);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
@@ -85,6 +89,7 @@ impl Reader<'_> {
             | Rule::Instance
             | Rule::Addresses
             | Rule::Peers
+            | Rule::Vmac { .. }
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),

@@ -75,6 +75,8 @@ pub struct Instance<'a> {
     pub active: Option<Active<'a>>,
     /// How adverts are received.
     pub receive: Receive<'a>,
+    /// The virtual MAC address, if `use_vmac` asks for one.
+    pub vmac: Option<Vmac<'a>>,
     /// The virtual addresses.
     pub vips: Vec<Vip<'a>>,
     /// The other routers that were heard, the last few.
@@ -109,6 +111,17 @@ pub struct Receive<'a> {
     pub sockets: Cow<'a, str>,
     /// Why, for people.
     pub why: Cow<'a, str>,
+}
+
+/// A virtual MAC address.
+#[derive(Debug, Serialize)]
+pub struct Vmac<'a> {
+    /// The address.
+    pub address: Cow<'a, str>,
+    /// The macvlans that have it; the virtual addresses are on these.
+    pub interfaces: Vec<&'a str>,
+    /// Adverts come from it too.
+    pub adverts: bool,
 }
 
 /// A virtual address.

@@ -6,7 +6,7 @@
 use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
 
-use super::status::{Active, Counters, Dropped, Instance, Peer, Receive, Status, Vip};
+use super::status::{Active, Counters, Dropped, Instance, Peer, Receive, Status, Vip, Vmac};
 use crate::time::Duration;
 
 impl Display for Status<'_> {
@@ -64,6 +64,9 @@ impl Display for Instance<'_> {
         }
         let Receive { sockets, why } = &self.receive;
         row(f, "receive", format_args!("{sockets}: {why}"))?;
+        if let Some(vmac) = &self.vmac {
+            row(f, "MAC", vmac)?;
+        }
         self.vips.iter().try_for_each(|v| row(f, "address", v))?;
         self.peers.iter().try_for_each(|p| row(f, "heard", p))?;
         row(f, "counters", &self.counters)?;
@@ -159,6 +162,20 @@ impl Display for Active<'_> {
         }
         write!(f, ", version {}", self.version)?;
         write!(f, "{}", Checksum(self.checksum.as_deref()))
+    }
+}
+
+impl Display for Vmac<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "virtual, {}", self.address)?;
+        for name in &self.interfaces {
+            write!(f, ", on {name}")?;
+        }
+        f.write_str(if self.adverts {
+            ", adverts too"
+        } else {
+            ", adverts without"
+        })
     }
 }
 
@@ -332,6 +349,11 @@ mod tests {
                 sockets: "tap".into(),
                 why: "as configured".into(),
             },
+            vmac: Some(Vmac {
+                address: "00:00:5e:00:01:33".into(),
+                interfaces: vec!["vrrp.51"],
+                adverts: true,
+            }),
             vips: vec![Vip {
                 address: [10, 0, 0, 100].into(),
                 prefix_len: 24,
@@ -384,6 +406,7 @@ mod tests {
               settings  VRID 51, version 3, ipv4, priority 100 (configured 150), every 1s, pseudo-header checksum, from 10.0.0.1
               Active    10.0.0.2, priority 200, every 0.01s, version 3, message checksum
               receive   tap: as configured
+              MAC       virtual, 00:00:5e:00:01:33, on vrrp.51, adverts too
               address   10.0.0.100/24 on br-lan: absent, as it should be, leased for 3 s
               heard     10.0.0.2 0.0 s ago, priority 200, every 0.01s, message checksum, 99 adverts
               counters  adverts sent 1, received 2; of priority 0: sent 3, received 4; times Active 5; addresses removed by others 6

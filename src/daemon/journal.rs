@@ -1,22 +1,70 @@
-//! The journal: which addresses vipd may put into the kernel, so that the next start can take
-//! away what a killed daemon left behind, even if it has gone from the configuration since.
+//! The journal: what vipd may put into the kernel, so that the next start can take away what a
+//! killed daemon left behind, even if it has gone from the configuration since.
 //!
-//! A text file in the runtime directory, one `address INTERFACE ADDRESS/PREFIX` a line, written
-//! whole and renamed into place before the first change: at start and at reload only.
+//! A text file in the runtime directory, one thing a line, written whole and renamed into place
+//! before the first change: at start and at reload, and when an interface appears.
 
+use core::fmt;
 use core::net::IpAddr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// One address on one interface.
+/// One thing that vipd may put into the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
-    /// The interface's name.
-    pub(super) interface: String,
-    /// The address.
-    pub(super) address: IpAddr,
-    /// Its prefix length.
-    pub(super) prefix_len: u8,
+pub(super) enum Line {
+    /// `address INTERFACE ADDRESS/PREFIX`
+    Address {
+        /// The interface's name.
+        interface: String,
+        /// The address.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix_len: u8,
+    },
+    /// `macvlan INTERFACE MAC`
+    Macvlan {
+        /// Its name.
+        interface: String,
+        /// Its MAC address, so that somebody else's interface of that name is left alone.
+        mac: String,
+    },
+    /// `sysctl NAME BEFORE VALUE`
+    Sysctl {
+        /// The parameter, as a path below /proc/sys.
+        name: String,
+        /// What it was before.
+        before: String,
+        /// What vipd sets it to.
+        value: String,
+    },
+}
+
+impl Line {
+    /// The interface that it is about, if it is one's own name.
+    pub(super) fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Address { interface, .. } | Self::Macvlan { interface, .. } => Some(interface),
+            Self::Sysctl { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address {
+                interface,
+                address,
+                prefix_len,
+            } => write!(f, "address {interface} {address}/{prefix_len}"),
+            Self::Macvlan { interface, mac } => write!(f, "macvlan {interface} {mac}"),
+            Self::Sysctl {
+                name,
+                before,
+                value,
+            } => write!(f, "sysctl {name} {before} {value}"),
+        }
+    }
 }
 
 /// The journal's file.
@@ -55,12 +103,7 @@ impl Journal {
     pub(super) fn write(&self, lines: &[Line]) -> io::Result<()> {
         let mut text = Vec::new();
         for line in lines {
-            let Line {
-                interface,
-                address,
-                prefix_len,
-            } = line;
-            writeln!(text, "address {interface} {address}/{prefix_len}")?;
+            writeln!(text, "{line}")?;
         }
         let new = self.path.with_extension("new");
         std::fs::write(&new, text)?;
@@ -69,16 +112,28 @@ impl Journal {
 }
 
 fn parse(line: &str) -> Option<Line> {
-    let mut words = line.split(' ');
-    let ("address", interface, prefix) = (words.next()?, words.next()?, words.next()?) else {
-        return None;
-    };
-    let (address, prefix_len) = prefix.split_once('/')?;
-    Some(Line {
-        interface: interface.to_owned(),
-        address: address.parse().ok()?,
-        prefix_len: prefix_len.parse().ok()?,
-    })
+    let mut words = line.split(' ').map(str::to_owned);
+    let (kind, name, value) = (words.next()?, words.next()?, words.next()?);
+    match kind.as_str() {
+        "address" => {
+            let (address, prefix_len) = value.split_once('/')?;
+            Some(Line::Address {
+                interface: name,
+                address: address.parse().ok()?,
+                prefix_len: prefix_len.parse().ok()?,
+            })
+        }
+        "macvlan" => Some(Line::Macvlan {
+            interface: name,
+            mac: value,
+        }),
+        "sysctl" => Some(Line::Sysctl {
+            name,
+            before: value,
+            value: words.next()?,
+        }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -91,15 +146,24 @@ mod tests {
         std::fs::create_dir_all(&dir).expect("a temporary directory");
         let journal = Journal::new(&dir);
         assert_eq!(journal.read().expect("no journal is no error"), []);
-        let line = Line {
-            interface: "br-lan".to_owned(),
-            address: "10.10.201.101".parse().expect("an address"),
-            prefix_len: 32,
-        };
-        journal
-            .write(core::slice::from_ref(&line))
-            .expect("written");
-        assert_eq!(journal.read().expect("read"), [line]);
+        let lines = [
+            Line::Address {
+                interface: "br-lan".to_owned(),
+                address: "10.10.201.101".parse().expect("an address"),
+                prefix_len: 32,
+            },
+            Line::Macvlan {
+                interface: "vrrp.50".to_owned(),
+                mac: "00:00:5e:00:01:32".to_owned(),
+            },
+            Line::Sysctl {
+                name: "net/ipv4/conf/br-lan/arp_ignore".to_owned(),
+                before: "0".to_owned(),
+                value: "1".to_owned(),
+            },
+        ];
+        journal.write(&lines).expect("written");
+        assert_eq!(journal.read().expect("read"), lines);
         std::fs::remove_dir_all(&dir).expect("removed");
     }
 
@@ -111,6 +175,8 @@ mod tests {
             "route eth0 10.0.0.1/32",
             "address eth0 10.0.0.1",
             "address e x/3",
+            "macvlan vrrp.50",
+            "sysctl net/ipv4/conf/eth0/arp_ignore 0",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -118,6 +118,7 @@ fn take_link(message: &Message<'_>, links: &mut Links) {
             ifindex: link.index,
             mac: link.mac.unwrap_or_default(),
             up: link.is_up() && link.is_running(),
+            is_bridge: link.kind == Some("bridge"),
             bridge,
             addresses: Vec::new(),
         };

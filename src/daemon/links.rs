@@ -26,6 +26,8 @@ pub(super) struct Kernel {
     pub(super) mac: [u8; 6],
     /// Set up, and with carrier.
     pub(super) up: bool,
+    /// It is a bridge.
+    pub(super) is_bridge: bool,
     /// The bridge that it is a port of.
     pub(super) bridge: Option<u32>,
     /// Its addresses, in the kernel's order.
@@ -238,6 +240,7 @@ mod tests {
             ifindex,
             mac: [2, 0, 0, 0, 0, 1],
             up: true,
+            is_bridge: false,
             bridge: None,
             addresses: Vec::new(),
         }

@@ -19,6 +19,7 @@ mod start;
 mod status;
 mod tap;
 mod unicast;
+mod vmac;
 
 use crate::config::model::Config;
 use crate::control::server::Control;
@@ -42,6 +43,7 @@ use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
 use reload::{Outcome, Refused};
+use vmac::Vmacs;
 
 pub use foreign::already_there;
 pub use start::StartError;
@@ -294,6 +296,41 @@ impl Daemon {
             self.handle(id, Event::Shutdown, now);
         }
         self.flush(now);
+        if !self.executor.vmacs.is_empty() {
+            self.executor.replace_vmacs(Vmacs::default(), &self.links);
+            // What is put back now must not be put back again by the next start.
+            if let Err(error) = self.journal.write(&[]) {
+                ::log::warn!("the journal keeps more than is needed: {error}");
+            }
+        }
+    }
+
+    /// Makes the macvlans that are missing, and prepares the interfaces below them.
+    fn tend_vmacs(&mut self) {
+        let (links, executor) = (&self.links, &mut self.executor);
+        if executor.vmacs.is_empty() {
+            return;
+        }
+        if executor.vmacs.look_below(links) {
+            let lines = start::journal_lines(links, &executor.addresses, &executor.vmacs);
+            match self.journal.write(&lines) {
+                Ok(()) => executor.vmacs.change_below(links),
+                Err(error) => ::log::error!(
+                    "the journal cannot be written, so the interfaces below the virtual MAC addresses are left \
+                     as they are, and hosts may learn theirs: {error}"
+                ),
+            }
+        }
+        if executor.make_vmacs(links) {
+            self.take_in_vmacs();
+        }
+    }
+
+    /// Reads what the kernel tells of macvlans that were made or removed.
+    fn take_in_vmacs(&mut self) {
+        let addresses = &mut self.executor.addresses;
+        self.kernel
+            .read(limits::EVENTS_OF_RELOAD, &mut self.links, addresses);
     }
 
     fn kernel_events(&mut self, limit: usize, now: Instant) {
@@ -333,6 +370,7 @@ impl Daemon {
 
     /// Tells the core what has changed on the interfaces, and opens their sockets.
     fn report_links(&mut self, now: Instant) {
+        self.tend_vmacs();
         self.ears.follow(&self.links);
         self.relist = true;
         for id in self.router.ids() {
@@ -359,6 +397,9 @@ impl Daemon {
             // Without an address of its family it may have no multicast to join.
             (LinkState::Up(None), None) => state,
             (LinkState::Up(_), _) if !self.ears.hears((slot, family)) => LinkState::Deaf,
+            (LinkState::Up(_), _) if !self.executor.vmacs.are_ready(id, &self.links) => {
+                LinkState::NoMacvlan
+            }
             (LinkState::Up(_), Some(source)) if unicast && !self.links.has_source(&source) => {
                 LinkState::NoSource(source)
             }

@@ -16,8 +16,9 @@ use crate::vrrp::types::State;
 
 use super::Daemon;
 use super::addresses::Addresses;
-use super::executor::Context;
+use super::executor::{Context, Executor};
 use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
+use super::vmac::Vmacs;
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,7 @@ impl Daemon {
             .map(|i| self.links.slot(&i.interface))
             .collect();
         let mut addresses = tables(&mut config, &mut self.links);
+        let vmacs = Vmacs::new(&config, &mut self.links);
         if self.is_as_before(&config, &addresses) {
             return Ok(Outcome {
                 unchanged: config.instances.len(),
@@ -84,9 +86,13 @@ impl Daemon {
             .collect();
         let specs = specs(&config, &link_of);
         let matches = self.router.matches(&specs);
-        let mut lines = journal_lines(&self.links, &addresses);
-        let settled = lines.clone();
-        lines.extend(journal_lines(&self.links, &self.executor.addresses));
+        let Executor {
+            addresses: before,
+            vmacs: vmacs_before,
+            ..
+        } = &self.executor;
+        let mut lines = journal_lines(&self.links, &addresses, &vmacs);
+        lines.extend(journal_lines(&self.links, before, vmacs_before));
         self.journal.write(&lines).map_err(Refused::Journal)?;
 
         // From here on nothing can fail.
@@ -101,9 +107,14 @@ impl Daemon {
         self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor
             .replace(addresses, &matches, &given_up, &self.links);
+        self.flush(now);
+        self.executor.replace_vmacs(vmacs, &self.links);
+        self.take_in_vmacs();
+        self.tend_vmacs();
         self.adopt(now);
         self.report_links(now);
         self.flush(now);
+        let settled = journal_lines(&self.links, &self.executor.addresses, &self.executor.vmacs);
         if let Err(error) = self.journal.write(&settled) {
             log::warn!("the journal keeps more than is needed: {error}");
         }

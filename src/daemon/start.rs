@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::config::model::{Config, Instance, Receive};
 use crate::control::server::Control;
 use crate::limits;
-use crate::netlink::addr;
+use crate::netlink::{addr, link_request};
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::{self, LockError, PidLock};
@@ -25,6 +25,7 @@ use super::foreign;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
+use super::vmac::{self, Mac, Vmacs};
 use super::{Daemon, Places};
 
 /// Signals that the daemon answers.
@@ -88,9 +89,10 @@ impl Daemon {
         let left = journal
             .read()
             .map_err(|e| journal_error(&journal, "read", &e))?;
-        left.iter().for_each(|line| {
-            links.slot(&line.interface);
+        left.iter().filter_map(Line::interface).for_each(|name| {
+            links.slot(name);
         });
+        let vmacs = Vmacs::new(&config, &mut links);
         watch_sources(&config, &mut links);
         kernel.dump(&mut links)?;
         clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
@@ -98,7 +100,7 @@ impl Daemon {
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
-        let lines = journal_lines(&links, &addresses);
+        let lines = journal_lines(&links, &addresses, &vmacs);
         journal
             .write(&lines)
             .map_err(|e| journal_error(&journal, "write", &e))?;
@@ -112,7 +114,7 @@ impl Daemon {
             globals.startup_delay,
             now,
         );
-        let mut executor = Executor::new(addresses, config.instances.len())?;
+        let mut executor = Executor::new(addresses, vmacs, config.instances.len())?;
         executor.unicast.open(&config)?;
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
@@ -206,14 +208,14 @@ fn clean_up(
     addresses: &Addresses,
 ) -> Result<(), Error> {
     let mut commands = CommandSocket::open()?;
-    let mut gone = Vec::new();
+    let (mut gone, mut removed) = (Vec::new(), Vec::new());
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
         for found in &kernel.addresses {
-            let journaled = left.iter().any(|l| {
-                l.interface == link.name
-                    && l.address == found.address
-                    && l.prefix_len == found.prefix_len
+            let journaled = left.contains(&Line::Address {
+                interface: link.name.clone(),
+                address: found.address,
+                prefix_len: found.prefix_len,
             });
             let marked = found.proto == IFA_PROTO_VIPD;
             let ours = journaled && (marked || !tells_who && found.proto == 0)
@@ -235,19 +237,42 @@ fn clean_up(
             }
         }
     }
-    if !gone.is_empty() {
+    for line in left {
+        match line {
+            Line::Macvlan { interface, mac } => {
+                let slot = links.slot(interface);
+                if let Some(kernel) = &links.get(slot).kernel
+                    && Mac(kernel.mac).to_string() == *mac
+                {
+                    log::warn!("{interface} was left by an earlier vipd; it is removed");
+                    link_request::delete(commands.batch(), kernel.ifindex);
+                    removed.push(kernel.ifindex);
+                }
+            }
+            Line::Sysctl {
+                name,
+                before,
+                value,
+            } => vmac::restore(name, before, value),
+            Line::Address { .. } => {}
+        }
+    }
+    if !commands.batch().is_empty() {
         commands.send()?;
         commands.receive(|_| {})?;
     }
     for (slot, address, prefix_len) in gone {
         links.address_removed(slot, address, prefix_len);
     }
+    removed
+        .into_iter()
+        .for_each(|ifindex| links.vanished(ifindex));
     Ok(())
 }
 
 /// What a killed daemon might leave behind.
-pub(super) fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
-    let line = |entry: &Entry| Line {
+pub(super) fn journal_lines(links: &Links, addresses: &Addresses, vmacs: &Vmacs) -> Vec<Line> {
+    let line = |entry: &Entry| Line::Address {
         interface: links.get(entry.link).name.clone(),
         address: entry.address,
         prefix_len: entry.prefix_len,
@@ -257,6 +282,7 @@ pub(super) fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
         .iter()
         .filter(|e| !e.foreign)
         .map(line)
+        .chain(vmacs.journal(links))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::model::{self, Config};
 use crate::control::status::{
-    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Vip,
+    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Vip, Vmac,
 };
 use crate::sys::netlink::interface_name;
 use crate::time::Instant;
@@ -11,12 +11,13 @@ use crate::vrrp::counters::Drops;
 use crate::vrrp::instance::Instance as Running;
 use crate::vrrp::router::Router;
 use crate::vrrp::speakers::Speaker;
-use crate::vrrp::types::{ChecksumForm, Family, State, Version};
+use crate::vrrp::types::{ChecksumForm, Family, Settings, State, Version};
 
 use super::addresses::{Addresses, Entry};
 use super::ears::Ears;
 use super::links::{Links, Slot};
 use super::report::Why;
+use super::vmac::Mac;
 
 /// What is shown, and when.
 pub(super) struct View<'a> {
@@ -78,6 +79,7 @@ impl<'a> View<'a> {
             active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
             active: active(running),
             receive: self.receive(index)?,
+            vmac: vmac(configured, settings),
             vips: self.vips(Id(index as u16)),
             peers: self.peers(running),
             counters: counters(running),
@@ -119,6 +121,15 @@ impl<'a> View<'a> {
         };
         running.speakers().iter().map(peer).collect()
     }
+}
+
+fn vmac<'a>(configured: &'a model::Instance, settings: &Settings) -> Option<Vmac<'a>> {
+    let wanted = configured.vmac_adverts || !configured.macvlans.is_empty();
+    wanted.then(|| Vmac {
+        address: Mac(settings.virtual_mac()).to_string().into(),
+        interfaces: configured.macvlans.iter().map(|m| &*m.name).collect(),
+        adverts: configured.vmac_adverts,
+    })
 }
 
 fn active<'a>(running: &Running) -> Option<Active<'a>> {
@@ -226,6 +237,7 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::Held(Hold::NoAddress) => "no-address",
         Reason::Held(Hold::NoLinkLocal) => "no-link-local",
         Reason::Held(Hold::Deaf) => "deaf",
+        Reason::Held(Hold::NoMacvlan) => "no-macvlan",
         Reason::Held(Hold::NoSource(_)) => "no-source",
         Reason::Held(Hold::NoPeer) => "no-peer",
         Reason::Held(Hold::Stopped) => "stopped",

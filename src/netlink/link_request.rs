@@ -7,8 +7,10 @@ use super::link::header;
 
 /// IFLA_MACVLAN_MODE inside IFLA_INFO_DATA.
 const IFLA_MACVLAN_MODE: u16 = 1;
-/// MACVLAN_MODE_PRIVATE: macvlans of one parent do not hear each other.
-const MACVLAN_MODE_PRIVATE: u32 = 1;
+/// MACVLAN_MODE_BRIDGE. In private mode a multicast frame that comes from outside with the macvlan's
+/// own address as its source goes to the macvlan alone, so that the parent would not hear the
+/// adverts of another router with the same virtual MAC address, and two would stay Active.
+const MACVLAN_MODE_BRIDGE: u32 = 4;
 /// VETH_INFO_PEER inside IFLA_INFO_DATA.
 const VETH_INFO_PEER: u16 = 1;
 /// Fail with EEXIST rather than change what is there.
@@ -35,7 +37,7 @@ pub fn create_bridge(batch: &mut Batch, name: &str) -> u32 {
     create(batch, name, "bridge", |_| ())
 }
 
-/// Creates a macvlan in private mode on the interface `parent`, with its own MAC address. It is
+/// Creates a macvlan in bridge mode on the interface `parent`, with its own MAC address. It is
 /// down; it sends nothing until it is set up.
 pub fn create_macvlan(batch: &mut Batch, name: &str, parent: u32, mac: [u8; 6]) -> u32 {
     batch.message(libc::RTM_NEWLINK, CREATE, |body| {
@@ -46,7 +48,7 @@ pub fn create_macvlan(batch: &mut Batch, name: &str, parent: u32, mac: [u8; 6]) 
         body.nested(libc::IFLA_LINKINFO, |body| {
             body.attribute_str(libc::IFLA_INFO_KIND, "macvlan");
             body.nested(libc::IFLA_INFO_DATA, |body| {
-                body.attribute_u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE);
+                body.attribute_u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
             });
         });
     })

@@ -65,6 +65,8 @@ pub enum Hold {
     BridgePort(u32),
     /// No socket for adverts could be opened on the interface.
     Deaf,
+    /// The interface with the virtual MAC address could not be made.
+    NoMacvlan,
     /// The interface has no IPv4 address to send from.
     NoAddress,
     /// This machine does not have the configured source of unicast adverts.
@@ -193,6 +195,10 @@ impl fmt::Display for Hold {
             Self::Deaf => f.write_str(
                 "no socket for adverts could be opened, and who hears nobody must not be Active; \
                  mend what the error above says, it is tried again at each change of the interface",
+            ),
+            Self::NoMacvlan => f.write_str(
+                "the macvlan for use_vmac could not be made, and without it nobody could reach the addresses; \
+                 mend what the error above says, it is tried again at each change of an interface",
             ),
             Self::NoAddress => f.write_str(
                 "the interface has no address of its own to send from; give it one beside the virtual address",

@@ -43,6 +43,8 @@ pub enum LinkState {
     BridgePort(u32),
     /// It is up, but no socket for adverts could be opened: who hears nobody must not be Active.
     Deaf,
+    /// It is up, but the interface for the virtual MAC address could not be made on it.
+    NoMacvlan,
     /// It is up, but no interface has this address, which adverts are to be sent from.
     NoSource(IpAddr),
     /// It is up, and this is the address to send from, if it has one.
@@ -323,6 +325,7 @@ impl Instance {
             LinkState::Down => Some(Hold::LinkDown),
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
             LinkState::Deaf => Some(Hold::Deaf),
+            LinkState::NoMacvlan => Some(Hold::NoMacvlan),
             LinkState::NoSource(source) => Some(Hold::NoSource(source)),
             LinkState::Up(None) => Some(match self.settings.family {
                 Family::V4 => Hold::NoAddress,

@@ -208,6 +208,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The virtual router's MAC address (RFC 9568 §7.3).
+    pub fn virtual_mac(&self) -> [u8; 6] {
+        let range = match self.family {
+            Family::V4 => 1,
+            Family::V6 => 2,
+        };
+        [0, 0, 0x5e, 0, range, self.vrid]
+    }
+
     /// Whether an advert from `source` may have arrived with this TTL or Hop Limit: 255 with
     /// multicast (RFC 9568 §5.1.1.3), what the peer's bounds say with unicast.
     pub(super) fn accepts_ttl(&self, source: &IpAddr, ttl: u8) -> bool {

@@ -38,6 +38,9 @@ pub(crate) struct Draft {
     pub(crate) auth_type: Option<Placed<&'static str>>,
     pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
     pub(crate) vips: Vec<PlacedVip>,
+    pub(crate) use_vmac: Option<Placed<Option<Rc<str>>>>,
+    pub(crate) use_vmac_addr: Option<Placed<bool>>,
+    pub(crate) vmac_xmit_base: Option<Placed<bool>>,
     pub(crate) native_ipv6: Option<Placed<bool>>,
 
     pub(crate) version: Option<Placed<u32>>,

@@ -7,7 +7,7 @@ use crate::time::Duration;
 
 const NO_NOTIFY: &str = "no script is run on a transition";
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
-const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
+const NO_VMAC_GARP: &str = "addresses are announced on the interface that carries them alone";
 const NO_ROUTES: &str = "only addresses move with the Active";
 const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
 const NO_ADDRESS_OPTION: &str = "the address is added without it";
@@ -36,6 +36,9 @@ const WORDS: &[Keyword] = &[
     row("check_unicast_src", C, Rule::Flag { bare: true, slot: |d| &mut d.check_unicast_src }, "vrrp_check_unicast_src", "Drop adverts of anybody else than the peers. On if a peer has bounds of its TTL.", ""),
     row("unicast_fault_no_peer", C, Rule::Flag { bare: true, slot: |d| &mut d.unicast_fault_no_peer }, "off", "Without peers, wait in Initialize instead of using multicast.", ""),
     row("native_ipv6", C, Rule::Flag { bare: true, slot: |d| &mut d.native_ipv6 }, "the first address decides", "An IPv6 instance; IPv4 addresses in it are ignored.", "RFC 9568 §5.1.2"),
+    row("use_vmac", B, Rule::Vmac { slot: |d| &mut d.use_vmac }, "off; then vrrp.VRID or vrrp6.VRID", "The addresses stand on a macvlan of this name with the virtual MAC address, which moves with the Active; adverts carry it too.", "RFC 9568 §7.3"),
+    row("use_vmac_addr", C, Rule::Flag { bare: true, slot: |d| &mut d.use_vmac_addr }, "off", "Addresses with a `dev` of their own stand on a macvlan with the virtual MAC address over that interface.", ""),
+    row("vmac_xmit_base", B, Rule::Flag { bare: true, slot: |d| &mut d.vmac_xmit_base }, "off", "Adverts carry the interface's own MAC address in spite of `use_vmac`.", "RFC 9568 §7.2"),
     row("mcast_src_ip", B, Rule::Address { slot: |d| &mut d.mcast_src_ip }, "the interface's first (IPv6: link-local) address", "Source address of the adverts; in an IPv6 instance a link-local one.", "RFC 9568 §5.1"),
     row("skip_check_adv_addr", C, Rule::Flag { bare: true, slot: |d| &mut d.skip_check_adv_addr }, "vrrp_skip_check_adv_addr", "Do not compare the address list of an advert again when its sender is the same as before.", ""),
     row("down_timer_adverts", C, Rule::Number { min: 1, max: 100, slot: |d| &mut d.down_timer_adverts }, "vrrp_down_timer_adverts", "Adverts that may be missed before the Active counts as down.", "RFC 9568 §6.1"),
@@ -74,11 +77,8 @@ const WORDS: &[Keyword] = &[
     not_needed("promote_secondaries", B, "", "addresses are /32 unless you say otherwise, and removed each by itself"),
     not_needed("accept", B, "", "the addresses stand on the interface, and packets to them are accepted"),
     not_yet("no_accept", B, "", "packets to the addresses are accepted"),
-    not_yet("use_vmac", B, "[INTERFACE] [MAC]", NO_VMAC),
-    not_yet("use_vmac_addr", C, "", NO_VMAC),
-    not_yet("vmac_xmit_base", B, "", NO_VMAC),
-    not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC),
-    not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC),
+    not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),
+    not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", "addresses stay on the interface itself"),
     not_yet("vrf", C, "INTERFACE", "the instance runs on its interface"),
     not_yet("strict_mode", C, "[BOOL]", "nothing is enforced; write what you want enforced"),
@@ -115,7 +115,7 @@ pub(super) const ADDRESS: Table = Table {
         not_yet("peer", C, "ADDRESS", NO_ADDRESS_OPTION),
         not_yet("track_group", C, "NAME", NO_ADDRESS_OPTION),
         not_yet("preferred_lft", C, "SECONDS|forever|0", "an IPv6 /128 is deprecated, which is keepalived's default too, and any other address preferred"),
-        not_yet("use_vmac", C, "", NO_VMAC),
+        row("use_vmac", C, Rule::Option { takes: "" }, "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over the interface of its `dev`.", ""),
         not_yet("no_track", C, "", "an address that is deleted by hand comes back"),
         not_yet("home", C, "", NO_ADDRESS_OPTION),
         not_needed("-nodad", C, "", NO_DAD),

@@ -84,6 +84,8 @@ pub(crate) enum Rule {
     Addresses,
     /// `unicast_peer { … }`
     Peers,
+    /// `use_vmac [NAME]`
+    Vmac { slot: Slot<Option<Rc<str>>> },
     /// An option of an address or of a peer, read by `vip.rs` and `peer.rs`; `takes` says what follows.
     Option { takes: &'static str },
     /// Known, without effect, answered with one warning.
@@ -278,6 +280,7 @@ impl Keyword {
                     .into()
             }
             Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
+            Rule::Vmac { .. } => "[INTERFACE]".into(),
             Rule::Option { takes }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),
