@@ -259,7 +259,7 @@ fn packets() -> Vec<(IpAddr, IpAddr, u8, Vec<u8>)> {
         let (own, high, group) = (of(OWN), of(HIGH), of(GROUP));
         all.extend(variants.iter().map(|repr| (high, group, 255, bytes(repr))));
         if settings.family == Family::V6 {
-            let source = "2001:db8::9".parse().unwrap();
+            let source = "2001:db8::9".parse().expect("an address");
             all.push((source, group, 255, bytes(&Repr { source, ..good })));
         }
         let plain = bytes(&good);
