@@ -7,8 +7,8 @@ mod pcap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vipd::frame::{
-    GARP_LEN, GarpForm, IPV4_PAYLOAD, IPV6_PAYLOAD, Ipv4Header, Ipv6Header, NA_LEN, emit_garp,
-    emit_ipv4, emit_ipv6, emit_na, multicast_mac, parse_ipv4, parse_ipv6,
+    GARP_LEN, GarpForm, IPV4_PAYLOAD, IPV6_PAYLOAD, Ipv4Header, Ipv6Header, Macs, NA_LEN,
+    emit_garp, emit_ipv4, emit_ipv6, emit_na, multicast_mac, parse_ipv4, parse_ipv6,
 };
 
 const CAPTURES: &[&str] = &[
@@ -45,9 +45,11 @@ fn golden_adverts_are_emitted_byte_for_byte() {
         let mut seen = 0;
         for frame in adverts {
             let parsed = parse_ipv4(frame).unwrap();
+            let macs = Macs {
+                source: frame[6..12].try_into().unwrap(),
+                destination: multicast_mac(parsed.destination),
+            };
             let header = Ipv4Header {
-                source_mac: frame[6..12].try_into().unwrap(),
-                destination_mac: multicast_mac(parsed.destination),
                 source: v4(parsed.source),
                 destination: v4(parsed.destination),
                 ttl: parsed.ttl,
@@ -55,7 +57,7 @@ fn golden_adverts_are_emitted_byte_for_byte() {
                 payload_len: parsed.payload.len(),
             };
             let mut ours = vec![0x55; frame.len()];
-            assert_eq!(emit_ipv4(&mut ours, &header), frame.len());
+            assert_eq!(emit_ipv4(&mut ours, &macs, &header), frame.len());
             assert_eq!(ours[..IPV4_PAYLOAD], frame[..IPV4_PAYLOAD], "{name}");
             assert_eq!(parsed.payload, &frame[IPV4_PAYLOAD..], "{name}");
             seen += 1;
@@ -73,16 +75,18 @@ fn golden_ipv6_adverts_differ_in_the_flow_label_only() {
             let Ok(parsed) = parse_ipv6(&frame) else {
                 continue;
             };
+            let macs = Macs {
+                source: frame[6..12].try_into().unwrap(),
+                destination: multicast_mac(parsed.destination),
+            };
             let header = Ipv6Header {
-                source_mac: frame[6..12].try_into().unwrap(),
-                destination_mac: multicast_mac(parsed.destination),
                 source: v6(parsed.source),
                 destination: v6(parsed.destination),
                 hop_limit: parsed.ttl,
                 payload_len: parsed.payload.len(),
             };
             let mut ours = vec![0x55; frame.len()];
-            assert_eq!(emit_ipv6(&mut ours, &header), frame.len());
+            assert_eq!(emit_ipv6(&mut ours, &macs, &header), frame.len());
             assert_eq!(parsed.payload, &frame[IPV6_PAYLOAD..], "{name}");
             frame[15] &= 0xf0;
             frame[16..18].fill(0);

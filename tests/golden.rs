@@ -5,7 +5,7 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vipd::frame::{self, ETHERNET_HEADER_LEN, Ipv4Header, Ipv6Header};
+use vipd::frame::{self, ETHERNET_HEADER_LEN, Ipv4Header, Ipv6Header, Macs};
 use vipd::time::Duration;
 use vipd::vrrp::checksum;
 use vipd::vrrp::types::{Auth, ChecksumForm, Family, Version};
@@ -70,9 +70,11 @@ fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
     let payload_len = repr.buffer_len();
     match (advert.source, advert.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let macs = Macs {
+                source: source_mac,
+                destination: destination_mac,
+            };
             let header = Ipv4Header {
-                source_mac,
-                destination_mac,
                 source,
                 destination,
                 ttl: frame::TTL,
@@ -81,13 +83,15 @@ fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
             };
             let mut frame = vec![0x5a; frame::IPV4_PAYLOAD + payload_len];
             repr.emit(&mut frame[frame::IPV4_PAYLOAD..]);
-            assert_eq!(frame::emit_ipv4(&mut frame, &header), frame.len());
+            assert_eq!(frame::emit_ipv4(&mut frame, &macs, &header), frame.len());
             frame
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let macs = Macs {
+                source: source_mac,
+                destination: destination_mac,
+            };
             let header = Ipv6Header {
-                source_mac,
-                destination_mac,
                 source,
                 destination,
                 hop_limit: frame::HOP_LIMIT,
@@ -95,7 +99,7 @@ fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
             };
             let mut frame = vec![0x5a; frame::IPV6_PAYLOAD + payload_len];
             repr.emit(&mut frame[frame::IPV6_PAYLOAD..]);
-            assert_eq!(frame::emit_ipv6(&mut frame, &header), frame.len());
+            assert_eq!(frame::emit_ipv6(&mut frame, &macs, &header), frame.len());
             // The kernel chose keepalived's flow label.
             frame[15..18].copy_from_slice(&advert.frame[15..18]);
             frame

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 
 use common::{GROUP, HIGH, LOW, OWN, bytes, family, peer, settings};
-use vipd::frame::{self, Ipv4Header, Ipv6Header};
+use vipd::frame::{self, Ipv4Header, Ipv6Header, Macs};
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::drop::DropReason;
@@ -182,28 +182,32 @@ fn emit(router: &Router, id: Id, priority: u8, buffer: &mut [u8]) {
     let len = match (repr.source, repr.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             repr.emit(&mut buffer[frame::IPV4_PAYLOAD..]);
+            let macs = Macs {
+                source: source_mac,
+                destination: destination_mac,
+            };
             let header = Ipv4Header {
-                source_mac,
-                destination_mac,
                 source,
                 destination,
                 ttl: frame::TTL,
                 identification: 1,
                 payload_len,
             };
-            frame::emit_ipv4(buffer, &header)
+            frame::emit_ipv4(buffer, &macs, &header)
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
             repr.emit(&mut buffer[frame::IPV6_PAYLOAD..]);
+            let macs = Macs {
+                source: source_mac,
+                destination: destination_mac,
+            };
             let header = Ipv6Header {
-                source_mac,
-                destination_mac,
                 source,
                 destination,
                 hop_limit: frame::HOP_LIMIT,
                 payload_len,
             };
-            frame::emit_ipv6(buffer, &header)
+            frame::emit_ipv6(buffer, &macs, &header)
         }
         _ => panic!("two families in one advert"),
     };

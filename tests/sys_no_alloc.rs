@@ -6,7 +6,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use vipd::frame::{GarpForm, HOP_LIMIT, Ipv6Header, emit_garp, emit_ipv6, emit_na, multicast_mac};
+use vipd::frame::{
+    GarpForm, HOP_LIMIT, Ipv6Header, Macs, emit_garp, emit_ipv6, emit_na, multicast_mac,
+};
 use vipd::netlink::addr::{self, Existing, NewAddress};
 use vipd::netlink::{Content, link_request};
 use vipd::sys::clock;
@@ -78,9 +80,11 @@ fn wakeups() {
     let IpAddr::V6(group) = GROUP6 else {
         panic!("the group of IPv6");
     };
+    let macs6 = Macs {
+        source: [2; 6],
+        destination: multicast_mac(GROUP6),
+    };
     let advert6 = Ipv6Header {
-        source_mac: [2; 6],
-        destination_mac: multicast_mac(GROUP6),
         source: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9),
         destination: group,
         hop_limit: HOP_LIMIT,
@@ -104,7 +108,7 @@ fn wakeups() {
         frames.flush(&sender, |_, _| ());
         for number in 0..25 {
             assert!(frames.push(a, |buf| emit_na(buf, [2; 6], vip6(number))));
-            assert!(frames.push(a, |buf| emit_ipv6(buf, &advert6)));
+            assert!(frames.push(a, |buf| emit_ipv6(buf, &macs6, &advert6)));
         }
         frames.flush(&sender, |_, _| ());
         for number in 0..VIPS {

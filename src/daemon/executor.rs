@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use nix::errno::Errno;
 
 use crate::config::model::{Config, GarpMode, Instance};
-use crate::frame::{self, GarpForm, Ipv4Header, Ipv6Header};
+use crate::frame::{self, GarpForm, Ipv4Header, Ipv6Header, Macs};
 use crate::limits;
 use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
@@ -196,15 +196,16 @@ impl Executor {
         let (Some(kernel), Some(repr)) = (kernel, context.router.advert(id, priority)) else {
             return;
         };
-        let (source_mac, payload_len) = (kernel.mac, repr.buffer_len());
-        let destination_mac = frame::multicast_mac(repr.destination);
+        let macs = Macs {
+            source: kernel.mac,
+            destination: frame::multicast_mac(repr.destination),
+        };
+        let payload_len = repr.buffer_len();
         match (repr.source, repr.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let identification = &mut self.identification[id.index()];
                 *identification = identification.wrapping_add(1);
                 let header = Ipv4Header {
-                    source_mac,
-                    destination_mac,
                     source,
                     destination,
                     ttl: frame::TTL,
@@ -213,13 +214,11 @@ impl Executor {
                 };
                 self.push_frame(kernel.ifindex, |buf| {
                     repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
-                    frame::emit_ipv4(buf, &header)
+                    frame::emit_ipv4(buf, &macs, &header)
                 });
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let header = Ipv6Header {
-                    source_mac,
-                    destination_mac,
                     source,
                     destination,
                     hop_limit: frame::HOP_LIMIT,
@@ -227,7 +226,7 @@ impl Executor {
                 };
                 self.push_frame(kernel.ifindex, |buf| {
                     repr.emit(&mut buf[frame::IPV6_PAYLOAD..]);
-                    frame::emit_ipv6(buf, &header)
+                    frame::emit_ipv6(buf, &macs, &header)
                 });
             }
             // One instance has one family.

@@ -32,6 +32,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
+use crate::vrrp::types::Family;
 
 use addresses::News;
 use ears::Ears;
@@ -347,14 +348,16 @@ impl Daemon {
         let addresses = &self.executor.addresses;
         let family = instance.settings.family;
         let owner = instance.settings.priority == crate::vrrp::types::PRIORITY_OWNER;
+        let chosen = instance.mcast_src_ip;
         let state = self.links.get(slot).state(|a| {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
             ours && a.may_be_source(family)
+                && (family == Family::V4 || chosen.is_none_or(|source| source == a.address))
         });
-        match (state, instance.mcast_src_ip) {
-            // Without an address of its family it may have no multicast to join.
-            (LinkState::Up(None), None) => state,
+        match (state, chosen) {
+            // Where IPv6 is disabled there is no group to join: that is told by its cause.
+            (LinkState::Up(None), _) if family == Family::V6 => state,
             (LinkState::Up(_), _) if !self.ears.hears((slot, family)) => LinkState::Deaf,
             (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source)),
             _ => state,

@@ -3,8 +3,8 @@
 use core::net::Ipv6Addr;
 
 use super::{
-    DSCP_CS6, ETHERNET_HEADER_LEN, ETHERTYPE_IPV6, HOP_LIMIT, Ip, PROTOCOL_VRRP, ethernet_header,
-    split_ethernet,
+    DSCP_CS6, ETHERNET_HEADER_LEN, ETHERTYPE_IPV6, HOP_LIMIT, Ip, Macs, PROTOCOL_VRRP,
+    ethernet_header, split_ethernet,
 };
 use crate::vrrp::checksum::Sum;
 use crate::vrrp::drop::DropReason;
@@ -81,10 +81,6 @@ pub fn parse_ipv6_packet(bytes: &[u8]) -> Result<Ip<'_>, DropReason> {
 /// What goes in front of a VRRP message over IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv6Header {
-    /// The interface's MAC address, or the virtual router's.
-    pub source_mac: [u8; 6],
-    /// [`multicast_mac`](super::multicast_mac) of the destination.
-    pub destination_mac: [u8; 6],
     /// A link-local address of the interface (RFC 9568 §5.1.2.1).
     pub source: Ipv6Addr,
     /// The multicast group.
@@ -95,21 +91,19 @@ pub struct Ipv6Header {
     pub payload_len: usize,
 }
 
-/// Writes the Ethernet and the IPv6 header of `header` into the first [`IPV6_PAYLOAD`] bytes of
+/// Writes the Ethernet and the IPv6 header into the first [`IPV6_PAYLOAD`] bytes of
 /// `buf`; the payload behind them is left as it is. Returns the length of the whole frame.
 ///
 /// # Panics
 /// If `buf` is shorter than the frame.
-pub fn emit_ipv6(buf: &mut [u8], header: &Ipv6Header) -> usize {
-    emit_headers(buf, header, PROTOCOL_VRRP)
+pub fn emit_ipv6(buf: &mut [u8], macs: &Macs, header: &Ipv6Header) -> usize {
+    emit_headers(buf, macs, header, PROTOCOL_VRRP)
 }
 
-fn emit_headers(buf: &mut [u8], header: &Ipv6Header, next_header: u8) -> usize {
+fn emit_headers(buf: &mut [u8], macs: &Macs, header: &Ipv6Header, next_header: u8) -> usize {
     let payload_len = u16::try_from(header.payload_len).expect("a message is at most 4 KB long");
     let buf = &mut buf[..IPV6_PAYLOAD + header.payload_len];
-    let (source, destination) = (header.source_mac, header.destination_mac);
-    let ethernet = ethernet_header(source, destination, ETHERTYPE_IPV6);
-    buf[..ETHERNET_HEADER_LEN].copy_from_slice(&ethernet);
+    buf[..ETHERNET_HEADER_LEN].copy_from_slice(&ethernet_header(macs, ETHERTYPE_IPV6));
     let packet = &mut buf[ETHERNET_HEADER_LEN..IPV6_PAYLOAD];
     // Version 6, the traffic class across the byte boundary, flow label 0.
     let class = if next_header == PROTOCOL_VRRP {
@@ -132,15 +126,17 @@ fn emit_headers(buf: &mut [u8], header: &Ipv6Header, next_header: u8) -> usize {
 /// # Panics
 /// If `buf` is shorter than [`NA_LEN`].
 pub fn emit_na(buf: &mut [u8], source_mac: [u8; 6], address: Ipv6Addr) -> usize {
+    let macs = Macs {
+        source: source_mac,
+        destination: super::multicast_mac(na::ALL_NODES.into()),
+    };
     let header = Ipv6Header {
-        source_mac,
-        destination_mac: super::multicast_mac(na::ALL_NODES.into()),
         source: address,
         destination: na::ALL_NODES,
         hop_limit: HOP_LIMIT,
         payload_len: na::LEN,
     };
-    let len = emit_headers(buf, &header, na::NEXT_HEADER);
+    let len = emit_headers(buf, &macs, &header, na::NEXT_HEADER);
     let message = &mut buf[IPV6_PAYLOAD..NA_LEN];
     message.fill(0);
     message[0] = na::TYPE;
@@ -198,15 +194,17 @@ mod tests {
 
     fn advert() -> Vec<u8> {
         let mut frame = vec![0; 70];
+        let macs = Macs {
+            source: MAC,
+            destination: super::super::multicast_mac(GROUP.into()),
+        };
         let header = Ipv6Header {
-            source_mac: MAC,
-            destination_mac: super::super::multicast_mac(GROUP.into()),
             source: SOURCE,
             destination: GROUP,
             hop_limit: HOP_LIMIT,
             payload_len: 12,
         };
-        assert_eq!(emit_ipv6(&mut frame, &header), 66);
+        assert_eq!(emit_ipv6(&mut frame, &macs, &header), 66);
         frame[IPV6_PAYLOAD..66].copy_from_slice(b"twelve bytes");
         frame
     }

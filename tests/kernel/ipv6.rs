@@ -3,7 +3,8 @@
 use core::net::{IpAddr, Ipv6Addr};
 
 use vipd::frame::{
-    HOP_LIMIT, IPV6_PAYLOAD, Ipv6Header, emit_ipv6, multicast_mac, parse_ipv6, parse_ipv6_packet,
+    HOP_LIMIT, IPV6_PAYLOAD, Ipv6Header, Macs, emit_ipv6, multicast_mac, parse_ipv6,
+    parse_ipv6_packet,
 };
 use vipd::netlink::Content;
 use vipd::netlink::addr::{self, Existing, NewAddress};
@@ -32,9 +33,11 @@ fn group() -> Ipv6Addr {
 fn send(ifindex: u32, hop_limit: u8, tag: u8, len: usize) {
     let socket = SendSocket::open().unwrap();
     let mut batch = SendBatch::new(1, 0);
+    let macs = Macs {
+        source: [2, 0, 0, 0, 0, 9],
+        destination: multicast_mac(GROUP6),
+    };
     let header = Ipv6Header {
-        source_mac: [2, 0, 0, 0, 0, 9],
-        destination_mac: multicast_mac(GROUP6),
         source: SOURCE,
         destination: group(),
         hop_limit,
@@ -42,7 +45,7 @@ fn send(ifindex: u32, hop_limit: u8, tag: u8, len: usize) {
     };
     assert!(batch.push(ifindex, |buf| {
         buf[IPV6_PAYLOAD..IPV6_PAYLOAD + len].fill(tag);
-        emit_ipv6(buf, &header)
+        emit_ipv6(buf, &macs, &header)
     }));
     assert_eq!(batch.flush(&socket, |_, errno| panic!("{errno}")), 1);
 }

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use vipd::frame::{self, Ipv4Header, Ipv6Header};
+use vipd::frame::{self, Ipv4Header, Ipv6Header, Macs};
 use vipd::time::Duration;
 use vipd::vrrp::action::{Action, Warning};
 use vipd::vrrp::drop::DropReason;
@@ -195,9 +195,11 @@ fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted,
     let mut bytes = vec![0; frame::ETHERNET_HEADER_LEN];
     match (good.source, good.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let macs = Macs {
+                source: source_mac,
+                destination: destination_mac,
+            };
             let header = Ipv4Header {
-                source_mac,
-                destination_mac,
                 source,
                 destination,
                 ttl: frame::TTL,
@@ -206,12 +208,14 @@ fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted,
             };
             bytes.resize(frame::IPV4_PAYLOAD, 0);
             bytes.extend(&message);
-            frame::emit_ipv4(&mut bytes, &header);
+            frame::emit_ipv4(&mut bytes, &macs, &header);
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let macs = Macs {
+                source: source_mac,
+                destination: destination_mac,
+            };
             let header = Ipv6Header {
-                source_mac,
-                destination_mac,
                 source,
                 destination,
                 hop_limit: frame::HOP_LIMIT,
@@ -219,7 +223,7 @@ fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted,
             };
             bytes.resize(frame::IPV6_PAYLOAD, 0);
             bytes.extend(&message);
-            frame::emit_ipv6(&mut bytes, &header);
+            frame::emit_ipv6(&mut bytes, &macs, &header);
         }
         _ => panic!("two families in one packet"),
     }
