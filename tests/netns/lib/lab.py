@@ -142,11 +142,12 @@ class Lab:
 
     def _unguard_switch(self):
         """A switch passes every frame; with br_netfilter the kernel drops those with a bad IP header."""
-        guard = "/proc/sys/net/bridge/bridge-nf-call-iptables"
         with ns.entered(self.switch):
-            if os.path.exists(guard):
-                with open(guard, "w", encoding="ascii") as out:
-                    out.write("0")
+            for table in ("iptables", "ip6tables"):
+                guard = f"/proc/sys/net/bridge/bridge-nf-call-{table}"
+                if os.path.exists(guard):
+                    with open(guard, "w", encoding="ascii") as out:
+                        out.write("0")
 
     def node(self, name, address=None, iface="ens160"):
         """Adds a node; `address` with its prefix length."""
