@@ -15,8 +15,8 @@ use crate::vrrp::drop::DropReason;
 use crate::vrrp::types::Family;
 
 pub use ipv6::{
-    IPV6_HEADER_LEN, IPV6_PAYLOAD, Ipv6Header, NA_LEN, emit_ipv6, emit_na, packet_header,
-    parse_ipv6, parse_ipv6_packet,
+    IPV6_HEADER_LEN, IPV6_PAYLOAD, Ipv6Header, NA_LEN, emit_ipv6, emit_ipv6_packet, emit_na,
+    packet_header, parse_ipv6, parse_ipv6_packet,
 };
 
 /// The IP protocol number of VRRP (RFC 9568 §5.1.1.4).
@@ -175,9 +175,22 @@ pub struct Ipv4Header {
 /// # Panics
 /// If `buf` is shorter than the frame.
 pub fn emit_ipv4(buf: &mut [u8], macs: &Macs, header: &Ipv4Header) -> usize {
-    let (ethernet, packet) = buf.split_at_mut(ETHERNET_HEADER_LEN);
-    ethernet.copy_from_slice(&ethernet_header(macs, ETHERTYPE_IPV4));
+    let packet = emit_ethernet(buf, macs, Family::V4);
     ETHERNET_HEADER_LEN + emit_ipv4_packet(packet, header)
+}
+
+/// Writes the Ethernet header of a packet of `family`, and returns what is behind it.
+///
+/// # Panics
+/// If `buf` is shorter than [`ETHERNET_HEADER_LEN`].
+pub fn emit_ethernet<'a>(buf: &'a mut [u8], macs: &Macs, family: Family) -> &'a mut [u8] {
+    let ethertype = match family {
+        Family::V4 => ETHERTYPE_IPV4,
+        Family::V6 => ETHERTYPE_IPV6,
+    };
+    let (ethernet, packet) = buf.split_at_mut(ETHERNET_HEADER_LEN);
+    ethernet.copy_from_slice(&ethernet_header(macs, ethertype));
+    packet
 }
 
 /// Writes the IPv4 header into the first [`IPV4_HEADER_LEN`] bytes of `buf`; the payload behind it

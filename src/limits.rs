@@ -7,6 +7,8 @@ use crate::time::Duration;
 pub const INSTANCES: usize = 1024;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 §5.2.5).
 pub const ADDRESSES: usize = 255;
+/// Peers of one instance that uses unicast.
+pub const PEERS: usize = 64;
 /// Virtual addresses of one IPv6 instance: what fits into an Ethernet frame.
 pub const ADDRESSES_IPV6: usize = 90;
 /// Speakers that one instance remembers; the one heard longest ago makes room.

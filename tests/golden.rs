@@ -65,15 +65,13 @@ fn advert(frame: Vec<u8>) -> Option<Advert> {
 
 /// Header and message, as the daemon puts them together.
 fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
-    let source_mac = advert.frame[6..12].try_into().unwrap();
-    let destination_mac = frame::multicast_mac(advert.destination);
+    let macs = Macs {
+        source: advert.frame[6..12].try_into().unwrap(),
+        destination: frame::multicast_mac(advert.destination),
+    };
     let payload_len = repr.buffer_len();
     match (advert.source, advert.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let macs = Macs {
-                source: source_mac,
-                destination: destination_mac,
-            };
             let header = Ipv4Header {
                 source,
                 destination,
@@ -87,10 +85,6 @@ fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
             frame
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            let macs = Macs {
-                source: source_mac,
-                destination: destination_mac,
-            };
             let header = Ipv6Header {
                 source,
                 destination,
@@ -247,7 +241,7 @@ fn the_ladder_lets_keepalived_in() {
                 payload: &advert.payload,
             };
             let expected = Expected {
-                group,
+                addressed: advert.destination == group,
                 own: false,
                 settings: Some(&settings),
                 form: ChecksumForm::Message,

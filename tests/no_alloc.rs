@@ -173,19 +173,20 @@ impl Machine {
 }
 
 fn emit(router: &Router, id: Id, priority: u8, buffer: &mut [u8]) {
-    let Some(repr) = router.advert(id, priority) else {
-        return;
+    for repr in router.adverts(id, priority) {
+        emit_one(&repr, buffer);
+    }
+}
+
+fn emit_one(repr: &Repr<'_>, buffer: &mut [u8]) {
+    let macs = Macs {
+        source: [2, 0, 0, 0, 0, 1],
+        destination: frame::multicast_mac(repr.destination),
     };
-    let source_mac = [2, 0, 0, 0, 0, 1];
-    let destination_mac = frame::multicast_mac(repr.destination);
     let payload_len = repr.buffer_len();
     let len = match (repr.source, repr.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             repr.emit(&mut buffer[frame::IPV4_PAYLOAD..]);
-            let macs = Macs {
-                source: source_mac,
-                destination: destination_mac,
-            };
             let header = Ipv4Header {
                 source,
                 destination,
@@ -197,10 +198,6 @@ fn emit(router: &Router, id: Id, priority: u8, buffer: &mut [u8]) {
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
             repr.emit(&mut buffer[frame::IPV6_PAYLOAD..]);
-            let macs = Macs {
-                source: source_mac,
-                destination: destination_mac,
-            };
             let header = Ipv6Header {
                 source,
                 destination,

@@ -80,7 +80,7 @@ fn wakeups() {
     let IpAddr::V6(group) = GROUP6 else {
         panic!("the group of IPv6");
     };
-    let macs6 = Macs {
+    let macs = Macs {
         source: [2; 6],
         destination: multicast_mac(GROUP6),
     };
@@ -108,7 +108,7 @@ fn wakeups() {
         frames.flush(&sender, |_, _| ());
         for number in 0..25 {
             assert!(frames.push(a, |buf| emit_na(buf, [2; 6], vip6(number))));
-            assert!(frames.push(a, |buf| emit_ipv6(buf, &macs6, &advert6)));
+            assert!(frames.push(a, |buf| emit_ipv6(buf, &macs, &advert6)));
         }
         frames.flush(&sender, |_, _| ());
         for number in 0..VIPS {

@@ -11,7 +11,8 @@ use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use crate::time::Duration;
 use crate::vrrp::types::{
-    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Settings, Version,
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL,
+    Unicast, Version,
 };
 
 /// The group of RFC 9568 §5.1.1.2.
@@ -79,6 +80,7 @@ impl Builder<'_> {
         let priority = priority(&instance.draft);
         let (preempt, preempt_delay) = self.preempt(&instance.draft, priority);
         checks::source_address(&instance.draft, self.report);
+        checks::peers(&instance.draft, self.report);
         let address_lease = self.address_lease(&instance.draft);
         let settings = Settings {
             family,
@@ -97,6 +99,7 @@ impl Builder<'_> {
                 .inherit(&instance.draft, |d| value(&d.skip_check_adv_addr))
                 .unwrap_or(false),
             announce: self.announce(&instance.draft),
+            unicast: self.unicast(&instance.draft),
             addresses: instance
                 .draft
                 .vips
@@ -116,7 +119,8 @@ impl Builder<'_> {
             name: instance.name,
             interface,
             settings,
-            mcast_src_ip: value(&instance.draft.mcast_src_ip),
+            source: value(&instance.draft.unicast_src_ip)
+                .or_else(|| value(&instance.draft.mcast_src_ip)),
             vips: instance
                 .draft
                 .vips
@@ -224,6 +228,28 @@ impl Builder<'_> {
             }
         }
         (preempt, delay)
+    }
+
+    /// keepalived without a peer goes back to multicast; so do we, but we say so.
+    fn unicast(&mut self, draft: &Draft) -> Option<Box<Unicast>> {
+        let waits = value(&draft.unicast_fault_no_peer).unwrap_or(false);
+        let failed = draft.failed.contains(&"unicast_peer");
+        if draft.peers.is_empty() && !waits {
+            if let Some(source) = draft.unicast_src_ip.as_ref().filter(|_| !failed) {
+                let message =
+                    "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group";
+                let help = "add `unicast_peer { ADDRESS }`, or write `mcast_src_ip`";
+                self.report.warn(&source.span, message, help);
+            }
+            return None;
+        }
+        let bounded = |peer: &Placed<Peer>| peer.value.ttl != (0..=u8::MAX);
+        let check_source = self.inherit(draft, |d| value(&d.check_unicast_src));
+        Some(Box::new(Unicast {
+            peers: draft.peers.iter().map(|p| p.value.clone()).collect(),
+            ttl: byte(&draft.unicast_ttl).unwrap_or(TTL),
+            check_source: check_source.unwrap_or(draft.peers.iter().any(bounded)),
+        }))
     }
 
     fn checksum(&self, draft: &Draft) -> ChecksumMode {

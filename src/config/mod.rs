@@ -20,6 +20,7 @@ mod family;
 pub mod files;
 mod keepalived;
 pub mod model;
+mod peer;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;

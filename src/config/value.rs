@@ -84,6 +84,7 @@ impl Reader<'_> {
             | Rule::Words(_)
             | Rule::Instance
             | Rule::Addresses
+            | Rule::Peers
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),

@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use nix::errno::Errno;
 
 use crate::config::model::{Config, GarpMode, Instance};
-use crate::frame::{self, GarpForm, Ipv4Header, Ipv6Header, Macs};
+use crate::frame::{self, GarpForm};
 use crate::limits;
 use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
@@ -23,8 +23,10 @@ use crate::vrrp::router::Router;
 use crate::vrrp::types::State;
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
+use super::advert;
 use super::links::{Links, Slot};
 use super::report::{Hint, Transition};
+use super::unicast::{self, Unicast};
 
 /// What an action is about: read, never changed here.
 pub(super) struct Context<'a> {
@@ -53,8 +55,10 @@ pub(super) struct Executor {
     commands: CommandSocket,
     /// Which entry a sequence number of a waiting request is about, if it is still in the table.
     asked: Vec<(u32, Option<u32>)>,
-    /// IPv4 identification of the next advert of each instance.
-    identification: Vec<u16>,
+    /// The way to peers.
+    pub(super) unicast: Unicast,
+    /// What the adverts of each instance need.
+    adverts: Vec<Adverts>,
     notes: Vec<Action>,
     /// The next gratuitous ARP may go out from here on.
     announce_at: Instant,
@@ -68,6 +72,23 @@ pub(super) struct Executor {
     pub(super) send_errors: u64,
 }
 
+/// What the adverts of one instance need.
+#[derive(Clone, Copy, Debug, Default)]
+struct Adverts {
+    /// IPv4 identification of the last one.
+    identification: u16,
+    /// Why the last one could not be sent to a peer.
+    failure: Option<Errno>,
+}
+
+impl Adverts {
+    /// The identification of the next one.
+    fn next(&mut self) -> u16 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
+}
+
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
     pub(super) fn new(addresses: Addresses, instances: usize) -> Result<Self, Error> {
@@ -76,7 +97,8 @@ impl Executor {
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
             asked: Vec::with_capacity(limits::REQUESTS),
-            identification: vec![0; instances],
+            unicast: Unicast::default(),
+            adverts: vec![Adverts::default(); instances],
             notes: Vec::with_capacity(limits::NOTES),
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
@@ -146,10 +168,10 @@ impl Executor {
         self.addresses = addresses;
         self.cursor = 0;
         self.renew_at = Instant::ZERO;
-        let old = core::mem::take(&mut self.identification);
-        self.identification = matches
+        let old = core::mem::take(&mut self.adverts);
+        self.adverts = matches
             .iter()
-            .map(|m| m.map_or(0, |id| old[id.index()]))
+            .map(|m| m.map_or_else(Adverts::default, |id| old[id.index()]))
             .collect();
         for entry in given_up {
             let Some(ifindex) = links.get(entry.link).ifindex() else {
@@ -193,45 +215,38 @@ impl Executor {
             .get(context.link_of[id.index()])
             .kernel
             .as_ref();
-        let (Some(kernel), Some(repr)) = (kernel, context.router.advert(id, priority)) else {
-            return;
-        };
-        let macs = Macs {
-            source: kernel.mac,
-            destination: frame::multicast_mac(repr.destination),
-        };
-        let payload_len = repr.buffer_len();
-        match (repr.source, repr.destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let identification = &mut self.identification[id.index()];
-                *identification = identification.wrapping_add(1);
-                let header = Ipv4Header {
-                    source,
-                    destination,
-                    ttl: frame::TTL,
-                    identification: *identification,
-                    payload_len,
-                };
-                self.push_frame(kernel.ifindex, |buf| {
-                    repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
-                    frame::emit_ipv4(buf, &macs, &header)
-                });
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                let header = Ipv6Header {
-                    source,
-                    destination,
-                    hop_limit: frame::HOP_LIMIT,
-                    payload_len,
-                };
-                self.push_frame(kernel.ifindex, |buf| {
-                    repr.emit(&mut buf[frame::IPV6_PAYLOAD..]);
-                    frame::emit_ipv6(buf, &macs, &header)
-                });
-            }
-            // One instance has one family.
-            _ => (),
+        let Some(kernel) = kernel else { return };
+        let settings = context.router.instance(id).settings();
+        if let Some(unicast) = &settings.unicast {
+            return self.advert_to_peers(id, priority, unicast.ttl, kernel.ifindex, context);
         }
+        for repr in context.router.adverts(id, priority) {
+            let identification = self.adverts[id.index()].next();
+            self.push_frame(kernel.ifindex, |buf| {
+                advert::write_frame(buf, &repr, kernel.mac, identification)
+            });
+        }
+    }
+
+    fn advert_to_peers(
+        &mut self,
+        id: Id,
+        priority: u8,
+        ttl: u8,
+        ifindex: u32,
+        context: &Context<'_>,
+    ) {
+        let adverts = &mut self.adverts[id.index()];
+        let mut failure = None;
+        for repr in context.router.adverts(id, priority) {
+            let identification = adverts.next();
+            if let Err(errno) = self.unicast.send(&repr, ttl, identification, ifindex) {
+                self.send_errors += 1;
+                failure = failure.or(Some((errno, repr.destination)));
+            }
+        }
+        unicast::tell(&context.instance(id).name, adverts.failure, failure);
+        adverts.failure = failure.map(|(errno, _)| errno);
     }
 
     fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {

@@ -55,6 +55,7 @@ impl Kernel {
                     return;
                 };
                 *tells_who |= address.protocol.is_some();
+                links.source_changed(address.index, address.address, true);
                 if let Some(slot) = links.by_index(address.index) {
                     links.address_added(slot, table_address(&address));
                 }
@@ -141,12 +142,14 @@ fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Add
                 .inspect(|slot| addresses.interface_back(*slot));
         }
         Content::LinkGone(link) => {
-            if let Some(slot) = links.by_index(link.index) {
-                links.vanished(link.index);
+            let slot = links.by_index(link.index);
+            links.vanished(link.index);
+            if let Some(slot) = slot {
                 addresses.interface_gone(slot);
             }
         }
         Content::Address(address) => {
+            links.source_changed(address.index, address.address, true);
             if let Some(slot) = links.by_index(address.index) {
                 links.address_added(slot, table_address(&address));
                 if !own {
@@ -155,6 +158,7 @@ fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Add
             }
         }
         Content::AddressGone(address) => {
+            links.source_changed(address.index, address.address, false);
             if let Some(slot) = links.by_index(address.index) {
                 links.address_removed(slot, address.address, address.prefix_len);
                 if !own {

@@ -5,6 +5,7 @@
 //! starve an advert.
 
 mod addresses;
+mod advert;
 mod control;
 mod ears;
 mod executor;
@@ -17,6 +18,7 @@ mod report;
 mod start;
 mod status;
 mod tap;
+mod unicast;
 
 use crate::config::model::Config;
 use crate::control::server::Control;
@@ -348,17 +350,23 @@ impl Daemon {
         let addresses = &self.executor.addresses;
         let family = instance.settings.family;
         let owner = instance.settings.priority == crate::vrrp::types::PRIORITY_OWNER;
-        let chosen = instance.mcast_src_ip;
+        let chosen = instance.source;
+        let unicast = self.router.instance(id).settings().unicast.is_some();
+        // A multicast source over IPv6 is one of the interface's own addresses.
+        let pinned = family == Family::V6 && !unicast && chosen.is_some();
         let state = self.links.get(slot).state(|a| {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
-            ours && a.may_be_source(family)
-                && (family == Family::V4 || chosen.is_none_or(|source| source == a.address))
+            ours && a.may_be_source(family) && (!pinned || chosen == Some(a.address))
         });
         match (state, chosen) {
-            // Where IPv6 is disabled there is no group to join: that is told by its cause.
-            (LinkState::Up(None), _) if family == Family::V6 => state,
+            // Without an address of its family it may have no multicast to join.
+            (LinkState::Up(None), None) => state,
+            (LinkState::Up(None), Some(_)) if pinned => state,
             (LinkState::Up(_), _) if !self.ears.hears((slot, family)) => LinkState::Deaf,
+            (LinkState::Up(_), Some(source)) if unicast && !self.links.has_source(&source) => {
+                LinkState::NoSource(source)
+            }
             (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source)),
             _ => state,
         }

@@ -226,6 +226,8 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::Held(Hold::NoAddress) => "no-address",
         Reason::Held(Hold::NoLinkLocal) => "no-link-local",
         Reason::Held(Hold::Deaf) => "deaf",
+        Reason::Held(Hold::NoSource(_)) => "no-source",
+        Reason::Held(Hold::NoPeer) => "no-peer",
         Reason::Held(Hold::Stopped) => "stopped",
         Reason::Ready => "ready",
         Reason::Owner => "owner",

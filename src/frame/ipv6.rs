@@ -4,10 +4,11 @@ use core::net::Ipv6Addr;
 
 use super::{
     DSCP_CS6, ETHERNET_HEADER_LEN, ETHERTYPE_IPV6, HOP_LIMIT, Ip, Macs, PROTOCOL_VRRP,
-    ethernet_header, split_ethernet,
+    emit_ethernet, split_ethernet,
 };
 use crate::vrrp::checksum::Sum;
 use crate::vrrp::drop::DropReason;
+use crate::vrrp::types::Family;
 
 /// Length of an IPv6 header in bytes.
 pub const IPV6_HEADER_LEN: usize = 40;
@@ -81,9 +82,9 @@ pub fn parse_ipv6_packet(bytes: &[u8]) -> Result<Ip<'_>, DropReason> {
 /// What goes in front of a VRRP message over IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv6Header {
-    /// A link-local address of the interface (RFC 9568 §5.1.2.1).
+    /// A link-local address of the interface (RFC 9568 §5.1.2.1); with unicast any of ours.
     pub source: Ipv6Addr,
-    /// The multicast group.
+    /// The multicast group, or a peer.
     pub destination: Ipv6Addr,
     /// [`HOP_LIMIT`].
     pub hop_limit: u8,
@@ -91,20 +92,32 @@ pub struct Ipv6Header {
     pub payload_len: usize,
 }
 
-/// Writes the Ethernet and the IPv6 header into the first [`IPV6_PAYLOAD`] bytes of
-/// `buf`; the payload behind them is left as it is. Returns the length of the whole frame.
+/// Writes the Ethernet and the IPv6 header into the first [`IPV6_PAYLOAD`] bytes of `buf`; the
+/// payload behind them is left as it is. Returns the length of the whole frame.
 ///
 /// # Panics
 /// If `buf` is shorter than the frame.
 pub fn emit_ipv6(buf: &mut [u8], macs: &Macs, header: &Ipv6Header) -> usize {
-    emit_headers(buf, macs, header, PROTOCOL_VRRP)
+    emit_frame(buf, macs, header, PROTOCOL_VRRP)
 }
 
-fn emit_headers(buf: &mut [u8], macs: &Macs, header: &Ipv6Header, next_header: u8) -> usize {
+/// Writes the IPv6 header into the first [`IPV6_HEADER_LEN`] bytes of `buf`; the payload behind it
+/// is left as it is. Returns the length of the whole packet.
+///
+/// # Panics
+/// If `buf` is shorter than the packet.
+pub fn emit_ipv6_packet(buf: &mut [u8], header: &Ipv6Header) -> usize {
+    emit_header(buf, header, PROTOCOL_VRRP)
+}
+
+fn emit_frame(buf: &mut [u8], macs: &Macs, header: &Ipv6Header, next_header: u8) -> usize {
+    let packet = emit_ethernet(buf, macs, Family::V6);
+    ETHERNET_HEADER_LEN + emit_header(packet, header, next_header)
+}
+
+fn emit_header(buf: &mut [u8], header: &Ipv6Header, next_header: u8) -> usize {
     let payload_len = u16::try_from(header.payload_len).expect("a message is at most 4 KB long");
-    let buf = &mut buf[..IPV6_PAYLOAD + header.payload_len];
-    buf[..ETHERNET_HEADER_LEN].copy_from_slice(&ethernet_header(macs, ETHERTYPE_IPV6));
-    let packet = &mut buf[ETHERNET_HEADER_LEN..IPV6_PAYLOAD];
+    let packet = &mut buf[..IPV6_HEADER_LEN + header.payload_len];
     // Version 6, the traffic class across the byte boundary, flow label 0.
     let class = if next_header == PROTOCOL_VRRP {
         DSCP_CS6 << 2
@@ -117,7 +130,7 @@ fn emit_headers(buf: &mut [u8], macs: &Macs, header: &Ipv6Header, next_header: u
     packet[ip::HOP_LIMIT] = header.hop_limit;
     packet[ip::SOURCE..][..16].copy_from_slice(&header.source.octets());
     packet[ip::DESTINATION..][..16].copy_from_slice(&header.destination.octets());
-    buf.len()
+    packet.len()
 }
 
 /// Writes the unsolicited Neighbour Advertisement that tells all nodes that `address` is at
@@ -136,7 +149,7 @@ pub fn emit_na(buf: &mut [u8], source_mac: [u8; 6], address: Ipv6Addr) -> usize 
         hop_limit: HOP_LIMIT,
         payload_len: na::LEN,
     };
-    let len = emit_headers(buf, &macs, &header, na::NEXT_HEADER);
+    let len = emit_frame(buf, &macs, &header, na::NEXT_HEADER);
     let message = &mut buf[IPV6_PAYLOAD..NA_LEN];
     message.fill(0);
     message[0] = na::TYPE;

@@ -43,6 +43,8 @@ pub enum LinkState {
     BridgePort(u32),
     /// It is up, but no socket for adverts could be opened: who hears nobody must not be Active.
     Deaf,
+    /// It is up, but no interface has this address, which adverts are to be sent from.
+    NoSource(IpAddr),
     /// It is up, and this is the address to send from, if it has one.
     Up(Option<IpAddr>),
 }
@@ -321,13 +323,20 @@ impl Instance {
             LinkState::Down => Some(Hold::LinkDown),
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
             LinkState::Deaf => Some(Hold::Deaf),
+            LinkState::NoSource(source) => Some(Hold::NoSource(source)),
             LinkState::Up(None) => Some(match self.settings.family {
                 Family::V4 => Hold::NoAddress,
                 Family::V6 => Hold::NoLinkLocal,
             }),
+            LinkState::Up(Some(_)) if self.has_no_peer() => Some(Hold::NoPeer),
             LinkState::Up(Some(_)) if now < self.startup_at => Some(Hold::StartupDelay),
             LinkState::Up(Some(_)) => None,
         }
+    }
+
+    fn has_no_peer(&self) -> bool {
+        let unicast = self.settings.unicast.as_deref();
+        unicast.is_some_and(|unicast| unicast.peers.is_empty())
     }
 
     /// §6.4.1: a Startup event.

@@ -173,20 +173,26 @@ impl Router {
 
     fn expected(&self, received: &Received<'_>, id: Option<Id>) -> Expected<'_> {
         let instance = id.map(|id| &self.instances[id.index()]);
+        let destination = received.destination;
+        let group = self.group(Family::of(&received.source));
+        // Nobody's VRID is told as such, with unicast too.
+        let addressed_to_nobody =
+            || destination == group || self.is_own(received.link, destination);
         Expected {
-            group: self.group(Family::of(&received.source)),
-            own: self.is_own(received),
+            addressed: instance.map_or_else(addressed_to_nobody, |instance| {
+                instance.is_destination(destination, group)
+            }),
+            own: self.is_own(received.link, received.source),
             settings: instance.map(Instance::settings),
             form: instance.map_or(ChecksumForm::PseudoHeader, Instance::checksum_form),
         }
     }
 
     /// Our own address, wherever it comes in; a link-local one is ours on its own link only.
-    fn is_own(&self, received: &Received<'_>) -> bool {
-        let one_link = is_link_local(&received.source);
-        self.sources.iter().any(|(link, source)| {
-            *source == received.source && (*link == received.link || !one_link)
-        })
+    fn is_own(&self, here: u16, address: IpAddr) -> bool {
+        let one_link = is_link_local(&address);
+        let mut sources = self.sources.iter();
+        sources.any(|(link, source)| *source == address && (*link == here || !one_link))
     }
 
     fn accept(&mut self, id: Id, advert: &Advert<'_>, now: Instant, out: &mut Actions) {
@@ -311,10 +317,19 @@ impl Router {
         }
     }
 
-    /// The advert of an [`Action::Advert`]; none if the source address has gone meanwhile.
-    pub fn advert(&self, id: Id, priority: u8) -> Option<Repr<'_>> {
+    /// The adverts of an [`Action::Advert`]: one to the multicast group, or one to each peer; none
+    /// if the source address has gone meanwhile.
+    pub fn adverts(&self, id: Id, priority: u8) -> impl Iterator<Item = Repr<'_>> {
         let instance = self.instance(id);
-        instance.advert(priority, self.group(instance.settings().family))
+        let group = self.group(instance.settings().family);
+        let unicast = instance.settings().unicast.as_deref();
+        let group = unicast.is_none().then_some(group);
+        let peers = unicast.map_or(&[][..], |unicast| &unicast.peers);
+        // All routers may have one list, with themselves in it.
+        let others = peers.iter().map(|peer| peer.address);
+        let others = others.filter(move |peer| instance.source() != Some(*peer));
+        let destinations = group.into_iter().chain(others);
+        destinations.filter_map(move |destination| instance.advert(priority, destination))
     }
 
     /// One virtual router.

@@ -26,8 +26,13 @@ pub fn address(address: IpAddr, family: Family) -> IpAddr {
 /// The counterpart of settings.
 pub fn settings(settings: Settings, family: Family) -> Settings {
     let addresses = settings.addresses.iter();
+    let mut unicast = settings.unicast.clone();
+    for peer in unicast.iter_mut().flat_map(|unicast| &mut unicast.peers) {
+        peer.address = address(peer.address, family);
+    }
     Settings {
         family,
+        unicast,
         addresses: addresses.map(|a| address(*a, family)).collect(),
         ..settings
     }

@@ -11,7 +11,7 @@ use vipd::vrrp::types::{Auth, ChecksumForm, Family, GROUP6, Settings, State, Ver
 use vipd::vrrp::wire::Repr;
 
 use crate::common::bench::{Bench, ID};
-use crate::common::{self, GROUP, HIGH, OWN, VRID, bytes, peer};
+use crate::common::{self, GROUP, HIGH, LOW, OWN, VRID, bytes, peer};
 
 const PASSWORD: [u8; 8] = *b"123456\0\0";
 
@@ -47,6 +47,7 @@ fn settings_for(reason: DropReason, family: Family) -> Settings {
     };
     let settings = Settings {
         auth,
+        unicast: (reason == DropReason::NotPeer).then(|| common::unicast(&[LOW], true)),
         ..common::settings(version)
     };
     common::family::settings(settings, family)
@@ -100,6 +101,7 @@ fn provoke(bench: &mut Bench, reason: DropReason) -> (Counted, Vec<Action>) {
             send(source, GROUP6, 255, &bytes(&Repr { source, ..good }))
         }
         DropReason::Ttl => send(high, group, 254, &plain),
+        DropReason::NotPeer => send(high, own, 255, &plain),
         DropReason::Truncated => send(high, group, 255, &plain[..plain.len() - 1]),
         DropReason::UnknownVersion => send(high, group, 255, &summed(&good, |p| p[0] = 0x41)),
         DropReason::UnknownType => {
@@ -189,16 +191,14 @@ fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted,
     let settings = bench.router.instance(ID).settings().clone();
     let good = peer(&settings, HIGH, 200);
     let message = common::bytes(&good);
-    let source_mac = [2, 0, 0, 0, 0, 1];
-    let destination_mac = frame::multicast_mac(good.destination);
+    let macs = Macs {
+        source: [2, 0, 0, 0, 0, 1],
+        destination: frame::multicast_mac(good.destination),
+    };
     let payload_len = message.len();
     let mut bytes = vec![0; frame::ETHERNET_HEADER_LEN];
     match (good.source, good.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let macs = Macs {
-                source: source_mac,
-                destination: destination_mac,
-            };
             let header = Ipv4Header {
                 source,
                 destination,
@@ -211,10 +211,6 @@ fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted,
             frame::emit_ipv4(&mut bytes, &macs, &header);
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            let macs = Macs {
-                source: source_mac,
-                destination: destination_mac,
-            };
             let header = Ipv6Header {
                 source,
                 destination,
@@ -317,7 +313,8 @@ fn the_packet_without_a_fault_is_accepted() {
         let settings = settings_for(reason, family);
         let mut bench = Bench::backup(settings.clone());
         bench.at(1_000);
-        let good = peer(&settings, HIGH, 200);
+        let from = settings.unicast.as_ref().map_or(HIGH, |_| LOW);
+        let good = peer(&settings, from, 200);
         bench.receive(good.source, good.destination, 255, &bytes(&good));
         assert_eq!(
             bench.router.instance(ID).counters().received,

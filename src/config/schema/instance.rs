@@ -7,7 +7,6 @@ use crate::time::Duration;
 
 const NO_NOTIFY: &str = "no script is run on a transition";
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
-const NO_UNICAST: &str = "adverts go to the multicast group, where routers that listen to unicast alone do not hear them";
 const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
 const NO_ROUTES: &str = "only addresses move with the Active";
 const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
@@ -31,6 +30,11 @@ const WORDS: &[Keyword] = &[
     row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active. Needs `state BACKUP`.", "RFC 9568 §6.1"),
     row("preempt", B, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "on", "The opposite of `nopreempt`.", "RFC 9568 §6.1"),
     row("preempt_delay", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(1000), slot: |d| &mut d.preempt_delay }, "0", "How long a lower-priority Active is tolerated. Needs `state BACKUP`.", ""),
+    row("unicast_peer", A, Rule::Peers, "none", "Adverts go to each of these routers instead of the multicast group. The router's own address is skipped, so that all may have one list.", ""),
+    row("unicast_src_ip", A, Rule::Address { slot: |d| &mut d.unicast_src_ip }, "the interface's first address", "Source address of the adverts. The instance waits in Initialize until an interface has it.", ""),
+    row("unicast_ttl", C, Rule::Number { min: 1, max: 255, slot: |d| &mut d.unicast_ttl }, "255", "TTL or Hop Limit of the adverts.", ""),
+    row("check_unicast_src", C, Rule::Flag { bare: true, slot: |d| &mut d.check_unicast_src }, "vrrp_check_unicast_src", "Drop adverts of anybody else than the peers. On if a peer has bounds of its TTL.", ""),
+    row("unicast_fault_no_peer", C, Rule::Flag { bare: true, slot: |d| &mut d.unicast_fault_no_peer }, "off", "Without peers, wait in Initialize instead of using multicast.", ""),
     row("native_ipv6", C, Rule::Flag { bare: true, slot: |d| &mut d.native_ipv6 }, "the first address decides", "An IPv6 instance; IPv4 addresses in it are ignored.", "RFC 9568 §5.1.2"),
     row("mcast_src_ip", B, Rule::Address { slot: |d| &mut d.mcast_src_ip }, "the interface's first (IPv6: link-local) address", "Source address of the adverts; in an IPv6 instance a link-local one.", "RFC 9568 §5.1"),
     row("skip_check_adv_addr", C, Rule::Flag { bare: true, slot: |d| &mut d.skip_check_adv_addr }, "vrrp_skip_check_adv_addr", "Do not compare the address list of an advert again when its sender is the same as before.", ""),
@@ -53,12 +57,7 @@ const WORDS: &[Keyword] = &[
     not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("dont_track_primary", B, "", "an interface that is down always puts the instance into Initialize"),
     not_yet("track_src_ip", C, "", "the source address is not tracked"),
-    not_yet("unicast_src_ip", A, "ADDRESS", NO_UNICAST),
-    not_yet("unicast_peer", A, "{ ADDRESS [min_ttl N] [max_ttl N] … }", NO_UNICAST),
-    not_yet("unicast_fault_no_peer", C, "", NO_UNICAST),
-    not_yet("unicast_ttl", C, "0–255", NO_UNICAST),
-    not_yet("check_unicast_src", C, "", NO_UNICAST),
-    not_yet("old_unicast_checksum", C, "[never]", NO_UNICAST),
+    not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
     not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
     not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
     not_yet("notify_master", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
@@ -124,6 +123,15 @@ pub(super) const ADDRESS: Table = Table {
         not_yet("mngtmpaddr", C, "", NO_ADDRESS_OPTION),
         not_yet("noprefixroute", C, "", NO_ADDRESS_OPTION),
         not_yet("autojoin", C, "", NO_ADDRESS_OPTION),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const PEER: Table = Table {
+    block: Block::Peer,
+    words: &[
+        row("min_ttl", C, Rule::Option { takes: "0–255" }, "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
+        row("max_ttl", C, Rule::Option { takes: "0–255" }, "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
     ],
 };
 
