@@ -105,6 +105,7 @@ def case_without_a_link_local_address_it_waits_and_heals(why):
         node.ip("addr", "add", "fe80::3/64", "dev", node.iface)
         vipd.wait_state("Active", 15, mark)
         equal(status(vipd)["VI_1"]["source"], "fe80::3", "the source")
+        equal(vipd.warnings(), [], "warnings")
         mark = vipd.log.mark()
         node.ip("addr", "del", "fe80::3/64", "dev", node.iface)
         vipd.log.wait(NO_LINK_LOCAL, 5, mark)
@@ -286,7 +287,7 @@ def case_a_hundred_takeovers_and_no_false_news():
         source = mallory.link_local()
         node.link_local()
         # `auto` would skip a frame that comes while it closes its tap.
-        vipd, watch = Vipd(node, text(advert_int=0.01, extra=["receive packet"])), Watch(node)
+        vipd, watch = Vipd(node, text(advert_int=0.01, extra=["receive packet"])), Watch(node, six=True)
         vipd.wait_state("Active", 10)
         inject = Injector(mallory)
         body = wire.vrrp3(50, 250, list(conf.VIPS6), source, wire.GROUP6, interval_cs=1)
@@ -343,7 +344,7 @@ def case_reload_applies_the_difference():
         node, sniffer = lab.node("n1"), lab.sniff()
         node.link_local()
         path = lab.file("n1-vipd.conf", text())
-        vipd, watch = Vipd(node, text()), Watch(node)
+        vipd, watch = Vipd(node, text()), Watch(node, six=True)
         vipd.wait_state("Active", 10)
         for vip in conf.VIPS6:
             node.wait_has(vip, 5)
@@ -378,7 +379,7 @@ def case_lease():
     with Lab() as lab:
         node = lab.node("n1")
         node.link_local()
-        vipd, watch = Vipd(node, text(extra=["address_lease 2"])), Watch(node)
+        vipd, watch = Vipd(node, text(extra=["address_lease 2"])), Watch(node, six=True)
         vipd.wait_state("Active", 10)
         for vip in conf.VIPS6:
             watch.wait_count(lambda n, v=vip: n.address == v and n.kind == "new" and n.valid == 2, 4, 10, "refreshes")

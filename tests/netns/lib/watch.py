@@ -30,15 +30,15 @@ class News:
 
 
 class Watch:
-    """Collects the news of a node from now on, as `ip monitor address` would show them."""
+    """Collects the news of a node's IPv4 (or IPv6) addresses from now on, as `ip monitor address` would."""
 
-    def __init__(self, node):
+    def __init__(self, node, six=False):
         self.news = []
         self._grown = threading.Condition()
         with ns.entered(node.ns):
             self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
-        self._sock.bind((0, ns.IPV4_ADDR | ns.IPV6_ADDR))
+        self._sock.bind((0, ns.IPV6_ADDR if six else ns.IPV4_ADDR))
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
