@@ -322,7 +322,11 @@ impl Daemon {
                 ),
             }
         }
-        if executor.make_vmacs(links) {
+        // What is read then may be that another one is gone.
+        for _ in 0..limits::DUMPS {
+            if !self.executor.make_vmacs(&self.links) {
+                break;
+            }
             self.take_in_vmacs();
         }
     }
