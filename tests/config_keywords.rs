@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use vipd::config::model::{Config, GarpMode, Instance, Receive};
+use vipd::config::model::{Config, GarpMode, Instance, Macvlan, Receive};
 use vipd::config::{Failure, Loaded, MAX_INSTANCES, MAX_VIPS, load_str};
 use vipd::vrrp::types::{Auth, ChecksumForm, ChecksumMode, Version};
 
@@ -123,6 +123,17 @@ fn a_word_that_is_not_supported_costs_one_warning_and_runs() {
     ));
 }
 
+/// The macvlans of an instance, as `ip link` shows them.
+fn macvlans(instance: &Instance) -> String {
+    let shown = |m: &Macvlan| format!("{}@{}", m.name, m.base);
+    instance
+        .macvlans
+        .iter()
+        .map(shown)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 type Check = (&'static str, &'static str, fn(&Instance) -> bool);
 
 /// `global_defs` line, instance line, what it makes of the instance.
@@ -185,6 +196,36 @@ const INSTANCE_ROWS: &[Check] = &[
     ("", "preempt_delay 4\nnopreempt", |i| {
         i.settings.preempt_delay.is_zero()
     }),
+    ("", "", |i| !i.vmac_adverts && macvlans(i).is_empty()),
+    ("", "use_vmac", |i| {
+        i.vmac_adverts && macvlans(i) == "vrrp.1@eth0" && i.vips[0].dev.as_deref() == Some("vrrp.1")
+    }),
+    ("", "use_vmac lan-vip\nvmac_xmit_base", |i| {
+        !i.vmac_adverts && macvlans(i) == "lan-vip@eth0"
+    }),
+    ("", "use_vmac vrrp.9 priority 90", |i| {
+        i.settings.priority == 90 && macvlans(i) == "vrrp.9@eth0"
+    }),
+    ("", "use_vmac\nvmac_xmit_base off", |i| i.vmac_adverts),
+    (
+        "",
+        "use_vmac\nvirtual_ipaddress { 10.0.0.2 dev eth0 10.0.1.1 dev eth1 }",
+        |i| macvlans(i) == "vrrp.1@eth0" && i.vips[2].dev.as_deref() == Some("eth1"),
+    ),
+    (
+        "",
+        "use_vmac\nuse_vmac_addr\nvirtual_ipaddress { 10.0.1.1 dev eth1 10.0.2.1 dev vrrp2.1 }",
+        |i| macvlans(i) == "vrrp.1@eth0 vrrp1.1@eth1 vrrp3.1@vrrp2.1",
+    ),
+    (
+        "",
+        "virtual_ipaddress { 10.0.1.1 dev eth1 use_vmac 10.0.1.2 dev eth1 }",
+        |i| {
+            macvlans(i) == "vrrp.1@eth1"
+                && !i.vmac_adverts
+                && i.vips[2].dev.as_deref() == Some("eth1")
+        },
+    ),
     ("", "mcast_src_ip 10.0.0.9", |i| {
         i.source == Some([10, 0, 0, 9].into())
     }),

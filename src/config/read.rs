@@ -80,8 +80,8 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
         }
         Rule::Words(_) | Rule::Addresses | Rule::Peers => 0,
         Rule::Vmac { .. } => {
-            let is_name = |word: &&Word| Block::Instance.find(&word.text).is_none();
-            arguments.iter().take_while(is_name).count()
+            let is_name = |word: &Word| Block::Instance.find(&word.text).is_none();
+            usize::from(arguments.first().is_some_and(is_name))
         }
         Rule::Option { takes } | Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => {
             if takes.is_empty() || takes.starts_with('{') {

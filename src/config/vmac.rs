@@ -19,10 +19,6 @@ pub(crate) fn name(words: &[Word], report: &mut Report) -> Option<Option<Rc<str>
         report.error(&mac.span, message, help);
         return None;
     }
-    if let Some(more) = words.get(1) {
-        let help = "remove it, or put it on a line of its own";
-        report.warn(&more.span, "this word is not used", help);
-    }
     match words.first() {
         Some(word) => vip::interface(word, report).map(Some),
         None => Some(None),
@@ -103,11 +99,8 @@ impl Names {
         for placed in &mut draft.vips {
             let vip = &mut placed.vip;
             let own = vip.dev.as_ref().is_none_or(|dev| dev == interface);
-            let wanted = match own {
-                true => draft.use_vmac.is_some(),
-                false => all || placed.use_vmac,
-            };
-            if !wanted {
+            let general = if own { draft.use_vmac.is_some() } else { all };
+            if !general && !placed.use_vmac {
                 continue;
             }
             let base = vip.dev.as_ref().unwrap_or(interface);

@@ -115,7 +115,7 @@ pub(super) const ADDRESS: Table = Table {
         not_yet("peer", C, "ADDRESS", NO_ADDRESS_OPTION),
         not_yet("track_group", C, "NAME", NO_ADDRESS_OPTION),
         not_yet("preferred_lft", C, "SECONDS|forever|0", "an IPv6 /128 is deprecated, which is keepalived's default too, and any other address preferred"),
-        row("use_vmac", C, Rule::Option { takes: "" }, "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over the interface of its `dev`.", ""),
+        row("use_vmac", C, Rule::Option { takes: "" }, "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over its interface.", ""),
         not_yet("no_track", C, "", "an address that is deleted by hand comes back"),
         not_yet("home", C, "", NO_ADDRESS_OPTION),
         not_needed("-nodad", C, "", NO_DAD),
