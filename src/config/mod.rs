@@ -32,7 +32,7 @@ pub use vip::MAX_VIPS;
 
 use error::Report;
 use files::{Disk, Files, Memory};
-use model::Config;
+use model::{Config, Dialect};
 use read::Drafts;
 
 /// A configuration that can be used, and what the operator should know about it.
@@ -101,7 +101,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
         );
     }
     checks::between(&drafts, &mut report);
-    let config = build::build(drafts, &mut report);
+    let config = build::build(drafts, Dialect::Keepalived, &mut report);
     let failed = report.error_count() > 0;
     let (errors, warnings) = report.finish();
     if failed {
