@@ -106,7 +106,7 @@ def case_a_wrong_config_does_not_start():
     calls, said = router.service("start")
     # The trigger stands, so that the corrected file is noticed.
     equal(calls, OPEN + triggers("lan"), "calls")
-    check("/etc/config/vipd:7:" in said and "priority" in said, f"the line is named: {said!r}")
+    check("/etc/config/vipd:8:" in said and "priority" in said, f"the line is named: {said!r}")
     check("service vipd start" in said, f"the remedy is named: {said!r}")
     router.write(CONFIG, LAN)
     calls, said = router.service("reload")

@@ -40,10 +40,18 @@ def run(*argv, text=None, cwd=REPOSITORY, env=None, timeout=60):
     return done.stdout
 
 
+@functools.cache
+def payload():
+    """This machine's vipd without its symbols, which are ten times the program."""
+    stripped = os.path.join(work("payload"), "vipd")
+    run("strip", "-o", stripped, binary())
+    return stripped
+
+
 def make(folder, target="x86_64", **env):
     """Makes the packages of a target into `folder`, with this machine's vipd as the binary."""
     run(repository("cross/ipk.sh"), target,
-        env={"VIPD_BINARY": binary(), "IPK_DIR": folder, "SOURCE_DATE_EPOCH": str(EPOCH), **env})
+        env={"VIPD_BINARY": payload(), "IPK_DIR": folder, "SOURCE_DATE_EPOCH": str(EPOCH), **env})
 
 
 @functools.cache

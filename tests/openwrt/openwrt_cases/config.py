@@ -1,0 +1,22 @@
+"""/etc/config/vipd as it is shipped."""
+
+import re
+
+from lib.check import check, equal
+from router.router import CONFIG, Router
+
+
+def case_it_is_off_and_says_nothing_else():
+    equal(Router().must("uci", "show", "vipd"), "vipd.globals=globals\nvipd.globals.enabled='0'\n", "uci show vipd")
+
+
+def case_its_example_works():
+    router = Router()
+    text = router.read(CONFIG)
+    example = re.sub(r"(?m)^#(config|\t)", r"\1", text).replace("enabled '0'", "enabled '1'")
+    check("\nconfig vrrp_instance 'home'\n\toption interface 'lan'\n" in example, f"no example in {text}")
+    router.write(CONFIG, example)
+    said = router.must("vipd", "check", "/etc/config/vipd")
+    equal(said, "/etc/config/vipd: 1 instance(s), 0 warning(s): good\n", "what vipd says of it")
+    shown = router.must("uci", "show", "vipd.home")
+    check("vipd.home.virtual_ipaddress='192.168.1.1'" in shown, f"what uci says of it: {shown}")
