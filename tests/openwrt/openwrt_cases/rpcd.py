@@ -38,24 +38,36 @@ STATS = ["advert_rcvd", "advert_sent", "become_master", "release_master", "packe
 
 
 @contextlib.contextmanager
-def daemon():
-    """A router with a running vipd, Active on lan0, in a network namespace of its own."""
+def namespace():
+    """A network namespace, by its name, with lan0, 192.168.1.2/24, which is up."""
     name = f"vipd-ow-{os.getpid()}"
-    router = Router(CONFIGURED)
     ip("netns", "add", name)
     try:
         for argv in (["link", "add", "lan0", "type", "veth", "peer", "name", "wire0"], ["link", "set", "wire0", "up"],
                      ["address", "add", "192.168.1.2/24", "dev", "lan0"], ["link", "set", "lan0", "up"]):
             ip(*argv, ns=name)
-        vipd = Proc("vipd", ["ip", "netns", "exec", name, "chroot", router.root, "/usr/sbin/vipd", "run",
-                             "--config", f"/{CONFIG}"])
-        try:
-            vipd.log.wait("home: .* -> Active", 10)
-            yield router, vipd
-        finally:
-            vipd.kill9()
+        yield name
     finally:
         ip("netns", "delete", name)
+
+
+@contextlib.contextmanager
+def daemon(name, router, *argv):
+    """A vipd that is Active on lan0 of a namespace, started by `argv` in the router."""
+    vipd = Proc("vipd", ["ip", "netns", "exec", name, "chroot", router.root, *argv])
+    try:
+        vipd.log.wait("home: .* -> Active", 10)
+        yield vipd
+    finally:
+        vipd.kill9()
+
+
+@contextlib.contextmanager
+def active():
+    """A router and its vipd."""
+    router = Router(CONFIGURED)
+    with namespace() as name, daemon(name, router, "/usr/sbin/vipd", "run", "--config", f"/{CONFIG}") as vipd:
+        yield router, vipd
 
 
 def call(router, *argv, plugin=PLUGIN):
@@ -72,7 +84,7 @@ def case_the_methods():
 
 
 def case_status_is_vipds_own():
-    with daemon() as (router, _):
+    with active() as (router, _):
         answer, own = call(router, "call", "status"), json.loads(router.must("vipd", "status", "--json"))
         equal((answer["format"], answer["pid"]), (own["format"], own["pid"]), "format and pid")
         equal([(i["name"], i["state"]) for i in answer["instances"]], [("home", "Active"), ("none", "Initialize")],
@@ -81,7 +93,7 @@ def case_status_is_vipds_own():
 
 
 def case_keepalived_status():
-    with daemon() as (router, _):
+    with active() as (router, _):
         before = time.time()
         answer = call(router, "call", "keepalived_status")
         equal(sorted(answer), ["group", "instance"], "members")
@@ -94,7 +106,7 @@ def case_keepalived_status():
 
 
 def case_keepalived_dump():
-    with daemon() as (router, _):
+    with active() as (router, _):
         answer = call(router, "call", "keepalived_dump")
         equal(sorted(answer), ["status"], "members")
         home, none = answer["status"]
@@ -116,7 +128,7 @@ def case_keepalived_dump():
 
 
 def case_reload():
-    with daemon() as (router, vipd):
+    with active() as (router, vipd):
         router.write(CONFIG, CONFIGURED.replace("'150'", "'160'"))
         answer = call(router, "call", "reload")
         check("home" in answer["result"], f"what changed is said: {answer}")
@@ -141,7 +153,7 @@ def case_an_unknown_method():
 
 
 def case_as_keepalived():
-    with daemon() as (router, _):
+    with active() as (router, _):
         link = "/usr/libexec/rpcd/keepalived"
         os.symlink("vipd", router.path(link))
         equal(call(router, "list", plugin=link), {"status": {}, "dump": {}}, "list")

@@ -88,6 +88,13 @@ class Router:
         """What procd_running says from now on."""
         self.touch("running") if yes else self.remove("running")
 
+    def libraries(self, program):
+        """What a program that is not static needs of this machine."""
+        done = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=20)
+        for library in re.findall(r"(/\S+) \(0x", done.stdout):
+            os.makedirs(os.path.dirname(self.path(library)), exist_ok=True)
+            shutil.copy(library, self.path(library))
+
     def _unpack(self):
         archive = package.ipk()
         data = subprocess.run(["tar", "-xzOf", archive, "./data.tar.gz"], capture_output=True, check=True, timeout=60)
@@ -109,11 +116,4 @@ class Router:
             shutil.copy(f"{tools}/share/{library}", self.path(f"usr/share/libubox/{library}"))
         self.write("etc/passwd", "root:x:0:0::/root:/bin/ash\nnobody:*:65534:65534:nobody:/var:/bin/false\n")
         self.write("etc/group", "root:x:0:\nnogroup:x:65534:\n")
-        self._libraries(self.path("usr/sbin/vipd"))
-
-    def _libraries(self, program):
-        """What a program that is not static needs of this machine."""
-        done = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=20)
-        for library in re.findall(r"(/\S+) \(0x", done.stdout):
-            os.makedirs(os.path.dirname(self.path(library)), exist_ok=True)
-            shutil.copy(library, self.path(library))
+        self.libraries(self.path("usr/sbin/vipd"))
