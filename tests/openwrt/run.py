@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 from lib.check import CaseFailed  # noqa: E402
 
 TOOLS = {"busybox": "busybox-static", "shellcheck": "shellcheck", "signify-openbsd": "signify-openbsd",
-         "ip": "iproute2", "cc": "gcc", "strip": "binutils"}
+         "ip": "iproute2", "setpriv": "util-linux", "cc": "gcc", "strip": "binutils", "make": "make"}
 BOUND_S = 60
 
 
