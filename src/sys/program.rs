@@ -49,7 +49,7 @@ pub enum End {
 impl Program {
     /// Starts the program of this path and these arguments (the first is its name), which may write
     /// `limit` bytes to its standard output and live until `deadline`. Its standard input and error
-    /// are /dev/null, its environment is `PATH`, no signal is blocked or ignored.
+    /// are /dev/null, its environment is `PATH`, no signal is blocked and SIGPIPE is not ignored.
     ///
     /// A plain fork, not vfork: this process goes on while the new one reads the program from disk.
     ///

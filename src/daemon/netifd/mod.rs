@@ -53,10 +53,13 @@ impl Names {
         if here { Self::Unasked } else { Self::Devices }
     }
 
-    /// The device of an interface, or why it is not known.
+    /// The device of an interface, or why it is not known. netifd's names are those of sections
+    /// in /etc/config/network: `br-lan` or `eth0.2` cannot be one, so nobody need be asked.
     fn device<'a>(&'a self, name: &'a str) -> Result<&'a str, Unresolved> {
+        let may_be_section = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let interfaces = match self {
             Self::Devices => return Ok(name),
+            _ if !name.bytes().all(may_be_section) => return Ok(name),
             Self::Unasked => return Err(Unresolved::Silent),
             Self::Said(interfaces) => interfaces,
         };
@@ -319,6 +322,8 @@ mod tests {
         assert_eq!(said(other, &down).device("lan"), Ok("eth0"));
         assert_eq!(down.learn(br#"{"interface":[]}"#), None);
         assert_eq!(Names::Devices.device("eth7"), Ok("eth7"));
+        assert_eq!(Names::Unasked.device("eth7"), Err(Unresolved::Silent));
+        assert_eq!(Names::Unasked.device("br-lan"), Ok("br-lan"));
     }
 
     #[test]
