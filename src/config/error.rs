@@ -3,6 +3,8 @@
 use core::fmt;
 use std::rc::Rc;
 
+use super::model::Dialect;
+
 /// A place in a configuration file. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -88,6 +90,8 @@ pub const MAX_DIAGNOSTICS: usize = 200;
 /// What was found so far, and the files in the order in which they were read.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    /// The dialect of what is being read, for remedies.
+    pub(crate) dialect: Dialect,
     files: Vec<Rc<str>>,
     errors: Found,
     warnings: Found,
@@ -163,6 +167,18 @@ impl Report {
                 first: span.clone(),
                 more: 0,
             }),
+        }
+    }
+
+    /// How a keyword and what it takes are written in this dialect.
+    pub(crate) fn spell(&self, word: &str, takes: &str) -> String {
+        match self.dialect {
+            Dialect::Keepalived => format!("`{word} {takes}`"),
+            Dialect::Uci if takes.starts_with('{') => {
+                let item = takes.trim_matches(['{', '}', ' ']);
+                format!("`list {word} '{item}'`")
+            }
+            Dialect::Uci => format!("`option {word} '{takes}'`"),
         }
     }
 
