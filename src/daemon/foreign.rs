@@ -7,7 +7,7 @@ use crate::vrrp::types::PRIORITY_OWNER;
 use super::addresses::{Addresses, IFA_PROTO_VIPD};
 use super::kernel::Kernel;
 use super::links::Links;
-use super::netifd;
+use super::netifd::{self, Names};
 use super::start::tables;
 
 /// What this machine has to say of a configuration: a line if netifd cannot be asked, one for each
@@ -16,16 +16,15 @@ use super::start::tables;
 /// must not mind.
 pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
     let mut links = Links::default();
-    let names = match netifd::ask_now(config.dialect) {
-        Ok(names) => names,
-        Err(failure) => return Ok(vec![failure.to_string()]),
+    let (names, mut found) = match netifd::ask_now(config.dialect) {
+        Ok(names) => (names, Vec::new()),
+        Err(failure) => (Names::Unasked, vec![failure.to_string()]),
     };
     let link_of = names.slots(config, &mut links);
     let mut addresses = tables(&mut config.clone(), &names, &mut links);
     Kernel::open()?.dump(&mut links)?;
     links.forget_addresses_of(IFA_PROTO_VIPD);
     addresses.reconcile(&links, true);
-    let mut found = Vec::new();
     for (instance, slot) in config.instances.iter().zip(link_of) {
         if let Some(why) = names.unresolved(&instance.interface, links.get(slot)) {
             found.push(format!("{}: {}: {why}", instance.name, instance.interface));

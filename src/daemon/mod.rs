@@ -12,7 +12,7 @@ mod foreign;
 mod journal;
 mod kernel;
 mod links;
-pub mod netifd;
+mod netifd;
 pub mod reload;
 mod report;
 mod start;

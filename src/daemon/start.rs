@@ -81,6 +81,7 @@ impl Daemon {
         let mut kernel = Kernel::open()?;
         let mut links = Links::default();
         let mut netifd = Netifd::new();
+        netifd.ask(config.dialect, clock::now());
         let names = netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut links);
         let mut addresses = tables(&mut config, names, &mut links);
@@ -103,7 +104,6 @@ impl Daemon {
             .map_err(|e| journal_error(&journal, "write", &e))?;
 
         let now = clock::now();
-        netifd.ask(config.dialect, now);
         let specs = specs(&config, &link_of);
         let globals = &config.globals;
         let router = Router::new(

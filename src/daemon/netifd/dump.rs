@@ -10,7 +10,10 @@ const DEPTH: u8 = 16;
 /// ```json
 /// { "interface": [ { "interface": "lan", "up": true, "l3_device": "br-lan", … }, … ] }
 /// ```
-pub fn parse<'a>(answer: &'a [u8], found: &mut dyn FnMut(&'a str, Option<&'a str>)) -> Option<()> {
+pub(super) fn parse<'a>(
+    answer: &'a [u8],
+    found: &mut dyn FnMut(&'a str, Option<&'a str>),
+) -> Option<()> {
     let mut scan = Scan { rest: answer };
     let mut listed = None;
     scan.members(DEPTH, &mut |scan, key, depth| {
@@ -166,6 +169,29 @@ mod tests {
 }
 "#;
 
+    const PARTS: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        " ",
+        "\"",
+        "\\",
+        "7",
+        "-1.5e9",
+        "true",
+        "null",
+        "\"interface\":",
+        "\"l3_device\":",
+        "\"lan\"",
+        "[{",
+        "}]",
+        "{\"interface\":[",
+        "\u{e4}",
+    ];
+
     fn names(text: &str) -> Option<Vec<(&str, Option<&str>)>> {
         let mut names = Vec::new();
         parse(text.as_bytes(), &mut |name, device| {
@@ -221,6 +247,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_panic_whatever_the_order_of_its_parts(
+            parts in proptest::collection::vec(0..PARTS.len(), 0..60),
+        ) {
+            let text: String = parts.into_iter().map(|part| PARTS[part]).collect();
+            let _ = parse(text.as_bytes(), &mut |_, _| {});
+        }
+
         #[test]
         fn no_panic_and_what_is_json_is_read(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),

@@ -5,7 +5,7 @@
 //! then while an instance waits for its device. What it says is kept until it says something else;
 //! an interface that is down keeps the device that it had, which the kernel watches from then on.
 
-pub mod dump;
+mod dump;
 
 use core::ffi::CStr;
 use core::fmt;
@@ -47,7 +47,7 @@ pub(super) struct Interface {
 }
 
 impl Names {
-    /// Before anybody was asked.
+    /// In UCI, before anybody was asked.
     fn new() -> Self {
         let here = fs::exists(Path::new(UBUS)).unwrap_or(true);
         if here { Self::Unasked } else { Self::Devices }
@@ -143,10 +143,10 @@ pub(super) enum Failure {
 }
 
 impl Netifd {
-    /// Nobody is asked yet.
+    /// Nobody is asked yet; [`Netifd::ask`] comes before the first [`Netifd::names`].
     pub(super) fn new() -> Self {
         Self {
-            names: Names::new(),
+            names: Names::Devices,
             program: None,
             places: 0..0,
             ask_at: Instant::NEVER,
@@ -166,11 +166,19 @@ impl Netifd {
     /// At start and reload: asks as soon as nobody is being asked.
     pub(super) fn ask(&mut self, dialect: Dialect, now: Instant) {
         self.gap = limits::NETIFD_GAP_MIN;
+        self.ask_at = Instant::NEVER;
+        if dialect == Dialect::Keepalived {
+            return;
+        }
         if self.names == Names::Devices {
             self.names = Names::new();
         }
-        let wanted = dialect == Dialect::Uci && self.names != Names::Devices;
-        self.ask_at = if wanted { now } else { Instant::NEVER };
+        match self.names {
+            Names::Devices => {
+                log::info!("there is no {UBUS}: interfaces are called as their devices")
+            }
+            _ => self.ask_at = now,
+        }
     }
 
     /// An instance waits for its device.
