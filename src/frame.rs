@@ -113,16 +113,21 @@ pub fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
     Some(four(header, ip::DESTINATION).into())
 }
 
+/// The addresses of an Ethernet frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Macs {
+    /// The interface's MAC address, or the virtual router's.
+    pub source: [u8; 6],
+    /// Of an advert: [`multicast_mac`] of its destination.
+    pub destination: [u8; 6],
+}
+
 /// What goes in front of a VRRP message over IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv4Header {
-    /// The interface's MAC address, or the virtual router's.
-    pub source_mac: [u8; 6],
-    /// [`multicast_mac`] of the destination.
-    pub destination_mac: [u8; 6],
     /// The primary address of the interface.
     pub source: Ipv4Addr,
-    /// The multicast group.
+    /// The multicast group, or a peer.
     pub destination: Ipv4Addr,
     /// [`TTL`].
     pub ttl: u8,
@@ -132,14 +137,25 @@ pub struct Ipv4Header {
     pub payload_len: usize,
 }
 
-/// Writes the Ethernet and the IPv4 header of `header` into the first [`IPV4_PAYLOAD`] bytes of
-/// `buf`; the payload behind them is left as it is. Returns the length of the whole frame.
-///
-/// The IPv4 header is keepalived's: DSCP CS6, no "don't fragment", no options.
+/// Writes the Ethernet and the IPv4 header into the first [`IPV4_PAYLOAD`] bytes of `buf`; the
+/// payload behind them is left as it is. Returns the length of the whole frame.
 ///
 /// # Panics
 /// If `buf` is shorter than the frame.
-pub fn emit_ipv4(buf: &mut [u8], header: &Ipv4Header) -> usize {
+pub fn emit_ipv4(buf: &mut [u8], macs: &Macs, header: &Ipv4Header) -> usize {
+    let (ethernet, packet) = buf.split_at_mut(ETHERNET_HEADER_LEN);
+    ethernet.copy_from_slice(&ethernet_header(macs, ETHERTYPE_IPV4));
+    ETHERNET_HEADER_LEN + emit_ipv4_packet(packet, header)
+}
+
+/// Writes the IPv4 header into the first [`IPV4_HEADER_LEN`] bytes of `buf`; the payload behind it
+/// is left as it is. Returns the length of the whole packet.
+///
+/// The header is keepalived's: DSCP CS6, no "don't fragment", no options.
+///
+/// # Panics
+/// If `buf` is shorter than the packet.
+pub fn emit_ipv4_packet(buf: &mut [u8], header: &Ipv4Header) -> usize {
     let total_len = IPV4_HEADER_LEN + header.payload_len;
     let ip_total = u16::try_from(total_len).expect("a VRRP message is at most 4 KB long");
     let mut ip = [0; IPV4_HEADER_LEN];
@@ -153,13 +169,9 @@ pub fn emit_ipv4(buf: &mut [u8], header: &Ipv4Header) -> usize {
     ip[ip::DESTINATION..][..4].copy_from_slice(&header.destination.octets());
     let checksum = !Sum::default().plus(&ip).fold();
     ip[ip::CHECKSUM..][..2].copy_from_slice(&checksum.to_be_bytes());
-
-    let (source, destination) = (header.source_mac, header.destination_mac);
-    let ethernet = ethernet_header(source, destination, ETHERTYPE_IPV4);
-    let buf = &mut buf[..ETHERNET_HEADER_LEN + total_len];
-    buf[..ETHERNET_HEADER_LEN].copy_from_slice(&ethernet);
-    buf[ETHERNET_HEADER_LEN..IPV4_PAYLOAD].copy_from_slice(&ip);
-    buf.len()
+    let packet = &mut buf[..total_len];
+    packet[..IPV4_HEADER_LEN].copy_from_slice(&ip);
+    packet.len()
 }
 
 /// The MAC address of an IPv4 multicast group: 01-00-5e and the low 23 bits (RFC 1112 §6.4).
@@ -190,7 +202,11 @@ pub fn emit_garp(buf: &mut [u8], source_mac: [u8; 6], address: Ipv4Addr, form: G
         GarpForm::Reply => (ArpOperation::Reply, BROADCAST),
     };
     let (ethernet, arp) = buf[..GARP_LEN].split_at_mut(ETHERNET_HEADER_LEN);
-    ethernet.copy_from_slice(&ethernet_header(source_mac, BROADCAST, ETHERTYPE_ARP));
+    let macs = Macs {
+        source: source_mac,
+        destination: BROADCAST,
+    };
+    ethernet.copy_from_slice(&ethernet_header(&macs, ETHERTYPE_ARP));
     let mut arp = ArpPacket::new_unchecked(arp);
     arp.set_hardware_type(ArpHardware::Ethernet);
     arp.set_protocol_type(EthernetProtocol::Ipv4);
@@ -204,14 +220,10 @@ pub fn emit_garp(buf: &mut [u8], source_mac: [u8; 6], address: Ipv4Addr, form: G
     GARP_LEN
 }
 
-fn ethernet_header(
-    source: [u8; 6],
-    destination: [u8; 6],
-    ethertype: [u8; 2],
-) -> [u8; ETHERNET_HEADER_LEN] {
+fn ethernet_header(macs: &Macs, ethertype: [u8; 2]) -> [u8; ETHERNET_HEADER_LEN] {
     let mut header = [0; ETHERNET_HEADER_LEN];
-    header[..6].copy_from_slice(&destination);
-    header[6..12].copy_from_slice(&source);
+    header[..6].copy_from_slice(&macs.destination);
+    header[6..12].copy_from_slice(&macs.source);
     header[ETHERTYPE..].copy_from_slice(&ethertype);
     header
 }
@@ -235,16 +247,18 @@ mod tests {
 
     fn advert() -> Vec<u8> {
         let mut frame = vec![0; 60];
+        let macs = Macs {
+            source: MAC,
+            destination: multicast_mac(GROUP),
+        };
         let header = Ipv4Header {
-            source_mac: MAC,
-            destination_mac: multicast_mac(GROUP),
             source: Ipv4Addr::new(10, 10, 201, 102),
             destination: GROUP,
             ttl: TTL,
             identification: 7,
             payload_len: 12,
         };
-        assert_eq!(emit_ipv4(&mut frame, &header), 46);
+        assert_eq!(emit_ipv4(&mut frame, &macs, &header), 46);
         frame[IPV4_PAYLOAD..46].copy_from_slice(b"twelve bytes");
         frame
     }

@@ -5,7 +5,8 @@
 mod pcap;
 
 use vipd::frame::{
-    GARP_LEN, GarpForm, IPV4_PAYLOAD, Ipv4Header, emit_garp, emit_ipv4, multicast_mac, parse_ipv4,
+    GARP_LEN, GarpForm, IPV4_PAYLOAD, Ipv4Header, Macs, emit_garp, emit_ipv4, multicast_mac,
+    parse_ipv4,
 };
 
 const CAPTURES: &[&str] = &[
@@ -28,9 +29,11 @@ fn golden_adverts_are_emitted_byte_for_byte() {
         let mut seen = 0;
         for frame in adverts {
             let parsed = parse_ipv4(frame).unwrap();
+            let macs = Macs {
+                source: frame[6..12].try_into().unwrap(),
+                destination: multicast_mac(parsed.destination),
+            };
             let header = Ipv4Header {
-                source_mac: frame[6..12].try_into().unwrap(),
-                destination_mac: multicast_mac(parsed.destination),
                 source: parsed.source,
                 destination: parsed.destination,
                 ttl: parsed.ttl,
@@ -38,7 +41,7 @@ fn golden_adverts_are_emitted_byte_for_byte() {
                 payload_len: parsed.payload.len(),
             };
             let mut ours = vec![0x55; frame.len()];
-            assert_eq!(emit_ipv4(&mut ours, &header), frame.len());
+            assert_eq!(emit_ipv4(&mut ours, &macs, &header), frame.len());
             assert_eq!(ours[..IPV4_PAYLOAD], frame[..IPV4_PAYLOAD], "{name}");
             assert_eq!(parsed.payload, &frame[IPV4_PAYLOAD..], "{name}");
             seen += 1;

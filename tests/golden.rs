@@ -5,7 +5,7 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vipd::frame::{self, ETHERNET_HEADER_LEN, Ipv4Header};
+use vipd::frame::{self, ETHERNET_HEADER_LEN, Ipv4Header, Macs};
 use vipd::time::Duration;
 use vipd::vrrp::checksum;
 use vipd::vrrp::types::{Auth, ChecksumForm, Family, Version};
@@ -70,9 +70,11 @@ fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
     let (IpAddr::V4(source), IpAddr::V4(destination)) = (advert.source, advert.destination) else {
         panic!("IPv4 alone");
     };
+    let macs = Macs {
+        source: advert.frame[6..12].try_into().unwrap(),
+        destination: frame::multicast_mac(destination),
+    };
     let header = Ipv4Header {
-        source_mac: advert.frame[6..12].try_into().unwrap(),
-        destination_mac: frame::multicast_mac(destination),
         source,
         destination,
         ttl: frame::TTL,
@@ -81,7 +83,7 @@ fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
     };
     let mut frame = vec![0x5a; frame::IPV4_PAYLOAD + repr.buffer_len()];
     repr.emit(&mut frame[frame::IPV4_PAYLOAD..]);
-    assert_eq!(frame::emit_ipv4(&mut frame, &header), frame.len());
+    assert_eq!(frame::emit_ipv4(&mut frame, &macs, &header), frame.len());
     frame
 }
 

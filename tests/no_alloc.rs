@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 
 use common::{GROUP, HIGH, LOW, OWN, bytes, peer, settings};
-use vipd::frame::{self, Ipv4Header};
+use vipd::frame::{self, Ipv4Header, Macs};
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::drop::DropReason;
@@ -166,16 +166,18 @@ fn emit(router: &Router, id: Id, priority: u8, buffer: &mut [u8]) {
         return;
     };
     repr.emit(&mut buffer[frame::IPV4_PAYLOAD..]);
+    let macs = Macs {
+        source: [2, 0, 0, 0, 0, 1],
+        destination: frame::multicast_mac(destination),
+    };
     let header = Ipv4Header {
-        source_mac: [2, 0, 0, 0, 0, 1],
-        destination_mac: frame::multicast_mac(destination),
         source,
         destination,
         ttl: frame::TTL,
         identification: 1,
         payload_len: repr.buffer_len(),
     };
-    let len = frame::emit_ipv4(buffer, &header);
+    let len = frame::emit_ipv4(buffer, &macs, &header);
     assert!(frame::parse_ipv4(&buffer[..len]).is_ok());
 }
 

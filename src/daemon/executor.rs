@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use nix::errno::Errno;
 
 use crate::config::model::{Config, GarpMode, Instance};
-use crate::frame::{self, GarpForm, Ipv4Header};
+use crate::frame::{self, GarpForm, Ipv4Header, Macs};
 use crate::limits;
 use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
@@ -201,9 +201,11 @@ impl Executor {
         };
         let identification = &mut self.identification[id.index()];
         *identification = identification.wrapping_add(1);
+        let macs = Macs {
+            source: kernel.mac,
+            destination: frame::multicast_mac(destination),
+        };
         let header = Ipv4Header {
-            source_mac: kernel.mac,
-            destination_mac: frame::multicast_mac(destination),
             source,
             destination,
             ttl: frame::TTL,
@@ -212,7 +214,7 @@ impl Executor {
         };
         self.push_frame(kernel.ifindex, |buf| {
             repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
-            frame::emit_ipv4(buf, &header)
+            frame::emit_ipv4(buf, &macs, &header)
         });
     }
 

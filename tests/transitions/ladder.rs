@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use vipd::frame::{self, Ipv4Header};
+use vipd::frame::{self, Ipv4Header, Macs};
 use vipd::time::Duration;
 use vipd::vrrp::action::{Action, Warning};
 use vipd::vrrp::drop::DropReason;
@@ -164,9 +164,11 @@ fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted,
     let (IpAddr::V4(source), IpAddr::V4(destination)) = (HIGH, GROUP) else {
         panic!("the addresses are IPv4");
     };
+    let macs = Macs {
+        source: [2, 0, 0, 0, 0, 1],
+        destination: frame::multicast_mac(destination),
+    };
     let header = Ipv4Header {
-        source_mac: [2, 0, 0, 0, 0, 1],
-        destination_mac: frame::multicast_mac(destination),
         source,
         destination,
         ttl: frame::TTL,
@@ -175,7 +177,7 @@ fn count_frame(bench: &mut Bench, spoil: impl FnOnce(&mut Vec<u8>)) -> (Counted,
     };
     let mut bytes = vec![0; frame::IPV4_PAYLOAD];
     bytes.extend(&message);
-    frame::emit_ipv4(&mut bytes, &header);
+    frame::emit_ipv4(&mut bytes, &macs, &header);
     assert!(
         frame::parse_ipv4(&bytes).is_ok(),
         "good before it is spoiled"
