@@ -59,17 +59,17 @@ fn ours(name: &str, bytes: &[u8]) -> Option<String> {
 }
 
 fn export(package: &str, sections: &[Section]) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let escaped = |text: &str| text.replace('\'', "'\\''");
     let mut shown = format!("package {package}\n");
     for section in sections {
         let name = section.name.as_ref();
         let name = name.map_or(String::new(), |name| format!(" '{}'", name.text));
-        writeln!(shown, "\nconfig {}{name}", section.kind.text).unwrap();
+        writeln!(shown, "\nconfig {}{name}", escaped(&section.kind.text)).unwrap();
         for setting in &section.settings {
             let word = if setting.list { "list" } else { "option" };
             for value in &setting.values {
-                let value = quoted(&value.whole.text);
-                writeln!(shown, "\t{word} {} {value}", setting.name.text).unwrap();
+                let value = escaped(&value.whole.text);
+                writeln!(shown, "\t{word} {} '{value}'", setting.name.text).unwrap();
             }
         }
     }

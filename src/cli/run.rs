@@ -14,7 +14,8 @@ use crate::sys::memory;
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "run")]
 pub(super) struct Run {
-    /// the configuration file, in keepalived's syntax
+    /// the configuration file: keepalived.conf; or UCI, in /etc/config/ or with `config` as its first
+    /// word
     #[argh(option)]
     config: String,
     /// where the journal and the lock live, in RAM as a rule (/run/vipd)

@@ -118,9 +118,10 @@ impl<'a> Cursor<'a> {
         Err(Reported)
     }
 
-    pub(super) fn give_up(&mut self, message: &str, help: &str) {
-        let span = self.here();
-        self.report.error(&span, message, help);
+    /// A limit: nothing more is read.
+    pub(super) fn give_up(&mut self, span: &Span, message: &str) {
+        let help = "the rest is not read: write less";
+        self.report.error(span, message, help);
         self.gave_up = true;
     }
 
@@ -170,7 +171,7 @@ impl<'a> Cursor<'a> {
         }
         loop {
             match self.current() {
-                Some(quote @ ('"' | '\'')) => self.in_quotes(quote, &mut found.chars)?,
+                Some(quote @ ('"' | '\'')) => self.in_quotes(quote, &mut found)?,
                 Some('#') => self.line.truncate(self.pos),
                 Some(';') => {
                     // libuci ends the word here, and if it had no quotes the line with it.
@@ -191,8 +192,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What stands between two quotes, over as many lines as it needs.
-    fn in_quotes(&mut self, quote: char, chars: &mut Vec<Char>) -> Result<(), Reported> {
-        let span = self.here();
+    fn in_quotes(&mut self, quote: char, word: &mut Argument) -> Result<(), Reported> {
         self.pos += 1;
         loop {
             match self.current() {
@@ -201,12 +201,12 @@ impl<'a> Cursor<'a> {
                     return Ok(());
                 }
                 Some('\\') if quote == '"' && !self.backslash() => {}
-                Some(_) => self.take(chars),
+                Some(_) => self.take(&mut word.chars),
                 None if self.add_line() => {}
                 None if self.gave_up => return Err(Reported),
                 None => {
-                    let message = "this quote is not closed before the end of the file";
-                    return self.refuse(&span, message, "add the closing quote");
+                    let message = "a quote of this word is not closed before the end of the file";
+                    return self.refuse(&word.span, message, "add the closing quote");
                 }
             }
         }

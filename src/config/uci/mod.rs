@@ -52,6 +52,11 @@ pub(crate) fn parse(
     let file = report.file(name);
     let text = String::from_utf8_lossy(bytes);
     let sections = text::sections(&file, &text, report);
+    sections.iter().for_each(|s| check_quotes(s, report));
+    // What a forgotten quote has swallowed says nothing sensible, and a password may be in it.
+    if report.error_count() > 0 {
+        return Dialect::Uci;
+    }
     if let Some((path, bytes)) = alternative(&sections, files, report) {
         report.dialect = Dialect::Keepalived;
         keepalived::parse(path, &bytes, files, report, each);
@@ -67,6 +72,14 @@ pub(crate) fn parse(
         }
     }
     Dialect::Uci
+}
+
+/// No value of ours has two lines: a quote was forgotten.
+fn check_quotes(section: &Section, report: &mut Report) {
+    let values = section.settings.iter().flat_map(|s| &s.values);
+    for value in values.filter(|value| value.whole.text.contains('\n')) {
+        text::report_open(&value.whole.span, report);
+    }
 }
 
 /// `alt_config_file` of the globals; a file that is not there does not count, as in OpenWrt.

@@ -69,8 +69,8 @@ pub(crate) fn sections(file: &Rc<str>, text: &str, report: &mut Report) -> Vec<S
         let _: Result<(), Reported> = parser.statements();
         if parser.words > MAX_WORDS {
             let message = format!("the configuration has more than {MAX_WORDS} words");
-            let help = "the rest is not read: make it shorter";
-            parser.cursor.give_up(&message, help);
+            let span = parser.cursor.here();
+            parser.cursor.give_up(&span, &message);
         }
     }
     parser.sections
@@ -172,8 +172,7 @@ impl Parser<'_> {
         }
         if self.sections.len() == MAX_SECTIONS {
             let message = format!("there are more than {MAX_SECTIONS} sections");
-            self.cursor
-                .give_up(&message, "the rest is not read: write fewer");
+            self.cursor.give_up(&kind.span, &message);
             return Err(Reported);
         }
         self.open = Open::Section(self.sections.len());
@@ -208,7 +207,11 @@ impl Parser<'_> {
                 .refuse(&name.span, "this is not the name of an option", help);
         }
         let value = self.cursor.argument()?;
-        self.end()?;
+        let ended = self.end();
+        if ended.is_err() && value.chars.iter().any(|at| at.c == '\n') {
+            report_open(&value.span, self.cursor.report);
+        }
+        ended?;
         let Open::Section(index) = self.open else {
             return Ok(());
         };
@@ -221,8 +224,7 @@ impl Parser<'_> {
         }
         if self.sections[index].settings.len() > MAX_SETTINGS {
             let message = format!("this section has more than {MAX_SETTINGS} options");
-            self.cursor
-                .give_up(&message, "the rest is not read: write fewer");
+            self.cursor.give_up(span, &message);
             return Err(Reported);
         }
         Ok(())
@@ -297,6 +299,12 @@ impl Parser<'_> {
             parts,
         }
     }
+}
+
+/// A value of several lines, where there should be none.
+pub(super) fn report_open(span: &Span, report: &mut Report) {
+    let message = "this value goes on in the next line";
+    report.error(span, message, "close its quote where it ends");
 }
 
 /// An option becomes a list, at the end; a list gets one more.
