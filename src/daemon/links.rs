@@ -59,6 +59,11 @@ impl Links {
         }) as Slot
     }
 
+    /// The slot of a logical interface that has no device: its name is none that a device can have.
+    pub(super) fn placeholder(&mut self, name: &str) -> Slot {
+        self.slot(&format!("{name} (no device)"))
+    }
+
     /// One interface.
     pub(super) fn get(&self, slot: Slot) -> &Link {
         &self.0[usize::from(slot)]
@@ -152,6 +157,11 @@ impl Link {
                 LinkState::Up(source.map(|a| a.address))
             }
         }
+    }
+
+    /// It is no [`Links::placeholder`].
+    pub(super) fn is_device(&self) -> bool {
+        !self.name.contains(' ')
     }
 
     /// It exists, is set up and has carrier.

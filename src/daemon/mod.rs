@@ -12,6 +12,7 @@ mod foreign;
 mod journal;
 mod kernel;
 mod links;
+mod netifd;
 pub mod reload;
 mod report;
 mod start;
@@ -39,6 +40,7 @@ use executor::{Context, Executor};
 use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
+use netifd::Netifd;
 use reload::{Outcome, Refused};
 
 pub use foreign::already_there;
@@ -57,6 +59,7 @@ pub struct Daemon {
     executor: Executor,
     kernel: Kernel,
     ears: Ears,
+    netifd: Netifd,
     signals: Signals,
     timer: Timer,
     poll: Poll,
@@ -108,6 +111,12 @@ impl Daemon {
                 return Ok(());
             }
             self.serve_control(now);
+            if self.netifd.has_work(&self.poll, now) {
+                self.relist = true;
+                if self.netifd.tend(now) {
+                    self.resolved(now);
+                }
+            }
         }
     }
 
@@ -126,7 +135,8 @@ impl Daemon {
     fn deadline(&self) -> Instant {
         let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
-        core.min(executor).min(ears).min(control)
+        let netifd = self.netifd.poll_at();
+        core.min(executor).min(ears).min(control).min(netifd)
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -194,6 +204,7 @@ impl Daemon {
         };
         self.ears.add_to(&mut self.poll);
         self.control.add_to(&mut self.poll);
+        self.netifd.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {
@@ -349,6 +360,10 @@ impl Daemon {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             a.address.is_ipv4() && (!virtual_ || owner && addresses.is_foreign(slot, &a.address))
         });
+        let names = self.netifd.names(self.config.dialect);
+        if let Some(why) = names.unresolved(&instance.interface, self.links.get(slot)) {
+            return LinkState::Unresolved(why);
+        }
         match (state, instance.mcast_src_ip) {
             (LinkState::Up(_), _) if !self.ears.hears(slot) => LinkState::Deaf,
             (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source.into())),

@@ -30,6 +30,8 @@ pub struct Router {
     demux: Demux,
     timers: Queue,
     group4: IpAddr,
+    /// No instance leaves Initialize before this.
+    startup_at: Instant,
     /// The addresses that the instances send from, each once.
     sources: Vec<IpAddr>,
     drops: Drops,
@@ -55,6 +57,7 @@ impl Router {
             demux,
             timers: Queue::new(count as u16),
             group4,
+            startup_at,
             sources: Vec::with_capacity(count),
             drops: Drops::default(),
             searches: Searches::default(),
@@ -91,7 +94,7 @@ impl Router {
             let id = Id(index as u16);
             let kept = matched.and_then(|old_id| old[old_id.index()].take());
             let mut instance =
-                kept.unwrap_or_else(|| Instance::new(id, spec.settings, Instant::ZERO, now));
+                kept.unwrap_or_else(|| Instance::new(id, spec.settings, self.startup_at, now));
             instance.id = id;
             self.instances.push(instance);
         }
