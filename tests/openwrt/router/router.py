@@ -104,6 +104,7 @@ class Router:
         for folder in ("bin", "dev", "tmp", "usr/bin", "usr/share/libubox", "var/run"):
             os.makedirs(self.path(folder), exist_ok=True)
         os.mknod(self.path("dev/null"), 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.chmod(self.path("dev/null"), 0o666)
         shutil.copytree(package.repository("tests/openwrt/root"), self.root, dirs_exist_ok=True)
         shutil.copy(shutil.which("busybox"), self.path("bin/busybox"))
         for applet in package.run("busybox", "--list").split():
