@@ -68,7 +68,7 @@ def case_disabled_as_it_is_shipped():
     router = Router()
     calls, said = router.service("start")
     equal(calls, OPEN + triggers(), "calls")
-    check("enabled '0'" in said, f"it says why it does not start: {said!r}")
+    check("option enabled '1'" in said, f"it says why it does not start: {said!r}")
 
 
 def case_with_a_jail():
