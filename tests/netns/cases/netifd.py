@@ -194,6 +194,20 @@ def case_ubus_that(fails):
 
 
 @limits(timeout=40)
+def case_stopped_while_ubus_hangs():
+    with Lab() as lab:
+        node, netifd = lab.node("n1", conf.NODE1), Netifd(lab)
+        netifd.does(FAILURES["hangs-forked"][0])
+        vipd = netifd.vipd(node, conf.uci(iface="lan"))
+        started = Deadline(5)
+        while len(ip("netns", "pids", node.ns).split()) < 4:
+            check(not started.passed(), "ubus and its two children were not started")
+            time.sleep(0.01)
+        vipd.terminate(PATIENCE_S - 1)
+        equal(ip("netns", "pids", node.ns).split(), [], "processes in the node")
+
+
+@limits(timeout=40)
 def case_without_ubus_the_name_is_the_device():
     with Lab() as lab:
         check(not os.path.exists("/bin/ubus"), "this machine has a /bin/ubus of its own")
@@ -251,7 +265,7 @@ def case_network_restart(how):
             mark = vipd.log.mark()
             # What `network restart` takes away first.
             node.ip("addr", "del", f"{conf.VIP}/32", "dev", "ens160")
-            node.wait_has(conf.VIP, 1)
+            node.wait_has(conf.VIP, 5)
             netifd.does("exit 4")
             reload(vipd, path, text)
             node.ip("addr", "flush", "dev", "ens160")
@@ -263,7 +277,7 @@ def case_network_restart(how):
             if how == "made-anew":
                 lab.plug(node, "ens160", "n1")
             node.ip("addr", "add", conf.NODE1, "dev", "ens160")
-            node.wait_has(conf.VIP, 1)
+            node.wait_has(conf.VIP, 5)
             netifd.says(lan="ens160")
             reload(vipd, path, text)
             settled(vipd)
