@@ -49,13 +49,17 @@ pub enum Refused {
 impl Daemon {
     /// Reads the configuration file again and applies it.
     pub fn reload(&mut self, now: Instant) -> Result<Outcome, Refused> {
-        let loaded = config::load(&self.path).map_err(Refused::Config)?;
+        let loaded = config::load(&self.path);
+        // Interfaces may have changed even if the file is wrong now.
+        let running = self.config.dialect;
+        let dialect = loaded.as_ref().map_or(running, |l| l.config.dialect);
+        self.netifd.ask(dialect, now);
+        let loaded = loaded.map_err(Refused::Config)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let mut config = loaded.config;
-        self.netifd.ask(config.dialect, now);
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);
