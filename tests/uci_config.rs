@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use vipd::config::files::Memory;
 use vipd::config::model::{Config, Dialect};
 use vipd::config::{Diagnostic, Failure, Loaded, load_bytes, load_str, load_with};
+use vipd::vrrp::types::Auth;
 
 const MUST: &str =
     "\toption interface lan\n\toption virtual_router_id 1\n\tlist virtual_ipaddress 10.0.0.1\n";
@@ -107,7 +108,9 @@ fn an_address_stands_in_the_list_or_in_a_section_before_or_behind_it() {
         "\tlist virtual_ipaddress v\nconfig ipaddress v\n\toption address 10.0.0.2/24\n\toption device eth1\n\toption label_suffix 1",
         "\tlist virtual_ipaddress v\nconfig ipaddress\n\toption name v\n\toption address '10.0.0.2/24 dev eth1'",
         "\tlist virtual_ipaddress u\nconfig ipaddress u\n\toption name v\n\toption address '10.0.0.2/24 dev eth1'",
-        "\toption virtual_ipaddress '10.0.0.1 v'\nconfig ipaddress v\n\toption address '10.0.0.2/24 dev eth1'",
+        "\toption virtual_ipaddress 'w v'\nconfig ipaddress v\n\toption address '10.0.0.2/24 dev eth1'\nconfig ipaddress w\n\toption address 10.0.0.1",
+        // What stands behind an address belongs to it.
+        "\tlist virtual_ipaddress '10.0.0.2/24 dev eth1'\nconfig ipaddress dev\nconfig ipaddress eth1",
     ];
     for (index, lines) in rows.iter().enumerate() {
         let config = load(&instance(lines));
@@ -119,6 +122,25 @@ fn an_address_stands_in_the_list_or_in_a_section_before_or_behind_it() {
         let label = if index == 1 { Some("eth1:1") } else { None };
         assert_eq!(vips[1].label.as_deref(), label, "{lines}");
     }
+}
+
+#[test]
+fn what_luci_writes_for_other_programs_is_left_to_them() {
+    let peer = "config peer\n\toption name p\n\toption address 10.0.0.9\n\toption sync 1\n\toption sync_mode receive\n\
+                \toption ssh_pubkey 'ssh-rsa AAAA a\n'\nconfig vrrp_script\n\toption name s\n\toption fail 3";
+    let found = messages(&instance(peer));
+    assert_eq!(found.len(), 5, "{found:#?}");
+    assert_eq!(
+        found[0],
+        "f:8:9: `sync` has no effect in vipd: no files are copied between the routers"
+    );
+    assert_eq!(
+        found[4],
+        "f:14:9: `fail` has no effect in vipd: OpenWrt's keepalived does not read it either: write `fall`"
+    );
+    // Neither does it take an authentication without a password.
+    let config = load(&instance("\toption auth_type AH"));
+    assert_eq!(config.instances[0].settings.auth, Auth::None);
 }
 
 #[test]

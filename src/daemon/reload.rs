@@ -18,7 +18,7 @@ use super::Daemon;
 use super::addresses::{Addresses, Entry};
 use super::executor::Context;
 use super::links::Slot;
-use super::start::{journal_lines, receive_modes, specs, tables};
+use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,9 +129,13 @@ impl Daemon {
         // What the reload before this one has done must not look like somebody else's doing.
         self.flush(now);
         self.kernel_events(limits::EVENTS_OF_RELOAD, now);
-        if self.links.iter().count() > known {
+        if watch_sources(&config, &mut self.links) || self.links.iter().count() > known {
             self.kernel.dump(&mut self.links).map_err(Refused::Kernel)?;
         }
+        self.executor
+            .unicast
+            .open(&config)
+            .map_err(Refused::Kernel)?;
         let given_up: Vec<_> = addresses
             .carry_over(&self.executor.addresses, &self.links)
             .into_iter()

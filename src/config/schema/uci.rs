@@ -61,6 +61,39 @@ pub(crate) const ENTRIES: &[Entry] = &[
     },
 ];
 
+/// Options that OpenWrt's other programs read or write: type of section, option, what to know.
+const IGNORED: &[(&str, &[&str], &str)] = &[
+    (
+        "peer",
+        &[
+            "sync",
+            "sync_mode",
+            "sync_dir",
+            "sync_list",
+            "ssh_port",
+            "ssh_key",
+            "ssh_pubkey",
+            "last_sync_time",
+            "last_sync_status",
+        ],
+        "no files are copied between the routers",
+    ),
+    (
+        "vrrp_script",
+        &["fail"],
+        "OpenWrt's keepalived does not read it either: write `fall`",
+    ),
+];
+
+/// The option and what to know of it, if sections of this type may have it in vain.
+pub(crate) fn ignored(kind: &str, option: &str) -> Option<(&'static str, &'static str)> {
+    let mut rows = IGNORED.iter().filter(|(of, ..)| *of == kind);
+    rows.find_map(|(_, options, help)| {
+        let known = options.iter().find(|known| **known == option)?;
+        Some((*known, *help))
+    })
+}
+
 /// The types that a slip of the finger is compared with, besides those of [`ENTRIES`].
 pub(crate) const KINDS: &[&str] = &[
     "globals",

@@ -20,6 +20,7 @@ use super::error::{Diagnostic, Report, quoted};
 use super::files::Files;
 use super::keepalived;
 use super::model::Dialect;
+use super::schema::uci::ignored;
 use tree::{Tree, setting, value};
 
 /// Where OpenWrt keeps its UCI files.
@@ -76,7 +77,8 @@ pub(crate) fn parse(
 
 /// No value of ours has two lines: a quote was forgotten.
 fn check_quotes(section: &Section, report: &mut Report) {
-    let values = section.settings.iter().flat_map(|s| &s.values);
+    let ours = |s: &&Setting| ignored(&section.kind.text, &s.name.text).is_none();
+    let values = section.settings.iter().filter(ours).flat_map(|s| &s.values);
     for value in values.filter(|value| value.whole.text.contains('\n')) {
         text::report_open(&value.whole.span, report);
     }

@@ -3,8 +3,9 @@
 use super::text::{Section, Setting, Value};
 use crate::config::block::{Node, Word};
 use crate::config::error::{Report, Span, quoted};
-use crate::config::schema::uci::{ENTRIES, Entry, KINDS, LVS_ONLY, Part};
+use crate::config::schema::uci::{ENTRIES, Entry, KINDS, LVS_ONLY, Part, ignored};
 use crate::config::schema::{Block, Keyword, Rule, nearest};
+use crate::vrrp::types::Family;
 
 /// A list with more lines than this is refused.
 const MAX_LINES: usize = 512;
@@ -110,19 +111,40 @@ impl<'a> Tree<'a> {
                 .filter(|_| block == Block::Instance)
             {
                 self.statement(section, setting, keyword, &mut password);
-            } else if !is_ours(block, name) {
+            } else if !is_ours(block, name) && !self.is_ignored(section, &setting.name) {
                 self.unknown(&setting.name, block);
             }
         }
-        if let Some(first) = password.first() {
-            let span = first.span.clone();
-            nodes.push(Node {
-                words: vec![plain("authentication", &span)],
-                children: Some(password),
-                span,
-            });
-        }
+        nodes.extend(self.authentication(password));
         nodes
+    }
+
+    /// The block that `auth_type` and `auth_pass` make; without a password there is none, as in
+    /// OpenWrt's keepalived.
+    fn authentication(&mut self, options: Vec<Node>) -> Option<Node> {
+        let span = options.first()?.span.clone();
+        let is_password = |option: &Node| option.words[0].text == "auth_pass";
+        if !options.iter().any(is_password) {
+            let message = "`auth_type` has no effect without `auth_pass`";
+            self.report
+                .warn(&span, message, "add `option auth_pass`, or remove it");
+            return None;
+        }
+        Some(Node {
+            words: vec![plain("authentication", &span)],
+            children: Some(options),
+            span,
+        })
+    }
+
+    /// Whether the option is another program's; that is told of once.
+    fn is_ignored(&mut self, section: &Section, word: &Word) -> bool {
+        let Some((option, help)) = ignored(&section.kind.text, &word.text) else {
+            return false;
+        };
+        let message = format!("`{option}` has no effect in vipd");
+        self.report.skip(option, &word.span, message, help);
+        true
     }
 
     fn unknown(&mut self, word: &Word, block: Block) {
@@ -148,9 +170,13 @@ impl<'a> Tree<'a> {
     ) {
         let span = setting.name.span.clone();
         if keyword.syntax().starts_with('{') {
+            let lines = self.lines(setting);
+            if let Rule::Addresses = keyword.rule {
+                self.one_family(&lines);
+            }
             nodes.push(Node {
                 words: vec![setting.name.clone()],
-                children: Some(self.lines(setting)),
+                children: Some(lines),
                 span,
             });
             return;
@@ -178,6 +204,23 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Both families in one section will be two instances in one group, once there are groups.
+    fn one_family(&mut self, lines: &[Node]) {
+        let family = |word: &Word| {
+            let address = word.text.split('/').next().unwrap_or_default();
+            address.parse().ok().as_ref().map(Family::of)
+        };
+        let words = || lines.iter().flat_map(|line| &line.words);
+        let first = words().find_map(family);
+        let other =
+            words().find(|word| first.is_some() && family(word).is_some_and(|f| Some(f) != first));
+        if let Some(word) = other {
+            let message = "IPv4 and IPv6 addresses in one section are not supported yet by vipd";
+            let help = "write a second section for the other family; it may have the same VRID";
+            self.report.error(&word.span, message, help);
+        }
+    }
+
     /// The lines of a block: what the values say, and the sections that they name.
     fn lines(&mut self, setting: &Setting) -> Vec<Node> {
         let list = setting.name.text.as_str();
@@ -186,12 +229,12 @@ impl<'a> Tree<'a> {
         for value in &setting.values {
             let mut open = false;
             for word in value.words() {
+                let line = lines.last_mut().filter(|_| open);
                 let named = entry.and_then(|entry| Some((entry, self.named(entry, word)?)));
-                if let Some((entry, section)) = named {
-                    lines.extend(self.line(entry, section));
-                    open = false;
-                } else if let Some(line) = lines.last_mut().filter(|_| open) {
+                if let Some(line) = line {
                     line.words.push(word.clone());
+                } else if let Some((entry, section)) = named {
+                    lines.extend(self.line(entry, section));
                 } else if !word.text.is_empty() {
                     lines.push(Node {
                         words: vec![word.clone()],
@@ -264,7 +307,7 @@ impl Tree<'_> {
             |name: &str| name == "name" || entry.options.iter().any(|(own, _)| *own == name);
         for setting in &section.settings {
             let word = &setting.name;
-            if known(&word.text) {
+            if known(&word.text) || self.is_ignored(section, word) {
                 continue;
             }
             let message = format!("unknown option {} in `{}`", quoted(&word.text), entry.kind);
