@@ -17,9 +17,11 @@ pub mod block;
 mod build;
 mod checks;
 pub mod error;
+mod family;
 pub mod files;
 mod keepalived;
 pub mod model;
+mod peer;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
@@ -108,6 +110,10 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
         };
         report.error(&Span::whole(&file), message, help);
     }
+    drafts
+        .instances
+        .iter_mut()
+        .for_each(|instance| family::settle(instance, &mut report));
     checks::between(&drafts, &mut report);
     let config = build::build(drafts, dialect, &mut report);
     let failed = report.error_count() > 0;

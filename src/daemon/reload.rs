@@ -18,7 +18,7 @@ use super::Daemon;
 use super::addresses::{Addresses, Entry};
 use super::executor::Context;
 use super::links::Slot;
-use super::start::{journal_lines, receive_modes, specs, tables};
+use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,13 +49,17 @@ pub enum Refused {
 impl Daemon {
     /// Reads the configuration file again and applies it.
     pub fn reload(&mut self, now: Instant) -> Result<Outcome, Refused> {
-        let loaded = config::load(&self.path).map_err(Refused::Config)?;
+        let loaded = config::load(&self.path);
+        // Interfaces may have changed even if the file is wrong now.
+        let running = self.config.dialect;
+        let dialect = loaded.as_ref().map_or(running, |l| l.config.dialect);
+        self.netifd.ask(dialect, now);
+        let loaded = loaded.map_err(Refused::Config)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let mut config = loaded.config;
-        self.netifd.ask(config.dialect, now);
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);
@@ -125,9 +129,13 @@ impl Daemon {
         // What the reload before this one has done must not look like somebody else's doing.
         self.flush(now);
         self.kernel_events(limits::EVENTS_OF_RELOAD, now);
-        if self.links.iter().count() > known {
+        if watch_sources(&config, &mut self.links) || self.links.iter().count() > known {
             self.kernel.dump(&mut self.links).map_err(Refused::Kernel)?;
         }
+        self.executor
+            .unicast
+            .open(&config)
+            .map_err(Refused::Kernel)?;
         let given_up: Vec<_> = addresses
             .carry_over(&self.executor.addresses, &self.links)
             .into_iter()

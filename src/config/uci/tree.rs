@@ -5,6 +5,7 @@ use crate::config::block::{Node, Word};
 use crate::config::error::{Report, Span, quoted};
 use crate::config::schema::uci::{ENTRIES, Entry, KINDS, LVS_ONLY, Part, ignored};
 use crate::config::schema::{Block, Keyword, Rule, nearest};
+use crate::vrrp::types::Family;
 
 /// A list with more lines than this is refused.
 const MAX_LINES: usize = 512;
@@ -169,9 +170,13 @@ impl<'a> Tree<'a> {
     ) {
         let span = setting.name.span.clone();
         if keyword.syntax().starts_with('{') {
+            let lines = self.lines(setting);
+            if let Rule::Addresses = keyword.rule {
+                self.one_family(&lines);
+            }
             nodes.push(Node {
                 words: vec![setting.name.clone()],
-                children: Some(self.lines(setting)),
+                children: Some(lines),
                 span,
             });
             return;
@@ -196,6 +201,23 @@ impl<'a> Tree<'a> {
                 children: None,
                 span: span.clone(),
             });
+        }
+    }
+
+    /// Both families in one section will be two instances in one group, once there are groups.
+    fn one_family(&mut self, lines: &[Node]) {
+        let family = |word: &Word| {
+            let address = word.text.split('/').next().unwrap_or_default();
+            address.parse().ok().as_ref().map(Family::of)
+        };
+        let words = || lines.iter().flat_map(|line| &line.words);
+        let first = words().find_map(family);
+        let other =
+            words().find(|word| first.is_some() && family(word).is_some_and(|f| Some(f) != first));
+        if let Some(word) = other {
+            let message = "IPv4 and IPv6 addresses in one section are not supported yet by vipd";
+            let help = "write a second section for the other family; it may have the same VRID";
+            self.report.error(&word.span, message, help);
         }
     }
 

@@ -119,6 +119,13 @@ def case_reload_heals_and_moves():
         sniffer.wait(lambda f: is_advert(f, "n1", priority=0), 5, "the priority 0 advert", frames)
         sniffer.wait(lambda f: is_advert(f, "n1-lan"), 5, "an advert out of lan1", frames)
         equal(journal(node), [f"address lan1 {conf.VIP}/32"], "journal")
+        # A file that is wrong keeps the configuration, and netifd is heard all the same.
+        netifd.says(lan="ens160")
+        check("refused" in reload(vipd, path, "config vrrp_instance\n\toption nonsense"), "a wrong file was taken")
+        node.wait_has(conf.VIP, 5, "ens160")
+        netifd.says(lan="lan1")
+        reload(vipd, path, text)
+        node.wait_has(conf.VIP, 5, "lan1")
         # Down: the device that it had is watched, not given up.
         mark = vipd.log.mark()
         netifd.says(lan=None)
