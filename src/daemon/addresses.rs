@@ -101,6 +101,7 @@ impl Addresses {
             present: false,
             foreign: false,
             told_missing: false,
+            leaving: 0,
             owed: 0,
             ..entry.clone()
         };
