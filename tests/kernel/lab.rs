@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 
-use vipd::frame::{IPV4_PAYLOAD, Ipv4Header, TTL, emit_ipv4, multicast_mac};
+use vipd::frame::{IPV4_PAYLOAD, Ipv4Header, Macs, TTL, emit_ipv4, multicast_mac};
 use vipd::netlink::build::Batch;
 use vipd::netlink::{Content, addr, link, link_request};
 use vipd::sys::clock;
@@ -185,18 +185,20 @@ pub(crate) fn advert_to(
     tag: u8,
 ) -> usize {
     buf[IPV4_PAYLOAD..IPV4_PAYLOAD + 4].fill(tag);
+    let macs = Macs {
+        source: [2, 0, 0, 0, 0, 9],
+        destination: destination_mac,
+    };
     let header = Ipv4Header {
-        source_mac: [2, 0, 0, 0, 0, 9],
-        destination_mac,
         source: Ipv4Addr::new(10, 0, 0, 9),
         destination,
         ttl: TTL,
         identification: u16::from(tag),
         payload_len: 4,
     };
-    emit_ipv4(buf, &header)
+    emit_ipv4(buf, &macs, &header)
 }
 
 pub(crate) fn group_mac() -> [u8; 6] {
-    multicast_mac(GROUP)
+    multicast_mac(GROUP.into())
 }
