@@ -94,8 +94,13 @@ pub(crate) fn ignored(kind: &str, option: &str) -> Option<(&'static str, &'stati
     })
 }
 
-/// The types that a slip of the finger is compared with, besides those of [`ENTRIES`].
+/// The types that a slip of the finger is compared with.
 pub(crate) const KINDS: &[&str] = &[
+    "ipaddress",
+    "route",
+    "peer",
+    "track_interface",
+    "track_script",
     "globals",
     "vrrp_instance",
     "vrrp_sync_group",

@@ -11,11 +11,11 @@ pub const MAX_STATEMENT: usize = 8_192;
 pub(super) struct Reported;
 
 /// A character and where it stands.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Char {
-    pub(super) c: char,
-    pub(super) line: u32,
-    pub(super) column: u32,
+#[derive(Clone, Copy)]
+struct Char {
+    c: char,
+    line: u32,
+    column: u32,
 }
 
 /// The first word of a statement, and how it ends.
@@ -29,8 +29,10 @@ pub(super) struct Command {
 
 /// A word behind the first one.
 pub(super) struct Argument {
-    pub(super) chars: Vec<Char>,
+    pub(super) text: String,
     pub(super) span: Span,
+    /// Where its text begins, behind a quote if there is one.
+    pub(super) column: u32,
 }
 
 pub(super) struct Cursor<'a> {
@@ -161,9 +163,12 @@ impl<'a> Cursor<'a> {
     pub(super) fn argument(&mut self) -> Result<Argument, Reported> {
         self.skip_space();
         let start = self.pos;
+        let span = self.here();
+        let is_quoted = matches!(self.current(), Some('"' | '\''));
         let mut found = Argument {
-            chars: Vec::new(),
-            span: self.here(),
+            text: String::new(),
+            column: span.column + u32::from(is_quoted),
+            span,
         };
         if self.current() == Some(';') {
             self.pos += 1;
@@ -175,13 +180,13 @@ impl<'a> Cursor<'a> {
                 Some('#') => self.line.truncate(self.pos),
                 Some(';') => {
                     // libuci ends the word here, and if it had no quotes the line with it.
-                    if found.chars.len() == self.pos - start {
+                    if found.text.chars().count() == self.pos - start {
                         self.line.truncate(self.pos);
                     }
                     return Ok(found);
                 }
                 Some('\\') if !self.backslash() => {}
-                _ => self.take(&mut found.chars),
+                _ => self.take(&mut found.text),
             }
             if self.current().is_none_or(is_space) {
                 break;
@@ -201,7 +206,7 @@ impl<'a> Cursor<'a> {
                     return Ok(());
                 }
                 Some('\\') if quote == '"' && !self.backslash() => {}
-                Some(_) => self.take(&mut word.chars),
+                Some(_) => self.take(&mut word.text),
                 None if self.add_line() => {}
                 None if self.gave_up => return Err(Reported),
                 None => {
@@ -223,9 +228,11 @@ impl<'a> Cursor<'a> {
         false
     }
 
-    fn take(&mut self, chars: &mut Vec<Char>) {
-        chars.extend(self.line.get(self.pos));
-        self.pos += usize::from(self.pos < self.line.len());
+    fn take(&mut self, text: &mut String) {
+        if let Some(c) = self.current() {
+            text.push(c);
+            self.pos += 1;
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::files::Files;
 use super::keepalived;
 use super::model::Dialect;
 use super::schema::uci::ignored;
-use tree::{Tree, setting, value};
+use tree::{setting, value};
 
 /// Where OpenWrt keeps its UCI files.
 const FOLDER: &str = "/etc/config/";
@@ -63,15 +63,7 @@ pub(crate) fn parse(
         keepalived::parse(path, &bytes, files, report, each);
         return Dialect::Keepalived;
     }
-    for section in &sections {
-        let mut tree = Tree {
-            sections: &sections,
-            report,
-        };
-        if let Some(node) = tree.node(section) {
-            each(node, report);
-        }
-    }
+    tree::read(&sections, report, each);
     Dialect::Uci
 }
 

@@ -8,8 +8,8 @@
 
 use std::rc::Rc;
 
-use super::cursor::{Argument, Cursor, Reported, is_space};
-use crate::config::block::{MAX_WORDS, Word};
+use super::cursor::{Argument, Cursor, Reported};
+use crate::config::block::Word;
 use crate::config::error::{Report, Span, quoted};
 
 /// More sections than this are refused.
@@ -44,16 +44,8 @@ pub struct Setting {
 pub struct Value {
     /// As it is, with all blanks.
     pub whole: Word,
-    /// Its words if they are not just `whole`.
-    parts: Option<Vec<Word>>,
-}
-
-impl Value {
-    /// Its words, each with its own place.
-    pub fn words(&self) -> &[Word] {
-        let whole = core::slice::from_ref(&self.whole);
-        self.parts.as_deref().unwrap_or(whole)
-    }
+    /// The column where its text begins, behind a quote if there is one.
+    pub column: u32,
 }
 
 /// The sections of `text`, the content of `file`; those of one name are one.
@@ -62,16 +54,10 @@ pub(crate) fn sections(file: &Rc<str>, text: &str, report: &mut Report) -> Vec<S
         cursor: Cursor::new(file, text, report),
         sections: Vec::new(),
         open: Open::Nothing,
-        words: 0,
     };
     while parser.cursor.next_line() {
         // What is wrong was reported; the next line may have more.
         let _: Result<(), Reported> = parser.statements();
-        if parser.words > MAX_WORDS {
-            let message = format!("the configuration has more than {MAX_WORDS} words");
-            let span = parser.cursor.here();
-            parser.cursor.give_up(&span, &message);
-        }
     }
     parser.sections
 }
@@ -90,7 +76,6 @@ struct Parser<'a> {
     cursor: Cursor<'a>,
     sections: Vec<Section>,
     open: Open,
-    words: usize,
 }
 
 impl Parser<'_> {
@@ -124,8 +109,7 @@ impl Parser<'_> {
     /// `package NAME`; the file is one package whatever it says.
     fn package(&mut self) -> Result<(), Reported> {
         let name = self.cursor.argument()?;
-        let fits = |c: char| is_name(c) || c == '-';
-        if name.chars.is_empty() || !name.chars.iter().all(|at| fits(at.c)) {
+        if !is_name(&name.text.replace('-', "_")) {
             let help = "write `package 'NAME'` with letters, digits, `_` and `-`, or remove it";
             return self
                 .cursor
@@ -138,21 +122,21 @@ impl Parser<'_> {
     fn config(&mut self) -> Result<(), Reported> {
         self.open = Open::Dropped;
         let kind = self.cursor.argument()?;
-        if kind.chars.is_empty() || !kind.chars.iter().all(|at| at.c.is_ascii_graphic()) {
+        if kind.text.is_empty() || !kind.text.bytes().all(|c| c.is_ascii_graphic()) {
             let message = "this is not the type of a section";
             return self
                 .cursor
                 .refuse(&kind.span, message, "write `config vrrp_instance 'NAME'`");
         }
         let name = self.cursor.argument()?;
-        if !name.chars.iter().all(|at| is_name(at.c)) {
+        if !name.text.is_empty() && !is_name(&name.text) {
             let message = "this is not the name of a section";
             let help = "write letters, digits and `_`; any other name goes into `option name`";
             return self.cursor.refuse(&name.span, message, help);
         }
         self.end()?;
-        let kind = self.word(kind);
-        let name = (!name.chars.is_empty()).then(|| self.word(name));
+        let kind = word(kind);
+        let name = (!name.text.is_empty()).then(|| word(name));
         let known = name.as_ref().and_then(|name| self.find(name));
         if let Some(index) = known {
             let before = &self.sections[index];
@@ -200,7 +184,7 @@ impl Parser<'_> {
             return self.cursor.refuse(span, message, help);
         }
         let name = self.cursor.argument()?;
-        if name.chars.is_empty() || !name.chars.iter().all(|at| is_name(at.c)) {
+        if !is_name(&name.text) {
             let help = "write letters, digits and `_`";
             return self
                 .cursor
@@ -208,15 +192,20 @@ impl Parser<'_> {
         }
         let value = self.cursor.argument()?;
         let ended = self.end();
-        if ended.is_err() && value.chars.iter().any(|at| at.c == '\n') {
+        if ended.is_err() && value.text.contains('\n') {
             report_open(&value.span, self.cursor.report);
         }
         ended?;
         let Open::Section(index) = self.open else {
             return Ok(());
         };
-        let name = self.word(name);
-        let value = self.value(value);
+        let name = word(name);
+        let column = value.column;
+        let whole = Word {
+            quoted: true,
+            ..word(value)
+        };
+        let value = Value { whole, column };
         if list {
             add(&mut self.sections[index].settings, name, value);
         } else if !value.whole.text.is_empty() {
@@ -254,50 +243,12 @@ impl Parser<'_> {
     /// Nothing more may stand in the statement.
     fn end(&mut self) -> Result<(), Reported> {
         let more = self.cursor.argument()?;
-        if more.chars.is_empty() {
+        if more.text.is_empty() {
             return Ok(());
         }
         let message = "this is one word too many";
         let help = "remove it, or put quotes around a value with blanks";
         self.cursor.refuse(&more.span, message, help)
-    }
-
-    fn word(&mut self, argument: Argument) -> Word {
-        self.words += 1;
-        Word {
-            text: argument.chars.iter().map(|at| at.c).collect(),
-            span: argument.span,
-            quoted: false,
-        }
-    }
-
-    fn value(&mut self, argument: Argument) -> Value {
-        let has_blanks = argument.chars.iter().any(|at| is_space(at.c));
-        let parts = has_blanks.then(|| {
-            let words = argument.chars.split(|at| is_space(at.c));
-            let words = words.filter_map(|chars| {
-                let first = chars.first()?;
-                Some(Word {
-                    text: chars.iter().map(|at| at.c).collect(),
-                    span: Span {
-                        file: Rc::clone(self.cursor.file),
-                        line: first.line,
-                        column: first.column,
-                    },
-                    quoted: true,
-                })
-            });
-            words.collect::<Vec<Word>>()
-        });
-        self.words += parts.as_ref().map_or(0, Vec::len);
-        let whole = self.word(argument);
-        Value {
-            whole: Word {
-                quoted: true,
-                ..whole
-            },
-            parts,
-        }
     }
 }
 
@@ -327,6 +278,16 @@ fn add(settings: &mut Vec<Setting>, name: Word, value: Value) {
     }
 }
 
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
+/// Letters, digits and `_`, one at least.
+fn is_name(text: &str) -> bool {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+fn word(argument: Argument) -> Word {
+    Word {
+        text: argument.text,
+        span: argument.span,
+        quoted: false,
+    }
 }

@@ -1,78 +1,97 @@
 //! Sections → the tree that keepalived.conf would have been read into.
 
+use super::cursor::is_space;
 use super::text::{Section, Setting, Value};
-use crate::config::block::{Node, Word};
+use crate::config::block::{Builder, Node, Word};
 use crate::config::error::{Report, Span, quoted};
 use crate::config::schema::uci::{ENTRIES, Entry, KINDS, LVS_ONLY, Part, ignored};
 use crate::config::schema::{Block, Keyword, Rule, nearest};
-use crate::vrrp::types::Family;
 
-/// A list with more lines than this is refused.
-const MAX_LINES: usize = 512;
+/// Hands the statements that the sections stand for to `each`, in their order.
+pub(super) fn read(
+    sections: &[Section],
+    report: &mut Report,
+    each: &mut dyn FnMut(Node, &mut Report),
+) {
+    let mut tree = Tree {
+        sections,
+        report,
+        out: Builder::default(),
+    };
+    for section in sections {
+        tree.section(section);
+        for node in tree.out.complete() {
+            each(node, tree.report);
+        }
+    }
+}
 
-/// Reads the sections in their order.
-pub(crate) struct Tree<'a> {
-    pub(crate) sections: &'a [Section],
-    pub(crate) report: &'a mut Report,
+struct Tree<'a> {
+    sections: &'a [Section],
+    report: &'a mut Report,
+    out: Builder,
 }
 
 impl<'a> Tree<'a> {
-    /// The statement that the section stands for; None if it has no effect of its own.
-    pub(crate) fn node(&mut self, section: &Section) -> Option<Node> {
-        let kind = section.kind.text.as_str();
-        if let Some(entry) = ENTRIES.iter().find(|entry| entry.kind == kind) {
-            self.check_entry(section, entry);
-            return None;
-        }
-        if kind == LVS_ONLY {
-            return None;
-        }
-        let word = Word {
-            text: if kind == "globals" {
-                "global_defs"
-            } else {
-                kind
-            }
-            .to_owned(),
-            ..section.kind.clone()
-        };
-        let Some(keyword) = Block::Top.find(&word.text) else {
-            self.unknown_kind(&section.kind);
-            return None;
-        };
-        if kind != "globals" && self.is_off(section) {
-            return None;
-        }
-        let span = word.span.clone();
-        let (block, name) = match keyword.rule {
-            Rule::Instance => (Block::Instance, Some(self.name(section)?)),
-            Rule::SkippedWords { words, .. } => (words, name_of(section).cloned()),
-            Rule::Words(block) => (block, None),
-            // Skipped with all that it says.
-            _ => {
-                return Some(Node {
-                    words: vec![word],
-                    children: Some(Vec::new()),
-                    span,
-                });
-            }
-        };
-        Some(Node {
-            words: [word].into_iter().chain(name).collect(),
-            children: Some(self.block(section, block)),
-            span,
-        })
+    /// A word of the file.
+    fn put(&mut self, word: &Word) {
+        self.out.word(word.clone(), self.report);
     }
 
-    /// The name of an instance, which it needs.
-    fn name(&mut self, section: &Section) -> Option<Word> {
-        let name = name_of(section);
-        if name.is_none() {
+    /// A word in keepalived's words; `span` is where it comes from.
+    fn say(&mut self, text: &str, span: &Span) {
+        let word = Word {
+            text: text.to_owned(),
+            span: span.clone(),
+            quoted: false,
+        };
+        self.out.word(word, self.report);
+    }
+
+    fn open(&mut self, span: &Span) {
+        self.out.open(span.clone(), self.report);
+    }
+
+    fn close(&mut self, span: &Span) {
+        self.out.close(span, self.report);
+    }
+
+    /// The block that the section stands for, if it has an effect of its own.
+    fn section(&mut self, section: &Section) {
+        let (kind, span) = (section.kind.text.as_str(), &section.kind.span);
+        if let Some(entry) = ENTRIES.iter().find(|entry| entry.kind == kind) {
+            return self.check_entry(section, entry);
+        }
+        let is_globals = kind == "globals";
+        let name = name_of(section).filter(|_| !is_globals);
+        let word = if is_globals { "global_defs" } else { kind };
+        let Some(keyword) = Block::Top.find(word) else {
+            return self.unknown_kind(&section.kind);
+        };
+        if !is_globals && self.is_off(section) {
+            return;
+        }
+        let block = match keyword.rule {
+            Rule::Instance => Some(Block::Instance),
+            Rule::SkippedWords { words, .. } => Some(words),
+            Rule::Words(block) => Some(block),
+            // Skipped with all that it says.
+            _ => None,
+        };
+        if block == Some(Block::Instance) && name.is_none() {
             let message = "this instance has no name";
             let help = "write `config vrrp_instance 'NAME'`, or add `option name 'NAME'`";
-            self.report.error(&section.kind.span, message, help);
+            return self.report.error(span, message, help);
         }
-        name.cloned()
+        self.say(word, span);
+        if let Some(name) = name {
+            self.put(name);
+        }
+        self.open(span);
+        if let Some(block) = block {
+            self.block(section, block);
+        }
+        self.close(span);
     }
 
     fn is_off(&mut self, section: &Section) -> bool {
@@ -82,59 +101,73 @@ impl<'a> Tree<'a> {
         let on = boolean(&value.whole.text);
         if on.is_none() {
             let message = format!("{} is neither on nor off", quoted(&value.whole.text));
-            let help = "write `option enabled '1'` or `option enabled '0'`";
+            let help = "write `option enabled '1'`, or '0'";
             self.report.error(&value.whole.span, message, help);
         }
         on == Some(false)
     }
 
     fn unknown_kind(&mut self, kind: &Word) {
-        let message = format!("unknown type of section {}", quoted(&kind.text));
-        let entries = ENTRIES.iter().map(|entry| entry.kind);
-        let near = nearest(&kind.text, &mut entries.chain(KINDS.iter().copied()));
+        if kind.text == LVS_ONLY {
+            return;
+        }
+        let near = nearest(&kind.text, &mut KINDS.iter().copied());
         let help = match near {
             Some(near) => format!("write `config {near}`"),
             None => "remove it; CONFIG.md lists all types".into(),
         };
+        let message = format!("unknown type of section {}", quoted(&kind.text));
         self.report.error(&kind.span, message, help);
     }
 
-    fn block(&mut self, section: &Section, block: Block) -> Vec<Node> {
-        let mut nodes = Vec::new();
-        let mut password = Vec::new();
+    fn block(&mut self, section: &Section, block: Block) {
         for setting in &section.settings {
-            let name = setting.name.text.as_str();
-            if let Some(keyword) = block.find(name) {
-                self.statement(section, setting, keyword, &mut nodes);
-            } else if let Some(keyword) = Block::Authentication
-                .find(name)
-                .filter(|_| block == Block::Instance)
-            {
-                self.statement(section, setting, keyword, &mut password);
-            } else if !is_ours(block, name) && !self.is_ignored(section, &setting.name) {
-                self.unknown(&setting.name, block);
+            let name = &setting.name;
+            if let Some(keyword) = block.find(&name.text) {
+                self.statement(section, setting, keyword);
+            } else if !is_ours(block, &name.text) && !self.is_ignored(section, name) {
+                let dialect = self.report.dialect;
+                let help = if self.report.is_full() {
+                    None
+                } else {
+                    block.suggest(&name.text, dialect)
+                };
+                self.unknown(name, block.called(dialect), help);
             }
         }
-        nodes.extend(self.authentication(password));
-        nodes
+        if block == Block::Instance {
+            self.authentication(section);
+        }
+    }
+
+    fn unknown(&mut self, option: &Word, place: &str, help: Option<String>) {
+        let message = format!("unknown option {} in `{place}`", quoted(&option.text));
+        let help = help.unwrap_or_else(|| "remove it; CONFIG.md lists all options".into());
+        self.report.error(&option.span, message, help);
     }
 
     /// The block that `auth_type` and `auth_pass` make; without a password there is none, as in
     /// OpenWrt's keepalived.
-    fn authentication(&mut self, options: Vec<Node>) -> Option<Node> {
-        let span = options.first()?.span.clone();
-        let is_password = |option: &Node| option.words[0].text == "auth_pass";
-        if !options.iter().any(is_password) {
+    fn authentication(&mut self, section: &Section) {
+        let of = |name: &str| setting(section, name);
+        let (kind, password) = (of("auth_type"), of("auth_pass"));
+        let Some(first) = kind.or(password) else {
+            return;
+        };
+        let span = &first.name.span;
+        if password.is_none() {
             let message = "`auth_type` has no effect without `auth_pass`";
-            self.report
-                .warn(&span, message, "add `option auth_pass`, or remove it");
-            return None;
+            let help = "add `option auth_pass`, or remove it";
+            return self.report.warn(span, message, help);
         }
-        Some(Node {
-            words: vec![plain("authentication", &span)],
-            children: Some(options),
-            span,
-        })
+        self.say("authentication", span);
+        self.open(span);
+        for setting in [kind, password].into_iter().flatten() {
+            if let Some(keyword) = Block::Authentication.find(&setting.name.text) {
+                self.statement(section, setting, keyword);
+            }
+        }
+        self.close(span);
     }
 
     /// Whether the option is another program's; that is told of once.
@@ -147,185 +180,148 @@ impl<'a> Tree<'a> {
         true
     }
 
-    fn unknown(&mut self, word: &Word, block: Block) {
-        let dialect = self.report.dialect;
-        let place = block.called(dialect);
-        let message = format!("unknown option {} in `{place}`", quoted(&word.text));
-        let suggestion = if self.report.is_full() {
-            None
-        } else {
-            block.suggest(&word.text, dialect)
-        };
-        let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists all options".into());
-        self.report.error(&word.span, message, help);
-    }
-
     /// One option: the keyword and its value, or its block with a line for each value.
-    fn statement(
-        &mut self,
-        section: &Section,
-        setting: &Setting,
-        keyword: &Keyword,
-        nodes: &mut Vec<Node>,
-    ) {
-        let span = setting.name.span.clone();
+    fn statement(&mut self, section: &Section, setting: &Setting, keyword: &Keyword) {
+        let (name, span) = (&setting.name, &setting.name.span);
         if keyword.syntax().starts_with('{') {
-            let lines = self.lines(setting);
-            if let Rule::Addresses = keyword.rule {
-                self.one_family(&lines);
+            let is_list = |entry: &&Entry| entry.lists.contains(&keyword.name);
+            let entry = ENTRIES.iter().find(is_list);
+            self.put(name);
+            self.open(span);
+            for value in &setting.values {
+                self.words(value, entry);
+                self.out.end_of_line();
             }
-            nodes.push(Node {
-                words: vec![setting.name.clone()],
-                children: Some(lines),
-                span,
-            });
-            return;
+            return self.close(span);
         }
         for value in &setting.values {
-            let mut words = vec![setting.name.clone()];
             let on = boolean(&value.whole.text);
+            let is_skipped = matches!(keyword.rule, Rule::Skipped { .. });
+            if is_skipped && on == Some(false) {
+                continue;
+            }
+            self.put(name);
             match (keyword.rule, on) {
-                (Rule::Skipped { .. }, Some(false)) => continue,
-                (Rule::Skipped { .. }, Some(true)) => {}
-                (Rule::Flag { .. }, Some(on)) => words.push(Word {
-                    text: if on { "on" } else { "off" }.to_owned(),
-                    ..value.whole.clone()
-                }),
-                _ => words.push(value.whole.clone()),
+                (Rule::Skipped { .. }, Some(_)) => {}
+                (Rule::Flag { .. }, Some(true)) => self.say("on", &value.whole.span),
+                (Rule::Flag { .. }, Some(false)) => self.say("off", &value.whole.span),
+                _ => self.put(&value.whole),
             }
             if keyword.name == "weight" {
-                words.extend(direction(section));
+                self.direction(section);
             }
-            nodes.push(Node {
-                words,
-                children: None,
-                span: span.clone(),
-            });
+            self.out.end_of_line();
         }
     }
 
-    /// Both families in one section will be two instances in one group, once there are groups.
-    fn one_family(&mut self, lines: &[Node]) {
-        let family = |word: &Word| {
-            let address = word.text.split('/').next().unwrap_or_default();
-            address.parse().ok().as_ref().map(Family::of)
-        };
-        let words = || lines.iter().flat_map(|line| &line.words);
-        let first = words().find_map(family);
-        let other =
-            words().find(|word| first.is_some() && family(word).is_some_and(|f| Some(f) != first));
-        if let Some(word) = other {
-            let message = "IPv4 and IPv6 addresses in one section are not supported yet by vipd";
-            let help = "write a second section for the other family; it may have the same VRID";
-            self.report.error(&word.span, message, help);
+    /// The words of a value; what names a section of the type `entry` is the line of that section.
+    /// What stands behind another word belongs to it.
+    fn words(&mut self, value: &Value, entry: Option<&Entry>) {
+        let mut span = value.whole.span.clone();
+        span.column = value.column;
+        let mut names = entry;
+        for word in value.whole.text.split(is_space) {
+            let section = names.and_then(|entry| Some((entry, self.named(entry.kind, word)?)));
+            if let Some((entry, section)) = section {
+                self.entry(entry, section);
+                self.out.end_of_line();
+            } else if !word.is_empty() {
+                self.say(word, &span);
+                names = None;
+            }
+            let length = word.chars().count() + 1;
+            span.column += u32::try_from(length).unwrap_or(u32::MAX);
         }
     }
 
-    /// The lines of a block: what the values say, and the sections that they name.
-    fn lines(&mut self, setting: &Setting) -> Vec<Node> {
-        let list = setting.name.text.as_str();
-        let entry = ENTRIES.iter().find(|entry| entry.lists.contains(&list));
-        let mut lines: Vec<Node> = Vec::new();
-        for value in &setting.values {
-            let mut open = false;
-            for word in value.words() {
-                let line = lines.last_mut().filter(|_| open);
-                let named = entry.and_then(|entry| Some((entry, self.named(entry, word)?)));
-                if let Some(line) = line {
-                    line.words.push(word.clone());
-                } else if let Some((entry, section)) = named {
-                    lines.extend(self.line(entry, section));
-                } else if !word.text.is_empty() {
-                    lines.push(Node {
-                        words: vec![word.clone()],
-                        children: None,
-                        span: word.span.clone(),
-                    });
-                    open = true;
-                }
-            }
-            if lines.len() > MAX_LINES {
-                let message = format!("{} has more than {MAX_LINES} lines", quoted(list));
-                self.report.error(&value.whole.span, message, "write fewer");
-                break;
-            }
-        }
-        lines
-    }
-
-    /// The section of this type that `word` names.
-    fn named(&self, entry: &Entry, word: &Word) -> Option<&'a Section> {
-        let is_it = |name: Option<&Word>| name.is_some_and(|name| name.text == word.text);
+    /// The section of this type and name.
+    fn named(&self, kind: &str, name: &str) -> Option<&'a Section> {
+        let is_it = |word: Option<&Word>| word.is_some_and(|word| word.text == name);
         self.sections.iter().find(|section| {
-            section.kind.text == entry.kind
-                && (is_it(name_of(section)) || is_it(section.name.as_ref()))
+            section.kind.text == kind && (is_it(name_of(section)) || is_it(section.name.as_ref()))
         })
     }
-}
 
-impl Tree<'_> {
     /// The line that a section like `config ipaddress` stands for.
-    fn line(&mut self, entry: &Entry, section: &Section) -> Option<Node> {
-        let mut words = Vec::new();
-        let mut complete = false;
+    fn entry(&mut self, entry: &Entry, section: &Section) {
+        let mut wanted = entry
+            .options
+            .iter()
+            .filter(|(_, part)| *part == Part::Value);
+        if let Some((option, _)) = wanted.find(|(option, _)| setting(section, option).is_none()) {
+            let message = format!("this section has no `{option}`");
+            let help = format!("add `option {option} '…'`");
+            return self.report.error(&section.kind.span, message, help);
+        }
         for (option, part) in entry.options {
             let found = setting(section, option).map(value);
             match (part, found) {
-                (Part::Label, _) => words.extend(label(section)),
+                (Part::Label, _) => self.label(section),
+                (Part::Direction, _) => self.direction(section),
                 (_, None) => {}
-                (Part::Value, Some(value)) => {
-                    complete = true;
-                    words.extend(value.words().iter().cloned());
-                }
+                (Part::Value, Some(value)) => self.words(value, None),
                 (Part::Named(word), Some(value)) => {
-                    words.push(plain(word, &value.whole.span));
-                    words.push(value.whole.clone());
+                    self.say(word, &value.whole.span);
+                    self.put(&value.whole);
                 }
                 (Part::Flag(word), Some(value)) => {
-                    let on = boolean(&value.whole.text) == Some(true);
-                    words.extend(on.then(|| plain(word, &value.whole.span)));
+                    if boolean(&value.whole.text) == Some(true) {
+                        self.say(word, &value.whole.span);
+                    }
                 }
-                (Part::Direction, Some(_)) => words.extend(direction(section)),
             }
         }
-        let wanted = entry.options.iter().find(|(_, part)| *part == Part::Value);
-        if let Some((option, _)) = wanted.filter(|_| !complete) {
-            let message = format!("this section has no `{option}`");
-            let help = format!("add `option {option} '…'`");
-            self.report.error(&section.kind.span, message, help);
-        }
-        let span = words.first()?.span.clone();
-        complete.then_some(Node {
-            words,
-            children: None,
-            span,
-        })
     }
 
     fn check_entry(&mut self, section: &Section, entry: &Entry) {
-        let known =
-            |name: &str| name == "name" || entry.options.iter().any(|(own, _)| *own == name);
         for setting in &section.settings {
             let word = &setting.name;
-            if known(&word.text) || self.is_ignored(section, word) {
-                continue;
+            let known = |(own, _): &(&str, Part)| *own == word.text;
+            if word.text != "name"
+                && !entry.options.iter().any(known)
+                && !self.is_ignored(section, word)
+            {
+                let names = &mut entry.options.iter().map(|(name, _)| *name);
+                let near = nearest(&word.text, names);
+                self.unknown(word, entry.kind, near.map(|near| format!("write `{near}`")));
             }
-            let message = format!("unknown option {} in `{}`", quoted(&word.text), entry.kind);
-            let near = nearest(&word.text, &mut entry.options.iter().map(|(name, _)| *name));
-            let help = match near {
-                Some(near) => format!("write `{near}`"),
-                None => "remove it; CONFIG.md lists all options".into(),
-            };
-            self.report.error(&word.span, message, help);
+        }
+    }
+
+    fn direction(&mut self, section: &Section) {
+        let value = setting(section, "direction").map(value);
+        if let Some(value) = value.filter(|value| value.whole.text == "reverse") {
+            self.put(&value.whole);
+        }
+    }
+
+    /// `label DEVICE:SUFFIX`, as OpenWrt's keepalived gives it to addresses that name a device.
+    /// Where the suffix is not given and does not fit, there is no label.
+    fn label(&mut self, section: &Section) {
+        const LONGEST: usize = 15;
+        let Some(device) = setting(section, "device").map(value) else {
+            return;
+        };
+        let suffix = setting(section, "label_suffix").map(value);
+        let address = setting(section, "address").map(value);
+        let is_v6 = address.is_some_and(|address| address.whole.text.contains(':'));
+        let mut label = device.whole.text.clone();
+        label.push(':');
+        label.push_str(suffix.map_or("vip", |suffix| &suffix.whole.text));
+        if suffix.is_some() || !is_v6 && label.len() <= LONGEST {
+            let span = &suffix.unwrap_or(device).whole.span;
+            self.say("label", span);
+            self.say(&label, span);
         }
     }
 }
 
-/// Options of a section that are no keywords of its block.
+/// Options of a section that are no keywords of its block, or not of it alone.
 fn is_ours(block: Block, name: &str) -> bool {
     match block {
         Block::GlobalDefs => matches!(name, "enabled" | "alt_config_file"),
         Block::Script => matches!(name, "name" | "enabled" | "direction"),
+        Block::Instance => matches!(name, "name" | "enabled" | "auth_type" | "auth_pass"),
         _ => matches!(name, "name" | "enabled"),
     }
 }
@@ -348,44 +344,9 @@ pub(super) fn value(setting: &Setting) -> &Value {
 
 /// `config_get_bool` of OpenWrt's shell library.
 fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "on" | "true" | "yes" | "enabled" => Some(true),
-        "0" | "off" | "false" | "no" | "disabled" => Some(false),
-        _ => None,
-    }
-}
-
-fn direction(section: &Section) -> Option<Word> {
-    let value = value(setting(section, "direction")?);
-    (value.whole.text == "reverse").then(|| value.whole.clone())
-}
-
-/// `label DEVICE:SUFFIX`, as OpenWrt's keepalived gives it to addresses that name a device. Where
-/// the suffix is not given and does not fit, there is no label.
-fn label(section: &Section) -> Vec<Word> {
-    const LONGEST: usize = 15;
-    let suffix = setting(section, "label_suffix").map(value);
-    let Some(device) = setting(section, "device").map(value) else {
-        return Vec::new();
-    };
-    let is_v6 = setting(section, "address").is_some_and(|s| value(s).whole.text.contains(':'));
-    let text = format!(
-        "{}:{}",
-        device.whole.text,
-        suffix.map_or("vip", |suffix| &suffix.whole.text)
-    );
-    if suffix.is_none() && (is_v6 || text.len() > LONGEST) {
-        return Vec::new();
-    }
-    let span = &suffix.unwrap_or(device).whole.span;
-    vec![plain("label", span), plain(&text, span)]
-}
-
-/// A word that does not stand in the file; `span` is where it comes from.
-fn plain(text: &str, span: &Span) -> Word {
-    Word {
-        text: text.to_owned(),
-        span: span.clone(),
-        quoted: false,
-    }
+    const WORDS: [&str; 10] = [
+        "1", "on", "true", "yes", "enabled", "0", "off", "false", "no", "disabled",
+    ];
+    let place = WORDS.iter().position(|word| *word == text)?;
+    Some(place < WORDS.len() / 2)
 }
