@@ -35,6 +35,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
+use crate::vrrp::types::Family;
 
 use addresses::News;
 use ears::Ears;
@@ -360,19 +361,23 @@ impl Daemon {
         let addresses = &self.executor.addresses;
         let family = instance.settings.family;
         let owner = instance.settings.priority == crate::vrrp::types::PRIORITY_OWNER;
+        let chosen = instance.source;
+        let unicast = self.router.instance(id).settings().unicast.is_some();
+        // A multicast source over IPv6 is one of the interface's own addresses.
+        let pinned = family == Family::V6 && !unicast && chosen.is_some();
         let state = self.links.get(slot).state(|a| {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
-            ours && a.may_be_source(family)
+            ours && a.may_be_source(family) && (!pinned || chosen == Some(a.address))
         });
         let names = self.netifd.names(self.config.dialect);
         if let Some(why) = names.unresolved(&instance.interface, self.links.get(slot)) {
             return LinkState::Unresolved(why);
         }
-        let unicast = self.router.instance(id).settings().unicast.is_some();
-        match (state, instance.source) {
+        match (state, chosen) {
             // Without an address of its family it may have no multicast to join.
             (LinkState::Up(None), None) => state,
+            (LinkState::Up(None), Some(_)) if pinned => state,
             (LinkState::Up(_), _) if !self.ears.hears((slot, family)) => LinkState::Deaf,
             (LinkState::Up(_), Some(source)) if unicast && !self.links.has_source(&source) => {
                 LinkState::NoSource(source)

@@ -16,6 +16,8 @@ EXAMPLE = """vrrp_instance VI_1 {
 }
 """
 VIP = "10.10.201.101"
+# The first is link-local, as RFC 9568 §5.2.9 wants it.
+VIPS6 = ("fe80::50", "fd00:201::101", "fd00:201::102")
 NODE1, NODE2, CLIENT = "10.10.201.102/23", "10.10.201.103/23", "10.10.201.50/23"
 
 
