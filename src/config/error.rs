@@ -172,14 +172,13 @@ impl Report {
 
     /// How a keyword and what it takes are written in this dialect.
     pub(crate) fn spell(&self, word: &str, takes: &str) -> String {
-        match self.dialect {
-            Dialect::Keepalived => format!("`{word} {takes}`"),
-            Dialect::Uci if takes.starts_with('{') => {
-                let item = takes.trim_matches(['{', '}', ' ']);
-                format!("`list {word} '{item}'`")
-            }
-            Dialect::Uci => format!("`option {word} '{takes}'`"),
-        }
+        let item = takes.strip_prefix("{ ").and_then(|t| t.strip_suffix(" }"));
+        let (kind, takes) = match (self.dialect, item) {
+            (Dialect::Keepalived, _) => return format!("`{word} {takes}`"),
+            (Dialect::Uci, Some(item)) => ("list", item),
+            (Dialect::Uci, None) => ("option", takes),
+        };
+        format!("`{kind} {word} '{takes}'`")
     }
 
     /// Whether further errors are only counted, so that their text need not be found.

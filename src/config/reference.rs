@@ -71,7 +71,8 @@ The grammar is libuci's, and the words are those of the tables below:
 - A list may hold the line itself, such as `192.168.1.1/24 dev br-lan`, or the name of a section that has its parts:
 
 SECTIONS
-- `direction` of a `vrrp_script` stands behind its weight. `url` sections are for LVS, and skipped.
+- `direction` of a `vrrp_script` stands behind its weight. `url` sections are for LVS, and skipped; the options of a
+  peer for `keepalived-sync` (`sync`, `ssh_key` …) are answered with one warning.
 
 The class says how common a word is among keepalived's users: a everyone, b many, c few; + is vipd's own.
 ";

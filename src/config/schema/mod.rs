@@ -198,7 +198,8 @@ impl Block {
         if unknown.starts_with("include") {
             return Some("begin a new line with `include`".into());
         }
-        if let Some(name) = nearest(unknown, &mut self.words().iter().map(|word| word.name)) {
+        let names: Vec<&str> = self.words().iter().map(|word| word.name).collect();
+        if let Some(name) = nearest(unknown, &names) {
             return Some(format!("write `{name}`"));
         }
         let is_longer = |word: &&Keyword| word.name.len() > 5 && unknown.starts_with(word.name);
@@ -224,11 +225,9 @@ impl Block {
 }
 
 /// The one of `names` that is meant by `unknown`, if one is near enough.
-pub(crate) fn nearest(
-    unknown: &str,
-    names: &mut dyn Iterator<Item = &'static str>,
-) -> Option<&'static str> {
-    let (wrong, name) = names.map(|name| (distance(unknown, name), name)).min()?;
+pub(crate) fn nearest(unknown: &str, names: &[&'static str]) -> Option<&'static str> {
+    let near = |name: &&'static str| (distance(unknown, name), *name);
+    let (wrong, name) = names.iter().map(near).min()?;
     (wrong <= tolerance(unknown)).then_some(name)
 }
 

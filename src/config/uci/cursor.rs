@@ -20,8 +20,8 @@ struct Char {
 
 /// The first word of a statement, and how it ends.
 pub(super) struct Command {
-    /// Without the line end; cut where it cannot be a keyword any more.
-    pub(super) text: String,
+    /// `config`, `option`, `list` or `package`; None if it is something else.
+    pub(super) keyword: Option<&'static str>,
     pub(super) span: Span,
     /// Nothing stands behind it, not even a blank.
     pub(super) ends_line: bool,
@@ -135,25 +135,24 @@ impl<'a> Cursor<'a> {
 
     /// The first word of a statement, or None if there is none.
     pub(super) fn command(&mut self) -> Option<Command> {
-        const LONGEST: usize = 8;
+        const KEYWORDS: [&str; 4] = ["config", "option", "list", "package"];
         while self.current().is_some_and(is_blank) {
             self.pos += 1;
         }
-        let rest = &self.line[self.pos..];
-        let length = rest.iter().take_while(|at| !is_blank(at.c)).count();
-        let text: String = rest[..length].iter().map(|at| at.c).take(LONGEST).collect();
-        if text.is_empty() || text.starts_with('#') {
+        if matches!(self.current(), None | Some('#')) {
             return None;
         }
+        let rest = self.line[self.pos..].iter().map(|at| at.c);
+        let word: String = rest.take_while(|c| !is_blank(*c)).collect();
+        let length = word.chars().count();
         let ends_line = self.pos + length == self.line.len();
+        let text = if ends_line { word.trim_end() } else { &word };
+        // libuci takes the first letter alone, too.
+        let is_it = |keyword: &&&str| **keyword == text || keyword[..1] == *text;
         let command = Command {
             span: self.here(),
+            keyword: KEYWORDS.iter().find(is_it).copied(),
             ends_line,
-            text: if ends_line {
-                text.trim_end().to_owned()
-            } else {
-                text
-            },
         };
         self.pos = (self.pos + length + 1).min(self.line.len());
         Some(command)

@@ -29,11 +29,16 @@ const FOLDER: &str = "/etc/config/";
 /// The dialect of the file `name`: UCI if it is in OpenWrt's folder, or if its first statement is
 /// `config` or `package`, with which no keepalived.conf begins.
 pub(crate) fn dialect_of(name: &str, bytes: &[u8]) -> Dialect {
-    let lines = bytes.split(|byte| *byte == b'\n');
-    let mut lines = lines.map(<[u8]>::trim_ascii);
-    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#"));
-    let word = first.and_then(|line| line.split(u8::is_ascii_whitespace).next());
-    if name.starts_with(FOLDER) || matches!(word, Some(b"config" | b"package")) {
+    let mut rest = bytes.trim_ascii_start();
+    while rest.first() == Some(&b'#') {
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        rest = rest[end.unwrap_or(rest.len())..].trim_ascii_start();
+    }
+    let begins = |word: &[u8]| {
+        let behind = rest.strip_prefix(word).and_then(<[u8]>::first);
+        behind.is_some_and(u8::is_ascii_whitespace)
+    };
+    if name.starts_with(FOLDER) || begins(b"config") || begins(b"package") {
         Dialect::Uci
     } else {
         Dialect::Keepalived

@@ -84,19 +84,19 @@ impl Parser<'_> {
         self.cursor.skip_space();
         while let Some(command) = self.cursor.command() {
             let span = &command.span;
-            match command.text.as_str() {
-                word @ ("config" | "option" | "list" | "package") if command.ends_line => {
+            match command.keyword {
+                Some(word) if command.ends_line => {
                     let message = format!("`{word}` without a name");
                     return self
                         .cursor
                         .refuse(span, &message, "write the name behind it");
                 }
-                "config" | "c" if !command.ends_line => self.config()?,
-                "option" | "o" if !command.ends_line => self.option(span, false)?,
-                "list" | "l" if !command.ends_line => self.option(span, true)?,
-                "package" | "p" if !command.ends_line => self.package()?,
+                Some("config") => self.config()?,
+                Some("option") => self.option(span, false)?,
+                Some("list") => self.option(span, true)?,
+                Some(_) => self.package()?,
                 // What stands there is not repeated: it may be a password.
-                _ => {
+                None => {
                     let message = "this is no statement of UCI";
                     let help = "begin it with `config`, `option` or `list`, or with `#` if it is a comment";
                     return self.cursor.refuse(span, message, help);

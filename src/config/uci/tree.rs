@@ -111,7 +111,7 @@ impl<'a> Tree<'a> {
         if kind.text == LVS_ONLY {
             return;
         }
-        let near = nearest(&kind.text, &mut KINDS.iter().copied());
+        let near = nearest(&kind.text, KINDS);
         let help = match near {
             Some(near) => format!("write `config {near}`"),
             None => "remove it; CONFIG.md lists all types".into(),
@@ -281,8 +281,8 @@ impl<'a> Tree<'a> {
                 && !entry.options.iter().any(known)
                 && !self.is_ignored(section, word)
             {
-                let names = &mut entry.options.iter().map(|(name, _)| *name);
-                let near = nearest(&word.text, names);
+                let names: Vec<&str> = entry.options.iter().map(|(name, _)| *name).collect();
+                let near = nearest(&word.text, &names);
                 self.unknown(word, entry.kind, near.map(|near| format!("write `{near}`")));
             }
         }
@@ -316,14 +316,15 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Options of a section that are no keywords of its block, or not of it alone.
+/// Options of a section that are no keywords of its block.
 fn is_ours(block: Block, name: &str) -> bool {
-    match block {
-        Block::GlobalDefs => matches!(name, "enabled" | "alt_config_file"),
-        Block::Script => matches!(name, "name" | "enabled" | "direction"),
-        Block::Instance => matches!(name, "name" | "enabled" | "auth_type" | "auth_pass"),
-        _ => matches!(name, "name" | "enabled"),
-    }
+    const OURS: &[(Block, &str)] = &[
+        (Block::GlobalDefs, "alt_config_file"),
+        (Block::Script, "direction"),
+        (Block::Instance, "auth_type"),
+        (Block::Instance, "auth_pass"),
+    ];
+    name == "name" || name == "enabled" || OURS.contains(&(block, name))
 }
 
 /// `option name`, or else the name of the section itself.
