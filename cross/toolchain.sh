@@ -10,10 +10,11 @@ export ZIG="${ZIG:-$ZIG_DIR/bin/zig}"
 readonly CROSS_TARGET_DIR="${CROSS_TARGET_DIR:-$PWD/target/cross}"
 
 # For the code generator, at the last link, where the whole program is in its hands: fewer copies by inlining, fewer
-# tables for `match`, no constants kept ready outside of loops, equal ends of branches once.
+# tables for `match`, no constants kept ready outside of loops, equal ends of branches once, copies by memcpy.
 # LLVM's machine outliner would save 6 KB on ARM, and was seen to make programs there that hang or crash: keep it off.
 readonly CODE_FLAGS=(-Cllvm-args=-inline-threshold=10 -Cllvm-args=-min-jump-table-entries=12
-    -Cllvm-args=-disable-machine-licm -Cllvm-args=-enable-tail-merge=true -Cllvm-args=-tail-merge-size=2)
+    -Cllvm-args=-disable-machine-licm -Cllvm-args=-enable-tail-merge=true -Cllvm-args=-tail-merge-size=2
+    -Cllvm-args=-max-store-memcpy=2)
 
 # Debian's, by their paths: rustup's come first in PATH and have no MIPS.
 readonly RUST_TOOLS="/usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web

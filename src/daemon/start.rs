@@ -210,7 +210,6 @@ fn clean_up(
     links: &mut Links,
     addresses: &Addresses,
 ) -> Result<(), Error> {
-    let mut commands = CommandSocket::open()?;
     let mut gone = Vec::new();
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
@@ -230,23 +229,20 @@ fn clean_up(
                     found.prefix_len,
                     link.name
                 );
-                addr::delete(
-                    commands.batch(),
-                    kernel.ifindex,
-                    found.address,
-                    found.prefix_len,
-                );
-                gone.push((slot, found.address, found.prefix_len));
+                gone.push((slot, kernel.ifindex, found.address, found.prefix_len));
             }
         }
     }
-    if !gone.is_empty() {
-        commands.send()?;
-        commands.receive(|_| {})?;
+    if gone.is_empty() {
+        return Ok(());
     }
-    for (slot, address, prefix_len) in gone {
+    let mut commands = CommandSocket::open()?;
+    for (slot, ifindex, address, prefix_len) in gone {
+        addr::delete(commands.batch(), ifindex, address, prefix_len);
         links.address_removed(slot, address, prefix_len);
     }
+    commands.send()?;
+    commands.receive(|_| {})?;
     Ok(())
 }
 
