@@ -20,6 +20,24 @@ fn load(globals: &str, instance: &str) -> Loaded {
     load_str("f", &text).unwrap_or_else(|failure| panic!("{failure}\n{text}"))
 }
 
+/// The same as [`file`] in UCI's spelling.
+fn in_uci(globals: &str, instance: &str) -> String {
+    let options = |lines: &str| -> String {
+        let of_block = |line: &&str| !line.contains(['{', '}']) && !line.is_empty();
+        let option = |line: &str| {
+            let (word, value) = line.split_once(' ').unwrap_or((line, "1"));
+            format!("\toption {word} '{value}'\n")
+        };
+        lines.lines().filter(of_block).map(option).collect()
+    };
+    format!(
+        "config globals\n{}config vrrp_instance 'A'\n{}\tlist virtual_ipaddress 10.0.0.1\n{}",
+        options(globals),
+        options(MUST),
+        options(instance)
+    )
+}
+
 fn messages(text: &str) -> Vec<String> {
     let all = match load_str("f", text) {
         Ok(loaded) => loaded.warnings,
@@ -203,29 +221,7 @@ const INSTANCE_ROWS: &[Check] = &[
     ("", "use_vmac lan-vip\nvmac_xmit_base", |i| {
         !i.vmac_adverts && macvlans(i) == "lan-vip@eth0"
     }),
-    ("", "use_vmac vrrp.9 priority 90", |i| {
-        i.settings.priority == 90 && macvlans(i) == "vrrp.9@eth0"
-    }),
     ("", "use_vmac\nvmac_xmit_base off", |i| i.vmac_adverts),
-    (
-        "",
-        "use_vmac\nvirtual_ipaddress { 10.0.0.2 dev eth0 10.0.1.1 dev eth1 }",
-        |i| macvlans(i) == "vrrp.1@eth0" && i.vips[2].dev.as_deref() == Some("eth1"),
-    ),
-    (
-        "",
-        "use_vmac\nuse_vmac_addr\nvirtual_ipaddress { 10.0.1.1 dev eth1 10.0.2.1 dev vrrp2.1 }",
-        |i| macvlans(i) == "vrrp.1@eth0 vrrp1.1@eth1 vrrp3.1@vrrp2.1",
-    ),
-    (
-        "",
-        "virtual_ipaddress { 10.0.1.1 dev eth1 use_vmac 10.0.1.2 dev eth1 }",
-        |i| {
-            macvlans(i) == "vrrp.1@eth1"
-                && !i.vmac_adverts
-                && i.vips[2].dev.as_deref() == Some("eth1")
-        },
-    ),
     ("", "mcast_src_ip 10.0.0.9", |i| {
         i.source == Some([10, 0, 0, 9].into())
     }),
@@ -355,7 +351,49 @@ fn each_word_has_its_effect_on_the_instance() {
             check(&config.instances[0]),
             "{globals:?} {line:?}: {config:#?}"
         );
+        let text = in_uci(globals, line);
+        let uci = load_str("f", &text).unwrap_or_else(|failure| panic!("{failure}\n{text}"));
+        let uci = Config {
+            dialect: config.dialect,
+            ..uci.config
+        };
+        assert_eq!(uci, config, "{text}");
     }
+}
+
+#[test]
+fn the_macvlans_of_addresses_elsewhere() {
+    let of = |lines: &str| {
+        let instance = load("", lines).config.instances.remove(0);
+        let devices = instance.vips.iter().map(|vip| vip.dev.as_deref());
+        let devices: Vec<_> = devices.map(|dev| dev.unwrap_or("-")).collect();
+        (
+            macvlans(&instance),
+            devices.join(" "),
+            instance.vmac_adverts,
+        )
+    };
+    let expected = |macvlans: &str, devices: &str, adverts: bool| {
+        (macvlans.to_owned(), devices.to_owned(), adverts)
+    };
+    let own = "use_vmac\nvirtual_ipaddress { 10.0.0.2 dev eth0 10.0.1.1 dev eth1 }";
+    assert_eq!(of(own), expected("vrrp.1@eth0", "vrrp.1 vrrp.1 eth1", true));
+    let all =
+        "use_vmac\nuse_vmac_addr\nvirtual_ipaddress { 10.0.1.1 dev eth1 10.0.2.1 dev vrrp2.1 }";
+    let macvlans = "vrrp.1@eth0 vrrp1.1@eth1 vrrp3.1@vrrp2.1";
+    assert_eq!(of(all), expected(macvlans, "vrrp.1 vrrp1.1 vrrp3.1", true));
+    let one = "virtual_ipaddress { 10.0.1.1 dev eth1 use_vmac 10.0.1.2 dev eth1 }";
+    assert_eq!(of(one), expected("vrrp.1@eth1", "- vrrp.1 eth1", false));
+    let first = "use_vmac vrrp.9 priority 90\nvirtual_ipaddress { fe80::1 }";
+    let text = file("", first).replace("10.0.0.1", "fe80::2/64");
+    let loaded = load_str("f", &text).unwrap();
+    let instance = &loaded.config.instances[0];
+    assert_eq!(
+        (instance.settings.priority, &*instance.macvlans[0].name),
+        (90, "vrrp.9")
+    );
+    let prefixes: Vec<u8> = instance.vips.iter().map(|vip| vip.prefix_len).collect();
+    assert_eq!(prefixes, [64, 64]);
 }
 
 #[test]

@@ -87,6 +87,11 @@ impl Links {
         }) as Slot
     }
 
+    /// The slot of a logical interface that has no device: its name is none that a device can have.
+    pub(super) fn placeholder(&mut self, name: &str) -> Slot {
+        self.slot(&format!("{name} (no device)"))
+    }
+
     /// Whether any interface has `source` is to be known from the next dump on. True if it was not
     /// known before.
     pub(super) fn watch(&mut self, source: IpAddr) -> bool {
@@ -220,9 +225,20 @@ impl Link {
         }
     }
 
+    /// It is no [`Links::placeholder`].
+    pub(super) fn is_device(&self) -> bool {
+        !self.name.contains(' ')
+    }
+
     /// It exists, is set up and has carrier.
     pub(super) fn is_up(&self) -> bool {
         self.kernel.as_ref().is_some_and(|k| k.up)
+    }
+
+    /// It exists and has this address.
+    pub(super) fn has(&self, address: &IpAddr) -> bool {
+        let has = |k: &Kernel| k.addresses.iter().any(|a| a.address == *address);
+        self.kernel.as_ref().is_some_and(has)
     }
 
     /// The interface's index while it exists.

@@ -13,6 +13,7 @@ mod foreign;
 mod journal;
 mod kernel;
 mod links;
+mod netifd;
 pub mod reload;
 mod report;
 mod start;
@@ -43,6 +44,7 @@ use executor::{Context, Executor};
 use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
+use netifd::Netifd;
 use reload::{Outcome, Refused};
 use vmac::Vmacs;
 
@@ -62,6 +64,7 @@ pub struct Daemon {
     executor: Executor,
     kernel: Kernel,
     ears: Ears,
+    netifd: Netifd,
     signals: Signals,
     timer: Timer,
     poll: Poll,
@@ -113,6 +116,12 @@ impl Daemon {
                 return Ok(());
             }
             self.serve_control(now);
+            if self.netifd.has_work(&self.poll, now) {
+                self.relist = true;
+                if self.netifd.tend(now) {
+                    self.resolved(now);
+                }
+            }
         }
     }
 
@@ -131,7 +140,8 @@ impl Daemon {
     fn deadline(&self) -> Instant {
         let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
-        core.min(executor).min(ears).min(control)
+        let netifd = self.netifd.poll_at();
+        core.min(executor).min(ears).min(control).min(netifd)
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -199,6 +209,7 @@ impl Daemon {
         };
         self.ears.add_to(&mut self.poll);
         self.control.add_to(&mut self.poll);
+        self.netifd.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {
@@ -401,6 +412,10 @@ impl Daemon {
             let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
             ours && a.may_be_source(family) && (!pinned || chosen == Some(a.address))
         });
+        let names = self.netifd.names(self.config.dialect);
+        if let Some(why) = names.unresolved(&instance.interface, self.links.get(slot)) {
+            return LinkState::Unresolved(why);
+        }
         match (state, chosen) {
             // Without an address of its family it may have no multicast to join.
             (LinkState::Up(None), None) => state,

@@ -2,8 +2,9 @@
 
 use core::fmt;
 use std::path::Path;
+use std::rc::Rc;
 
-use crate::config::model::{Config, Instance, Receive};
+use crate::config::model::{Config, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
 use crate::netlink::{addr, link_request};
@@ -25,6 +26,7 @@ use super::foreign;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
+use super::netifd::{Names, Netifd};
 use super::vmac::{self, Mac, Vmacs};
 use super::{Daemon, Places};
 
@@ -36,7 +38,7 @@ const SIGNALS: &[Signal] = &[
     Signal::SIGUSR1,
 ];
 /// The sockets in the poll set besides those of the interfaces.
-const FIXED_SOCKETS: usize = 3;
+const FIXED_SOCKETS: usize = 5;
 
 /// Why the daemon cannot start.
 #[derive(Debug)]
@@ -79,12 +81,11 @@ impl Daemon {
         signal::ignore_pipe()?;
         let mut kernel = Kernel::open()?;
         let mut links = Links::default();
-        let link_of: Vec<Slot> = config
-            .instances
-            .iter()
-            .map(|i| links.slot(&i.interface))
-            .collect();
-        let mut addresses = tables(&mut config, &mut links);
+        let mut netifd = Netifd::new();
+        netifd.ask(config.dialect, clock::now());
+        let names = netifd.names(config.dialect);
+        let link_of = names.slots(&config, &mut links);
+        let mut addresses = tables(&mut config, names, &mut links);
         let journal = Journal::new(runtime_dir);
         let left = journal
             .read()
@@ -92,14 +93,14 @@ impl Daemon {
         left.iter().filter_map(Line::interface).for_each(|name| {
             links.slot(name);
         });
-        let vmacs = Vmacs::new(&config, &mut links);
+        let vmacs = Vmacs::new(&config, names, &mut links);
         watch_sources(&config, &mut links);
         kernel.dump(&mut links)?;
         clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
-        foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
+        foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
         let lines = journal_lines(&links, &addresses, &vmacs);
         journal
             .write(&lines)
@@ -133,6 +134,7 @@ impl Daemon {
             kernel,
             tended: 0,
             ears,
+            netifd,
             signals,
             control,
             started: now,
@@ -171,14 +173,17 @@ pub(super) fn watch_sources(config: &Config, links: &mut Links) -> bool {
 
 /// Takes the virtual addresses out of the configuration, and makes a slot for each interface they
 /// are on.
-pub(super) fn tables(config: &mut Config, links: &mut Links) -> Addresses {
+pub(super) fn tables(config: &mut Config, names: &Names, links: &mut Links) -> Addresses {
     let count = config.instances.iter().map(|i| i.vips.len()).sum();
     let mut addresses = Addresses::with_capacity(count);
     for (index, instance) in config.instances.iter_mut().enumerate() {
         let vips = core::mem::take(&mut instance.vips);
-        let entries = vips.into_iter().map(|vip| Entry {
+        let own = &instance.interface;
+        let named = |vip: Vip| (vip.dev.clone().unwrap_or_else(|| Rc::clone(own)), vip);
+        let entries = vips.into_iter().map(named).map(|(interface, vip)| Entry {
             instance: Id(index as u16),
-            link: links.slot(vip.dev.as_deref().unwrap_or(&instance.interface)),
+            link: names.slot(&interface, links),
+            interface,
             address: vip.address,
             prefix_len: vip.prefix_len,
             scope: vip.scope,
@@ -207,8 +212,7 @@ fn clean_up(
     links: &mut Links,
     addresses: &Addresses,
 ) -> Result<(), Error> {
-    let mut commands = CommandSocket::open()?;
-    let (mut gone, mut removed) = (Vec::new(), Vec::new());
+    let (mut gone, mut macvlans) = (Vec::new(), Vec::new());
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
         for found in &kernel.addresses {
@@ -227,13 +231,7 @@ fn clean_up(
                     found.prefix_len,
                     link.name
                 );
-                addr::delete(
-                    commands.batch(),
-                    kernel.ifindex,
-                    found.address,
-                    found.prefix_len,
-                );
-                gone.push((slot, found.address, found.prefix_len));
+                gone.push((slot, kernel.ifindex, found.address, found.prefix_len));
             }
         }
     }
@@ -245,8 +243,7 @@ fn clean_up(
                     && Mac(kernel.mac).to_string() == *mac
                 {
                     log::warn!("{interface} was left by an earlier vipd; it is removed");
-                    link_request::delete(commands.batch(), kernel.ifindex);
-                    removed.push(kernel.ifindex);
+                    macvlans.push(kernel.ifindex);
                 }
             }
             Line::Sysctl {
@@ -257,16 +254,20 @@ fn clean_up(
             Line::Address { .. } => {}
         }
     }
-    if !commands.batch().is_empty() {
-        commands.send()?;
-        commands.receive(|_| {})?;
+    if gone.is_empty() && macvlans.is_empty() {
+        return Ok(());
     }
-    for (slot, address, prefix_len) in gone {
+    let mut commands = CommandSocket::open()?;
+    for (slot, ifindex, address, prefix_len) in gone {
+        addr::delete(commands.batch(), ifindex, address, prefix_len);
         links.address_removed(slot, address, prefix_len);
     }
-    removed
-        .into_iter()
-        .for_each(|ifindex| links.vanished(ifindex));
+    for ifindex in macvlans {
+        link_request::delete(commands.batch(), ifindex);
+        links.vanished(ifindex);
+    }
+    commands.send()?;
+    commands.receive(|_| {})?;
     Ok(())
 }
 
@@ -280,7 +281,7 @@ pub(super) fn journal_lines(links: &Links, addresses: &Addresses, vmacs: &Vmacs)
     addresses
         .entries()
         .iter()
-        .filter(|e| !e.foreign)
+        .filter(|e| !e.foreign && links.get(e.link).is_device())
         .map(line)
         .chain(vmacs.journal(links))
         .collect()

@@ -19,6 +19,7 @@ use crate::vrrp::types::Family;
 
 use super::journal::Line;
 use super::links::{Links, Slot};
+use super::netifd::Names;
 
 /// What the interface below needs: it answers ARP for its own addresses only, and asks in their
 /// name only. Higher values are stricter.
@@ -76,13 +77,13 @@ pub(super) struct Vmacs {
 
 impl Vmacs {
     /// What the configuration asks for; nothing is made yet.
-    pub(super) fn new(config: &Config, links: &mut Links) -> Self {
+    pub(super) fn new(config: &Config, names: &Names, links: &mut Links) -> Self {
         let mut list = Vec::new();
         for (index, instance) in config.instances.iter().enumerate() {
             list.extend(instance.macvlans.iter().map(|macvlan| Vmac {
                 instance: Id(index as u16),
                 link: links.slot(&macvlan.name),
-                base: links.slot(&macvlan.base),
+                base: names.slot(&macvlan.base, links),
                 mac: instance.settings.virtual_mac(),
                 family: instance.settings.family,
                 made: false,
@@ -94,6 +95,12 @@ impl Vmacs {
             list,
             bases: Vec::new(),
         }
+    }
+
+    /// The same macvlans on the same interfaces.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let place = |v: &Vmac| (v.instance, v.link, v.base, v.mac);
+        self.list.iter().map(place).eq(other.list.iter().map(place))
     }
 
     /// True if nobody uses a virtual MAC address.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vipd::frame;
 use vipd::time::{Duration, Instant};
-use vipd::vrrp::action::{Action, Actions};
+use vipd::vrrp::action::{Action, Actions, Unresolved};
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
 use vipd::vrrp::types::{
@@ -125,6 +125,7 @@ pub fn operations(data: &[u8]) {
                     1 => LinkState::Absent,
                     2 => LinkState::Up(None),
                     3 => LinkState::BridgePort(4),
+                    4 => LinkState::Unresolved(Unresolved::Unknown),
                     _ => LinkState::Up(Some(OWN)),
                 };
                 router.handle(id, Event::Link(link), now, &mut out);
