@@ -222,6 +222,7 @@ const INSTANCE_ROWS: &[Check] = &[
         !i.vmac_adverts && macvlans(i) == "lan-vip@eth0"
     }),
     ("", "use_vmac\nvmac_xmit_base off", |i| i.vmac_adverts),
+    ("", "use_vmac\nunicast_fault_no_peer", |i| !i.vmac_adverts),
     ("", "mcast_src_ip 10.0.0.9", |i| {
         i.source == Some([10, 0, 0, 9].into())
     }),

@@ -124,7 +124,8 @@ impl Builder<'_> {
         let draft = &instance.draft;
         Some(Instance {
             vmac_adverts: draft.use_vmac.is_some()
-                && !value(&draft.vmac_xmit_base).unwrap_or(false),
+                && !value(&draft.vmac_xmit_base).unwrap_or(false)
+                && settings.unicast.is_none(),
             macvlans,
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),

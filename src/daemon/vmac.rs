@@ -36,7 +36,11 @@ const ON_IT: [(&str, &str); 6] = [
     ("ipv6/conf/{}/keep_addr_on_down", "-1"),
 ];
 /// What the macvlan has in common with the interface below.
-const ALIKE: [&str; 2] = ["ipv4/conf/{}/forwarding", "ipv6/conf/{}/forwarding"];
+const ALIKE: [&str; 3] = [
+    "ipv4/conf/{}/forwarding",
+    "ipv6/conf/{}/disable_ipv6",
+    "ipv6/conf/{}/forwarding",
+];
 
 /// One macvlan.
 #[derive(Clone, Debug)]

@@ -317,6 +317,27 @@ def case_1510_882_1797_a_backup_says_nothing_with_the_virtual_mac():
                   f"the last frame with a virtual MAC of who gave up is {left[-1]}")
 
 
+@limits(timeout=60)
+def case_forwarding_through_the_virtual_mac():
+    """A router that forwards on two of its interfaces and not on all forwards what the macvlan hears too."""
+    with Lab() as lab:
+        node, client, far = lab.node("n1", conf.NODE1), lab.node("client", conf.CLIENT), lab.node("far", "10.20.0.9/24")
+        lab.plug(node, "lan1", "n1-lan")
+        node.ip("addr", "add", "10.20.0.1/24", "dev", "lan1")
+        for iface in ("ens160", "lan1"):
+            sysctl(node, f"ipv4/conf/{iface}/forwarding", "1")
+            sysctl(node, f"ipv4/conf/{iface}/rp_filter", "1")
+        vipd = Vipd(node, instance() + instance(name="VI_2", vrid=51, iface="lan1", vips=["10.20.0.254"]))
+        vipd.wait_state("Active", 10)
+        vipd.wait_state("Active", 10, name="VI_2")
+        client.ip("route", "add", "10.20.0.0/24", "via", conf.VIP)
+        far.ip("route", "add", "default", "via", "10.20.0.254")
+        ping = Pinger(client, "10.20.0.9")
+        ping.wait_answer(10)
+        ping.stop()
+        equal((client.neighbour(conf.VIP), far.neighbour("10.20.0.254")), (VMAC, "00:00:5e:00:01:33"), "next hops")
+
+
 @each(32, 23)
 @limits(timeout=60)
 def case_2512_2282_reachable_with_strict_reverse_path_filters(prefix):
@@ -511,6 +532,7 @@ def case_on_a_bridge():
         ping.stop()
         equal(client.neighbour(conf.VIP), VMAC, "the client's entry")
         wait_switch(lab, VMAC, "n1")
+        check(links(node)["br-lan"]["promiscuity"] > 0, "the bridge is not promiscuous: the warning is wrong")
         vipd.terminate()
         equal(links(node)["br-lan"]["promiscuity"], 0, "the bridge afterwards")
 
