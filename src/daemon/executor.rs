@@ -205,6 +205,11 @@ impl Executor {
         self.vmacs = vmacs;
     }
 
+    /// Changes the interfaces below macvlans as they need it.
+    pub(super) fn change_below(&mut self) {
+        self.vmacs.change_below(&mut self.commands);
+    }
+
     /// Makes the macvlans that are missing. True if there is news of them to be read.
     pub(super) fn make_vmacs(&mut self, links: &Links) -> bool {
         self.vmacs.make(links, &mut self.commands)

@@ -28,23 +28,26 @@ pub(super) enum Line {
         /// Its MAC address, so that somebody else's interface of that name is left alone.
         mac: String,
     },
-    /// `sysctl NAME BEFORE VALUE`
-    Sysctl {
-        /// The parameter, as a path below /proc/sys.
-        name: String,
+    /// `arp INTERFACE PARAMETER BEFORE VALUE`
+    Arp {
+        /// The interface's name.
+        interface: String,
+        /// `arp_ignore` or `arp_announce`.
+        parameter: String,
         /// What it was before.
-        before: String,
+        before: u32,
         /// What vipd sets it to.
-        value: String,
+        value: u32,
     },
 }
 
 impl Line {
-    /// The interface that it is about, if it is one's own name.
-    pub(super) fn interface(&self) -> Option<&str> {
+    /// The interface that it is about.
+    pub(super) fn interface(&self) -> &str {
         match self {
-            Self::Address { interface, .. } | Self::Macvlan { interface, .. } => Some(interface),
-            Self::Sysctl { .. } => None,
+            Self::Address { interface, .. }
+            | Self::Macvlan { interface, .. }
+            | Self::Arp { interface, .. } => interface,
         }
     }
 }
@@ -58,11 +61,12 @@ impl fmt::Display for Line {
                 prefix_len,
             } => write!(f, "address {interface} {address}/{prefix_len}"),
             Self::Macvlan { interface, mac } => write!(f, "macvlan {interface} {mac}"),
-            Self::Sysctl {
-                name,
+            Self::Arp {
+                interface,
+                parameter,
                 before,
                 value,
-            } => write!(f, "sysctl {name} {before} {value}"),
+            } => write!(f, "arp {interface} {parameter} {before} {value}"),
         }
     }
 }
@@ -127,10 +131,11 @@ fn parse(line: &str) -> Option<Line> {
             interface: name,
             mac: value,
         }),
-        "sysctl" => Some(Line::Sysctl {
-            name,
-            before: value,
-            value: words.next()?,
+        "arp" => Some(Line::Arp {
+            interface: name,
+            parameter: value,
+            before: words.next()?.parse().ok()?,
+            value: words.next()?.parse().ok()?,
         }),
         _ => None,
     }
@@ -156,10 +161,11 @@ mod tests {
                 interface: "vrrp.50".to_owned(),
                 mac: "00:00:5e:00:01:32".to_owned(),
             },
-            Line::Sysctl {
-                name: "net/ipv4/conf/br-lan/arp_ignore".to_owned(),
-                before: "0".to_owned(),
-                value: "1".to_owned(),
+            Line::Arp {
+                interface: "br-lan".to_owned(),
+                parameter: "arp_ignore".to_owned(),
+                before: 0,
+                value: 1,
             },
         ];
         journal.write(&lines).expect("written");
@@ -176,7 +182,8 @@ mod tests {
             "address eth0 10.0.0.1",
             "address e x/3",
             "macvlan vrrp.50",
-            "sysctl net/ipv4/conf/eth0/arp_ignore 0",
+            "arp eth0 arp_ignore 0",
+            "arp eth0 arp_ignore 0 x",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

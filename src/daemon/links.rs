@@ -28,10 +28,21 @@ pub(super) struct Kernel {
     pub(super) up: bool,
     /// It is a bridge.
     pub(super) is_bridge: bool,
+    /// Its IPv4 parameters when the kernel told of it last.
+    pub(super) ipv4: Ipv4,
     /// The bridge that it is a port of.
     pub(super) bridge: Option<u32>,
     /// Its addresses, in the kernel's order.
     pub(super) addresses: Vec<Address>,
+}
+
+/// IPv4 parameters of an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ipv4 {
+    /// `forwarding`
+    pub(super) forwarding: u32,
+    /// `arp_ignore` and `arp_announce`
+    pub(super) arp: [u32; 2],
 }
 
 /// An address of an interface.
@@ -257,6 +268,7 @@ mod tests {
             mac: [2, 0, 0, 0, 0, 1],
             up: true,
             is_bridge: false,
+            ipv4: Ipv4::default(),
             bridge: None,
             addresses: Vec::new(),
         }

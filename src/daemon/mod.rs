@@ -326,7 +326,7 @@ impl Daemon {
         if executor.vmacs.look_below(links) {
             let lines = start::journal_lines(links, &executor.addresses, &executor.vmacs);
             match self.journal.write(&lines) {
-                Ok(()) => executor.vmacs.change_below(links),
+                Ok(()) => executor.change_below(),
                 Err(error) => ::log::error!(
                     "the journal cannot be written, so the interfaces below the virtual MAC addresses are left \
                      as they are, and hosts may learn theirs: {error}"

@@ -90,8 +90,8 @@ impl Daemon {
         let left = journal
             .read()
             .map_err(|e| journal_error(&journal, "read", &e))?;
-        left.iter().filter_map(Line::interface).for_each(|name| {
-            links.slot(name);
+        left.iter().for_each(|line| {
+            links.slot(line.interface());
         });
         let vmacs = Vmacs::new(&config, names, &mut links);
         watch_sources(&config, &mut links);
@@ -212,6 +212,10 @@ fn clean_up(
     links: &mut Links,
     addresses: &Addresses,
 ) -> Result<(), Error> {
+    if left.is_empty() && addresses.entries().is_empty() {
+        return Ok(());
+    }
+    let mut commands = CommandSocket::open()?;
     let (mut gone, mut macvlans) = (Vec::new(), Vec::new());
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
@@ -246,18 +250,13 @@ fn clean_up(
                     macvlans.push(kernel.ifindex);
                 }
             }
-            Line::Sysctl {
-                name,
-                before,
-                value,
-            } => vmac::restore(name, before, value),
+            Line::Arp { .. } => vmac::restore(&mut commands, line),
             Line::Address { .. } => {}
         }
     }
     if gone.is_empty() && macvlans.is_empty() {
         return Ok(());
     }
-    let mut commands = CommandSocket::open()?;
     for (slot, ifindex, address, prefix_len) in gone {
         addr::delete(commands.batch(), ifindex, address, prefix_len);
         links.address_removed(slot, address, prefix_len);

@@ -10,7 +10,7 @@ use core::fmt;
 use nix::errno::Errno;
 
 use crate::config::model::Config;
-use crate::netlink::{Content, link_request};
+use crate::netlink::{Content, link, link_request};
 use crate::sys::error::Cause;
 use crate::sys::netlink::CommandSocket;
 use crate::sys::sysctl;
@@ -23,24 +23,18 @@ use super::netifd::Names;
 
 /// What the interface below needs: it answers ARP for its own addresses only, and asks in their
 /// name only. Higher values are stricter.
-const BELOW: [(&str, &str); 2] = [("arp_ignore", "1"), ("arp_announce", "2")];
-/// What the macvlan needs. Its packets come in here while the way back is through the interface
-/// below: `rp_filter` 2 allows that, whatever `all` says. No address of its own, from nobody, and
-/// none that outlives the interface's being up.
-const ON_IT: [(&str, &str); 6] = [
-    ("ipv4/conf/{}/arp_ignore", "1"),
-    ("ipv4/conf/{}/arp_announce", "2"),
-    ("ipv4/conf/{}/rp_filter", "2"),
-    ("ipv6/conf/{}/addr_gen_mode", "1"),
-    ("ipv6/conf/{}/accept_ra", "0"),
-    ("ipv6/conf/{}/keep_addr_on_down", "-1"),
+const BELOW: [(&str, u16, u32); 2] = [
+    ("arp_ignore", link::ARP_IGNORE, 1),
+    ("arp_announce", link::ARP_ANNOUNCE, 2),
 ];
-/// What the macvlan has in common with the interface below.
-const ALIKE: [&str; 3] = [
-    "ipv4/conf/{}/forwarding",
-    "ipv6/conf/{}/disable_ipv6",
-    "ipv6/conf/{}/forwarding",
-];
+/// What the macvlan needs besides. Its packets come in there while the way back is through the
+/// interface below: `rp_filter` 2 allows that, whatever `all` says.
+const RP_FILTER: (u16, u32) = (link::RP_FILTER, 2);
+/// What netlink cannot set, and what is seldom otherwise on a router: no address from anybody
+/// else, and none that outlives the interface's being up.
+const IPV6: [(&str, &str); 2] = [("accept_ra", "0"), ("keep_addr_on_down", "-1")];
+/// The same, as the interface below has it.
+const IPV6_ALIKE: [&str; 2] = ["disable_ipv6", "forwarding"];
 
 /// One macvlan.
 #[derive(Clone, Debug)]
@@ -55,12 +49,22 @@ pub(super) struct Vmac {
     pub(super) mac: [u8; 6],
     /// The family of its addresses.
     family: Family,
-    /// What has this name was made by us.
-    made: bool,
+    stage: Stage,
     /// The instance is Active.
     pub(super) up: bool,
     /// It is told that it could not be made.
     told: bool,
+}
+
+/// How far a macvlan is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// What has its name is not ours.
+    Missing,
+    /// It was made, and its parameters are those of any interface.
+    Made,
+    /// It may be set up.
+    Ready,
 }
 
 /// An interface below macvlans with IPv4 addresses.
@@ -69,7 +73,7 @@ struct Base {
     link: Slot,
     ifindex: u32,
     /// The values of [`BELOW`] that were there before, where they had to be changed.
-    before: [Option<String>; BELOW.len()],
+    before: [Option<u32>; BELOW.len()],
 }
 
 /// All macvlans, in the order of the instances.
@@ -90,7 +94,7 @@ impl Vmacs {
                 base: names.slot(&macvlan.base, links),
                 mac: instance.settings.virtual_mac(),
                 family: instance.settings.family,
-                made: false,
+                stage: Stage::Missing,
                 up: false,
                 told: false,
             }));
@@ -137,15 +141,7 @@ impl Vmacs {
             interface: links.get(v.link).name.clone(),
             mac: Mac(v.mac).to_string(),
         });
-        let sysctls = self.bases.iter().flat_map(|base| {
-            let name = &links.get(base.link).name;
-            base.changes().map(|(what, value, before)| Line::Sysctl {
-                name: below(name, what),
-                before: before.to_owned(),
-                value: value.to_owned(),
-            })
-        });
-        macvlans.chain(sysctls)
+        macvlans.chain(self.bases.iter().flat_map(|base| base.journal(links)))
     }
 
     /// Looks at interfaces below that are new. True if something has to be changed there, after
@@ -153,55 +149,62 @@ impl Vmacs {
     pub(super) fn look_below(&mut self, links: &Links) -> bool {
         let mut news = false;
         for v in self.list.iter().filter(|v| v.family == Family::V4) {
-            let link = links.get(v.base);
-            let Some(ifindex) = link.ifindex() else {
+            let Some(kernel) = &links.get(v.base).kernel else {
                 continue;
             };
-            if self
-                .bases
-                .iter()
-                .any(|b| (b.link, b.ifindex) == (v.base, ifindex))
-            {
+            let here = (v.base, kernel.ifindex);
+            if self.bases.iter().any(|b| (b.link, b.ifindex) == here) {
                 continue;
             }
             self.bases.retain(|base| base.link != v.base);
-            let base = Base {
+            let mut base = Base {
                 link: v.base,
-                ifindex,
-                before: BELOW.map(|(what, value)| {
-                    let now = sysctl::read(&below(&link.name, what)).ok()?;
-                    (number(&now) < number(value)).then_some(now)
-                }),
+                ifindex: kernel.ifindex,
+                before: [None; BELOW.len()],
             };
-            news |= base.changes().next().is_some();
+            for (index, (_, _, value)) in BELOW.iter().enumerate() {
+                let now = kernel.ipv4.arp[index];
+                base.before[index] = (now < *value).then_some(now);
+            }
+            news |= base.before.iter().any(Option::is_some);
             self.bases.push(base);
         }
         news
     }
 
     /// Changes what [`Vmacs::look_below`] has found.
-    pub(super) fn change_below(&self, links: &Links) {
+    pub(super) fn change_below(&self, commands: &mut CommandSocket) {
         for base in &self.bases {
-            for (what, value, _) in base.changes() {
-                set(&below(&links.get(base.link).name, what), value);
+            for ((_, parameter, value), before) in BELOW.iter().zip(base.before) {
+                if before.is_some() {
+                    link_request::set_ipv4(commands.batch(), base.ifindex, &[(*parameter, *value)]);
+                }
             }
         }
+        send(
+            commands,
+            "the interfaces below macvlans may answer for virtual addresses",
+        );
     }
 
-    /// Makes the macvlans that are missing. True if there are any: then there is news to be read.
+    /// Makes the macvlans that are missing, one step of each. True if there are any: then there is
+    /// news to be read, and perhaps another step.
     pub(super) fn make(&mut self, links: &Links, commands: &mut CommandSocket) -> bool {
-        let mut asked = Vec::new();
+        let (mut asked, mut unsettled) = (Vec::new(), false);
         for (index, v) in self.list.iter_mut().enumerate() {
             let (link, base) = (links.get(v.link), links.get(v.base));
             let Some(below) = &base.kernel else { continue };
             match &link.kernel {
-                Some(kernel) if v.made && v.up && below.up && !kernel.up => {
-                    link_request::set_up(commands.batch(), kernel.ifindex, true);
-                }
-                Some(_) if v.made => {}
-                Some(_) => v.failed(Errno::EEXIST, links),
+                Some(kernel) => match v.stage {
+                    Stage::Missing => v.failed(Errno::EEXIST, links),
+                    Stage::Made => unsettled = true,
+                    Stage::Ready if v.up && below.up && !kernel.up => {
+                        link_request::set_up(commands.batch(), kernel.ifindex, true);
+                    }
+                    Stage::Ready => {}
+                },
                 None => {
-                    v.made = true;
+                    v.stage = Stage::Made;
                     let batch = commands.batch();
                     let sequence =
                         link_request::create_macvlan(batch, &link.name, below.ifindex, v.mac);
@@ -210,7 +213,11 @@ impl Vmacs {
             }
         }
         if commands.batch().is_empty() {
-            return false;
+            if unsettled {
+                let made = self.list.iter_mut().filter(|v| v.stage == Stage::Made);
+                made.for_each(|v| v.settle(links, commands));
+            }
+            return unsettled;
         }
         let sent = commands.send();
         let answered = commands.receive(|message| {
@@ -224,9 +231,6 @@ impl Vmacs {
         if let Err(error) = sent.and(answered) {
             log::error!("macvlans may not have been made: {error}");
         }
-        for (_, index) in asked {
-            self.list[index].settle(links);
-        }
         true
     }
 
@@ -234,53 +238,65 @@ impl Vmacs {
     pub(super) fn carry_over(&mut self, old: &Self, links: &Links, commands: &mut CommandSocket) {
         for v in &mut self.list {
             let same = |o: &&Vmac| (o.link, o.base, o.mac) == (v.link, v.base, v.mac);
-            v.made = old.list.iter().find(same).is_some_and(|o| o.made);
+            v.stage = old.list.iter().find(same).map_or(v.stage, |o| o.stage);
         }
-        for o in old.list.iter().filter(|o| o.made) {
-            let kept = self.list.iter().any(|v| v.made && v.link == o.link);
+        for o in old.list.iter().filter(|o| o.stage != Stage::Missing) {
+            let kept = |v: &Vmac| v.stage != Stage::Missing && v.link == o.link;
+            let kept = self.list.iter().any(kept);
             if let Some(ifindex) = links.get(o.link).ifindex().filter(|_| !kept) {
                 link_request::delete(commands.batch(), ifindex);
             }
         }
+        let mut given_up = Vec::new();
         for base in &old.bases {
             let used = |v: &Vmac| v.family == Family::V4 && v.base == base.link;
             if self.list.iter().any(used) {
                 self.bases.push(base.clone());
             } else {
-                base.restore(links);
+                given_up.extend(base.journal(links));
             }
         }
-        if !commands.batch().is_empty()
-            && let Err(error) = commands.send().and_then(|()| commands.receive(|_| {}))
-        {
-            log::error!(
-                "macvlans may not have been removed: {error}; remove them with `ip link del`"
-            );
-        }
+        send(
+            commands,
+            "macvlans may not have been removed, see `ip link`",
+        );
+        given_up.iter().for_each(|line| restore(commands, line));
     }
 }
 
 impl Vmac {
-    /// Its interface index, if it is ours.
+    /// Its interface index, if it is ours and may be set up.
     pub(super) fn ifindex(&self, links: &Links) -> Option<u32> {
-        links.get(self.link).ifindex().filter(|_| self.made)
+        let ready = self.stage == Stage::Ready;
+        links.get(self.link).ifindex().filter(|_| ready)
     }
 
-    /// It was just made: as nothing else than a carrier of its addresses. A parameter that this
-    /// kernel does not have needs not be set.
-    fn settle(&mut self, links: &Links) {
-        if !self.made {
+    /// It was just made, and the kernel's news of it were read.
+    fn settle(&mut self, links: &Links, commands: &mut CommandSocket) {
+        let (link, base) = (links.get(self.link), links.get(self.base));
+        let (Some(kernel), Some(below)) = (&link.kernel, &base.kernel) else {
             return;
-        }
+        };
+        self.stage = Stage::Ready;
         self.told = false;
-        let (name, base) = (&links.get(self.link).name, links.get(self.base));
-        let of = |what: &str, name: &str| format!("net/{}", what.replace("{}", name));
-        for (what, value) in ON_IT {
-            set(&of(what, name), value);
-        }
-        for what in ALIKE {
-            if let Ok(value) = sysctl::read(&of(what, &base.name)) {
-                set(&of(what, name), &value);
+        let name = &link.name;
+        let [ignore, announce] = BELOW.map(|(_, parameter, value)| (parameter, value));
+        let forwarding = (link::FORWARDING, below.ipv4.forwarding);
+        let ipv4 = [ignore, announce, RP_FILTER, forwarding];
+        link_request::set_ipv4(commands.batch(), kernel.ifindex, &ipv4);
+        send(commands, "hosts may not reach the addresses of a macvlan");
+        link_request::no_own_ipv6(commands.batch(), kernel.ifindex);
+        send(commands, "a macvlan may say more than it should");
+        let of = |name: &str, what: &str| format!("net/ipv6/conf/{name}/{what}");
+        let set = |what: &str, value: &str| {
+            if let Err(error) = sysctl::write(&of(name, what), value) {
+                log::debug!("{error}");
+            }
+        };
+        IPV6.iter().for_each(|(what, value)| set(what, value));
+        for what in IPV6_ALIKE {
+            if let Ok(value) = sysctl::read(&of(&base.name, what)) {
+                set(what, &value);
             }
         }
         log::info!(
@@ -288,7 +304,7 @@ impl Vmac {
             base.name,
             Mac(self.mac)
         );
-        if base.kernel.as_ref().is_some_and(|kernel| kernel.is_bridge) {
+        if below.is_bridge {
             log::warn!(
                 "{name} stands on the bridge {}, which becomes promiscuous: while this router is Active, the CPU \
                  sees every frame that the bridge forwards; do without `use_vmac` if that is too much",
@@ -298,7 +314,7 @@ impl Vmac {
     }
 
     fn failed(&mut self, errno: Errno, links: &Links) {
-        self.made = false;
+        self.stage = Stage::Missing;
         if core::mem::replace(&mut self.told, true) {
             return;
         }
@@ -320,16 +336,41 @@ impl Vmac {
 }
 
 impl Base {
-    /// Which parameters are changed: name, our value, the value before.
-    fn changes(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
-        let pairs = BELOW.iter().zip(&self.before);
-        pairs.filter_map(|((what, value), before)| Some((*what, *value, before.as_deref()?)))
+    /// What is changed there.
+    fn journal(&self, links: &Links) -> Vec<Line> {
+        let pairs = BELOW.iter().zip(self.before);
+        let line = |((parameter, _, value), before): (&(&str, u16, u32), Option<u32>)| {
+            Some(Line::Arp {
+                interface: links.get(self.link).name.clone(),
+                parameter: (*parameter).to_owned(),
+                before: before?,
+                value: *value,
+            })
+        };
+        pairs.filter_map(line).collect()
     }
+}
 
-    fn restore(&self, links: &Links) {
-        for (what, value, before) in self.changes() {
-            restore(&below(&links.get(self.link).name, what), before, value);
+/// Sends what waits. EAFNOSUPPORT: there is no IPv6.
+fn send(commands: &mut CommandSocket, consequence: &str) {
+    if commands.batch().is_empty() {
+        return;
+    }
+    let mut failure = None;
+    let sent = commands.send();
+    let answered = commands.receive(|message| {
+        if let Content::Ack(ack) = Content::parse(&message)
+            && ack.errno != 0
+        {
+            failure = Some(Errno::from_raw(ack.errno));
         }
+    });
+    match (sent.and(answered), failure) {
+        (Err(error), _) => log::error!("{error}: {consequence}"),
+        (_, Some(errno)) if errno != Errno::EAFNOSUPPORT => {
+            log::error!("{}: {consequence}", Cause(errno));
+        }
+        _ => {}
     }
 }
 
@@ -345,31 +386,34 @@ pub(super) fn not_set(name: &str, errno: Errno) {
     }
 }
 
-/// Puts a parameter back, unless somebody else has changed it since.
-pub(super) fn restore(name: &str, before: &str, value: &str) {
-    if sysctl::read(name).is_ok_and(|now| now == value) {
-        set(name, before);
-    }
-}
-
-/// ENOENT: the interface is gone, or the kernel has no such parameter.
-fn set(name: &str, value: &str) {
-    match sysctl::write(name, value) {
-        Err(error) if error.errno != Errno::ENOENT => {
-            log::warn!(
-                "{error}: set it to {value} yourself, or hosts may learn the wrong MAC address"
-            );
+/// Puts back what a line of the journal says, unless somebody else has changed it since.
+pub(super) fn restore(commands: &mut CommandSocket, line: &Line) {
+    let Line::Arp {
+        interface,
+        parameter,
+        before,
+        value,
+    } = line
+    else {
+        return;
+    };
+    let Some((_, parameter, _)) = BELOW.iter().find(|(name, ..)| name == parameter) else {
+        return;
+    };
+    link::get(commands.batch(), interface);
+    let mut found = None;
+    let _ = commands.send();
+    let answered = commands.receive(|message| {
+        if let Content::Link(link) = Content::parse(&message)
+            && link.ipv4(*parameter) == Some(*value)
+        {
+            found = Some(link.index);
         }
-        _ => {}
+    });
+    if let (Ok(_), Some(index)) = (answered, found) {
+        link_request::set_ipv4(commands.batch(), index, &[(*parameter, *before)]);
+        send(commands, "the interface below a macvlan is not as it was");
     }
-}
-
-fn below(interface: &str, what: &str) -> String {
-    format!("net/ipv4/conf/{interface}/{what}")
-}
-
-fn number(text: &str) -> i32 {
-    text.parse().unwrap_or(0)
 }
 
 /// A MAC address as text.

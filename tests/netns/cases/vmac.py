@@ -12,7 +12,7 @@ from lib.lab import BRIDGE, Lab
 from lib.life import journal, reload
 from lib.ping import Pinger
 from lib.sniffer import from_virtual_mac, is_advert, is_garp, is_na
-from lib.vipd import Vipd
+from lib.vipd import Vipd, binary
 
 VMAC, VMAC6 = "00:00:5e:00:01:32", "00:00:5e:00:02:32"
 VIPS = (conf.VIP, "10.10.201.110", "10.10.201.111")
@@ -406,10 +406,9 @@ def case_nothing_is_left_behind(how):
         vipd.wait_state("Active", 10)
         equal(below(node), BELOW, "the parameters meanwhile")
         equal(macvlans(node), ["vrrp.50", "vrrp.51"], "macvlans")
-        equal(sorted(journal(node)), [f"address vrrp.50 {conf.VIP}/32", "address vrrp.51 10.10.201.120/32",
+        equal(journal(node), [f"address vrrp.50 {conf.VIP}/32", "address vrrp.51 10.10.201.120/32",
                               f"macvlan vrrp.50 {VMAC}", "macvlan vrrp.51 00:00:5e:00:01:33",
-                              "sysctl net/ipv4/conf/ens160/arp_announce 1 2",
-                              "sysctl net/ipv4/conf/ens160/arp_ignore 0 1"], "the journal")
+                              "arp ens160 arp_ignore 0 1", "arp ens160 arp_announce 1 2"], "the journal")
         if how == "terminate":
             vipd.terminate()
             equal(journal(node), [], "the journal after the end")
@@ -426,6 +425,29 @@ def case_nothing_is_left_behind(how):
         equal(macvlans(node), [], "macvlans at the end")
         equal(below(node), before, "the parameters at the end")
         equal([a["local"] for a in node.addresses("ens160")], ["10.10.201.102"], "addresses at the end")
+
+
+@limits(timeout=60)
+def case_in_a_jail_without_proc():
+    """OpenWrt's procd starts vipd where there is no /proc, or one that cannot be written."""
+    with Lab() as lab:
+        node, client = lab.node("n1", conf.NODE1), lab.node("client", conf.CLIENT)
+        sysctl(node, "ipv4/conf/all/rp_filter", "1")
+        before = below(node)
+        # `ip netns exec` gives each program its own mounts.
+        jail = ["sh", "-c", 'mount -t tmpfs none /proc && exec "$0" "$@"', binary()]
+        vipd = Vipd(node, instance(vips=VIPS) + instance(name="VI_6", vips=["fe80::50"]), command=jail)
+        vipd.wait_state("Active", 10)
+        vipd.wait_state("Active", 10, name="VI_6")
+        ping = Pinger(client, conf.VIP)
+        ping.wait_answer(10)
+        ping.stop()
+        equal(below(node), BELOW, "the parameters of the interface below")
+        equal([sysctl(node, f"ipv{n}") for n in ("4/conf/vrrp.50/rp_filter", "6/conf/vrrp6.50/addr_gen_mode")],
+              ["2", "1"], "parameters of the macvlans")
+        equal([a["local"] for a in node.addresses6("vrrp6.50")], ["fe80::50"], "IPv6 addresses of the macvlan")
+        vipd.terminate()
+        equal((below(node), vipd.warnings()), (before, []), "the parameters at the end, and warnings")
 
 
 @limits(timeout=90)
