@@ -32,9 +32,10 @@ class Machine(Node):
         self._plug()
         commands, output = (self._listener(port) for port in ("commands", "output"))
         self.qemu = self._boot(kernel, self._initramfs(files))
-        self._commands = _accept(commands).makefile("rwb")
-        threading.Thread(target=self._listen, args=(_accept(output).makefile("rb"),), daemon=True).start()
-        check(self._commands.readline() == b"ready\n", f"{name} did not boot within {BOOT_S} s")
+        self._wire = _accept(commands)
+        self._commands = self._wire.makefile("rwb")
+        threading.Thread(target=self._listen, args=(_accept(output),), daemon=True).start()
+        self._wait_boot()
         self._configure(address)
 
     def _plug(self):
@@ -76,16 +77,24 @@ class Machine(Node):
         self.lab.procs.append(proc)
         return proc
 
+    def _wait_boot(self):
+        try:
+            check(self._commands.readline() == b"ready\n", f"{self.name} ended while it booted")
+        except TimeoutError:
+            raise CaseFailed(f"{self.name} did not boot within {BOOT_S} s") from None
+        self._wire.settimeout(COMMAND_S)
+
     def _configure(self, address):
         self.must("ip", "link", "set", "eth0", "name", self.iface)
         self.must("ip", "addr", "add", address, "dev", self.iface)
         self.must("ip", "link", "set", self.iface, "up")
         self.address = address.split("/")[0]
 
-    def _listen(self, stream):
+    def _listen(self, connection):
         """The third serial port: each line to the process whose it is, and to the machine's log."""
         guest = None
-        for raw in stream:
+        connection.settimeout(None)
+        for raw in connection.makefile("rb"):
             line = raw.decode(errors="replace").rstrip("\r\n")
             self.qemu.log.add(line)
             if mark := re.match(r"@start (\d+) (\d+)$", line):
@@ -217,6 +226,7 @@ def _accept(listener):
         raise CaseFailed("qemu-system-mips did not start: see its log") from None
     finally:
         listener.close()
+    connection.settimeout(BOOT_S)
     return connection
 
 
