@@ -3,7 +3,7 @@
 tests/cross/run says by the environment what there is:
 VIPD_TARGETS   `NAME:BINARY:EMULATOR:PROCESSOR` for each target (no emulator: it runs as it is)
 VIPD           the native vipd, the peer
-VIPD_GUEST     `KERNEL:BUSYBOX:BINARY[:TESTS]` of the big-endian MIPS machines
+VIPD_KERNEL, VIPD_BUSYBOX, VIPD_MIPS, VIPD_KERNEL_TESTS   what is in the machines; the last one is tests/kernel
 """
 
 import os
@@ -54,13 +54,11 @@ class Emulated:
 
 
 class OnMachine:
-    """The router binary on a big-endian MIPS kernel."""
+    """The router binary on a big-endian MIPS kernel. `files` are more programs for the machine."""
 
-    def __init__(self):
-        self.kernel, busybox, vipd, *tests = os.environ["VIPD_GUEST"].split(":")
-        self.files = {"busybox": busybox, "vipd": vipd}
-        if tests:
-            self.files["kernel-tests"] = tests[0]
+    def __init__(self, **files):
+        self.kernel = os.environ["VIPD_KERNEL"]
+        self.files = {"busybox": os.environ["VIPD_BUSYBOX"], "vipd": os.environ["VIPD_MIPS"], **files}
 
     def place(self, lab, name, address):
         """A machine for it."""

@@ -1,6 +1,8 @@
 """The MIPS binary on a real big-endian MIPS kernel, in a machine on the same wire as this one's peers."""
 
 import json
+import os
+import re
 
 import routers
 from lib import conf
@@ -92,3 +94,17 @@ def case_two_machines():
     with Lab() as lab:
         node1, node2 = program.place(lab, "n1", conf.NODE1), program.place(lab, "n2", conf.NODE2)
         routers.crash_and_return(lab, node1, node2, program.router, program.router)
+
+
+@limits(timeout=BOUND_S)
+def case_kernel_tests():
+    """tests/kernel: netlink and packet sockets of a big-endian kernel."""
+    # Linux 6.1 has no words for a wrong prefix length.
+    skipped = "the_kernels_own_words_come_with_the_error"
+    with Lab() as lab:
+        node = OnMachine(tests=os.environ["VIPD_KERNEL_TESTS"]).place(lab, "n1", conf.NODE1)
+        tests = node.popen("tests", ["env", "RUSTC_BOOTSTRAP=1", "tests", "-Zunstable-options",
+                                     "--force-run-in-process", "--test-threads=1", "--nocapture", "--skip", skipped])
+        equal(tests.wait(BOUND_S), 0, "exit code of tests/kernel")
+        count = int(re.search(r"(\d+) passed; 0 failed", tests.log.matches("test result")[0]).group(1))
+        check(count >= 15, f"only {count} tests ran")
