@@ -1,20 +1,30 @@
-//! Ethernet frames in and out: IPv4 packets that carry VRRP, and gratuitous ARP.
+//! Ethernet frames in and out: IP packets that carry VRRP, gratuitous ARP, and Neighbour Advertisements.
 //!
 //! Bytes to bytes, no socket, no heap. Received bytes may be anything: every parse function answers
 //! with a [`DropReason`]. What is emitted is ours: the `emit` functions panic, as smoltcp's do, if
 //! the buffer is shorter than the length constants here say.
 
-use core::net::Ipv4Addr;
+mod ipv6;
+
+use core::net::{IpAddr, Ipv4Addr};
 
 use smoltcp::wire::{ArpHardware, ArpOperation, ArpPacket, EthernetProtocol};
 
 use crate::vrrp::checksum::Sum;
 use crate::vrrp::drop::DropReason;
+use crate::vrrp::types::Family;
+
+pub use ipv6::{
+    IPV6_HEADER_LEN, IPV6_PAYLOAD, Ipv6Header, NA_LEN, emit_ipv6, emit_ipv6_packet, emit_na,
+    packet_header, parse_ipv6, parse_ipv6_packet,
+};
 
 /// The IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 pub const PROTOCOL_VRRP: u8 = 112;
 /// The TTL of every advert (RFC 9568 §5.1.1.3).
 pub const TTL: u8 = 255;
+/// The Hop Limit of every advert (RFC 9568 §5.1.2.3) and of neighbour discovery (RFC 4861 §7.1.2).
+pub const HOP_LIMIT: u8 = 255;
 /// Length of an Ethernet header in bytes.
 pub const ETHERNET_HEADER_LEN: usize = 14;
 /// Length of the IPv4 header that [`emit_ipv4`] writes, in bytes: no options.
@@ -27,6 +37,7 @@ pub const GARP_LEN: usize = ETHERNET_HEADER_LEN + 28;
 /// Where the type stands in an Ethernet header.
 const ETHERTYPE: usize = 12;
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 /// The Ethernet broadcast address.
 const BROADCAST: [u8; 6] = [0xff; 6];
@@ -50,38 +61,65 @@ mod ip {
     pub(super) const IS_FRAGMENT: u16 = 0x3fff;
 }
 
-/// A received IPv4 packet that carries VRRP; the header is checked, the payload is not.
+/// A received IP packet that carries VRRP; the header is checked, the payload is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ipv4<'a> {
+pub struct Ip<'a> {
     /// Who sent it.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// The multicast group, or one of our addresses.
-    pub destination: Ipv4Addr,
-    /// Time to live as received; the ladder wants 255.
+    pub destination: IpAddr,
+    /// Time to live (IPv6: hop limit) as received; the ladder wants 255.
     pub ttl: u8,
-    /// The VRRP message: what the total length covers, without the padding of short frames.
+    /// The VRRP message: what the header's length covers, without the padding of short frames.
     pub payload: &'a [u8],
+}
+
+/// Parses an Ethernet frame with a packet of `family`, as AF_PACKET hands it up.
+///
+/// # Errors
+/// As [`parse_ipv4`] and [`parse_ipv6`].
+pub fn parse(family: Family, frame: &[u8]) -> Result<Ip<'_>, DropReason> {
+    match family {
+        Family::V4 => parse_ipv4(frame),
+        Family::V6 => parse_ipv6(frame),
+    }
+}
+
+/// Parses a packet of `family` without a link-layer header.
+///
+/// # Errors
+/// As [`parse_ipv4`] and [`parse_ipv6`].
+pub fn parse_packet(family: Family, bytes: &[u8]) -> Result<Ip<'_>, DropReason> {
+    match family {
+        Family::V4 => parse_ipv4_packet(bytes),
+        Family::V6 => parse_ipv6_packet(bytes),
+    }
 }
 
 /// Parses an Ethernet frame as AF_PACKET hands it up: VLAN tag taken off, padding still on.
 ///
 /// # Errors
 /// The [`DropReason`] to count: `FrameTruncated`, `IpHeader`, `IpChecksum`, `Fragment`, `NotVrrp`.
-pub fn parse_ipv4(frame: &[u8]) -> Result<Ipv4<'_>, DropReason> {
+pub fn parse_ipv4(frame: &[u8]) -> Result<Ip<'_>, DropReason> {
+    parse_ipv4_packet(split_ethernet(frame, ETHERTYPE_IPV4)?)
+}
+
+/// What is behind an Ethernet header of this type.
+fn split_ethernet(frame: &[u8], ethertype: [u8; 2]) -> Result<&[u8], DropReason> {
     let (header, packet) = frame
         .split_first_chunk::<ETHERNET_HEADER_LEN>()
         .ok_or(DropReason::FrameTruncated)?;
-    if header[ETHERTYPE..] != ETHERTYPE_IPV4 {
+    if header[ETHERTYPE..] != ethertype {
         return Err(DropReason::NotVrrp);
     }
-    parse_ipv4_packet(packet)
+    Ok(packet)
 }
 
 /// Parses an IPv4 packet without a link-layer header, as a raw socket hands it up.
 ///
 /// # Errors
 /// As [`parse_ipv4`].
-pub fn parse_ipv4_packet(bytes: &[u8]) -> Result<Ipv4<'_>, DropReason> {
+pub fn parse_ipv4_packet(bytes: &[u8]) -> Result<Ip<'_>, DropReason> {
     let header: &[u8; IPV4_HEADER_LEN] = bytes.first_chunk().ok_or(DropReason::FrameTruncated)?;
     let header_len = usize::from(header[ip::VERSION_IHL] & 0x0f) * 4;
     let total_len = usize::from(u16::from_be_bytes(two(header, ip::TOTAL_LEN)));
@@ -99,18 +137,12 @@ pub fn parse_ipv4_packet(bytes: &[u8]) -> Result<Ipv4<'_>, DropReason> {
     if header[ip::PROTOCOL] != PROTOCOL_VRRP {
         return Err(DropReason::NotVrrp);
     }
-    Ok(Ipv4 {
-        source: four(header, ip::SOURCE).into(),
-        destination: four(header, ip::DESTINATION).into(),
+    Ok(Ip {
+        source: IpAddr::from(four(header, ip::SOURCE)),
+        destination: IpAddr::from(four(header, ip::DESTINATION)),
         ttl: header[ip::TTL],
         payload,
     })
-}
-
-/// Where an IPv4 packet without a link-layer header goes; for one that the kernel has checked.
-pub fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
-    let header = packet.first_chunk::<IPV4_HEADER_LEN>()?;
-    Some(four(header, ip::DESTINATION).into())
 }
 
 /// The addresses of an Ethernet frame.
@@ -143,9 +175,22 @@ pub struct Ipv4Header {
 /// # Panics
 /// If `buf` is shorter than the frame.
 pub fn emit_ipv4(buf: &mut [u8], macs: &Macs, header: &Ipv4Header) -> usize {
-    let (ethernet, packet) = buf.split_at_mut(ETHERNET_HEADER_LEN);
-    ethernet.copy_from_slice(&ethernet_header(macs, ETHERTYPE_IPV4));
+    let packet = emit_ethernet(buf, macs, Family::V4);
     ETHERNET_HEADER_LEN + emit_ipv4_packet(packet, header)
+}
+
+/// Writes the Ethernet header of a packet of `family`, and returns what is behind it.
+///
+/// # Panics
+/// If `buf` is shorter than [`ETHERNET_HEADER_LEN`].
+pub fn emit_ethernet<'a>(buf: &'a mut [u8], macs: &Macs, family: Family) -> &'a mut [u8] {
+    let ethertype = match family {
+        Family::V4 => ETHERTYPE_IPV4,
+        Family::V6 => ETHERTYPE_IPV6,
+    };
+    let (ethernet, packet) = buf.split_at_mut(ETHERNET_HEADER_LEN);
+    ethernet.copy_from_slice(&ethernet_header(macs, ethertype));
+    packet
 }
 
 /// Writes the IPv4 header into the first [`IPV4_HEADER_LEN`] bytes of `buf`; the payload behind it
@@ -174,10 +219,19 @@ pub fn emit_ipv4_packet(buf: &mut [u8], header: &Ipv4Header) -> usize {
     packet.len()
 }
 
-/// The MAC address of an IPv4 multicast group: 01-00-5e and the low 23 bits (RFC 1112 §6.4).
-pub const fn multicast_mac(group: Ipv4Addr) -> [u8; 6] {
-    let [_, b, c, d] = group.octets();
-    [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+/// The MAC address of a multicast group: 01-00-5e and the low 23 bits of an IPv4 group (RFC 1112
+/// §6.4), 33-33 and the low 32 bits of an IPv6 group (RFC 2464 §7).
+pub const fn multicast_mac(group: IpAddr) -> [u8; 6] {
+    match group {
+        IpAddr::V4(group) => {
+            let [_, b, c, d] = group.octets();
+            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+        }
+        IpAddr::V6(group) => {
+            let [.., a, b, c, d] = group.octets();
+            [0x33, 0x33, a, b, c, d]
+        }
+    }
 }
 
 /// The form of a gratuitous ARP.
@@ -249,7 +303,7 @@ mod tests {
         let mut frame = vec![0; 60];
         let macs = Macs {
             source: MAC,
-            destination: multicast_mac(GROUP),
+            destination: multicast_mac(GROUP.into()),
         };
         let header = Ipv4Header {
             source: Ipv4Addr::new(10, 10, 201, 102),
@@ -335,10 +389,16 @@ mod tests {
 
     #[test]
     fn multicast_mac_keeps_23_bits() {
-        assert_eq!(multicast_mac(GROUP), [1, 0, 0x5e, 0, 0, 18]);
+        assert_eq!(multicast_mac(GROUP.into()), [1, 0, 0x5e, 0, 0, 18]);
         assert_eq!(
-            multicast_mac(Ipv4Addr::new(239, 255, 1, 2)),
+            multicast_mac(IpAddr::from([239, 255, 1, 2])),
             [1, 0, 0x5e, 0x7f, 1, 2]
         );
+    }
+
+    #[test]
+    fn ipv6_multicast_mac_keeps_32_bits() {
+        let group: IpAddr = "ff02::1:ff12:3456".parse().unwrap();
+        assert_eq!(multicast_mac(group), [0x33, 0x33, 0xff, 0x12, 0x34, 0x56]);
     }
 }

@@ -7,6 +7,10 @@ use crate::time::Duration;
 pub const INSTANCES: usize = 1024;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 §5.2.5).
 pub const ADDRESSES: usize = 255;
+/// Peers of one instance that uses unicast.
+pub const PEERS: usize = 64;
+/// Virtual addresses of one IPv6 instance: what fits into an Ethernet frame.
+pub const ADDRESSES_IPV6: usize = 90;
 /// Speakers that one instance remembers; the one heard longest ago makes room.
 pub const SPEAKERS: usize = 4;
 /// Actions of one input to one instance.
@@ -30,7 +34,7 @@ pub const SEND_BYTES: usize = 8 * 1024;
 pub const NOTES: usize = 64;
 /// Requests about addresses in one wakeup that there is always room for, in the same way.
 pub const REQUESTS: usize = 64;
-/// Gratuitous ARPs of one wakeup.
+/// Gratuitous ARPs and Neighbour Advertisements of one wakeup.
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.
 pub const RECEIVE_FRAMES: usize = 32;

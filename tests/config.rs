@@ -75,7 +75,7 @@ fn describe(config: &Config, found: &mut String) {
             "  auth {auth}, checksum {:?}, skip check {}, source {:?}, {:?}, receive {:?}, lease {:?}",
             settings.checksum,
             settings.skip_check_adv_addr,
-            instance.mcast_src_ip,
+            instance.source,
             instance.garp_mode,
             instance.receive,
             instance.address_lease.map(|lease| lease.to_string()),
@@ -93,6 +93,18 @@ fn describe(config: &Config, found: &mut String) {
             announce.lower_prio_delay,
         )
         .unwrap();
+        if let Some(unicast) = &settings.unicast {
+            write!(
+                found,
+                "  unicast ttl {} check {} to",
+                unicast.ttl, unicast.check_source
+            )
+            .unwrap();
+            for peer in &unicast.peers {
+                write!(found, " {} ({:?})", peer.address, peer.ttl).unwrap();
+            }
+            writeln!(found).unwrap();
+        }
         assert_eq!(settings.addresses.len(), instance.vips.len());
         for (vip, address) in instance.vips.iter().zip(settings.addresses.iter()) {
             assert_eq!(vip.address, *address);

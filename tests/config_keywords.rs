@@ -186,7 +186,7 @@ const INSTANCE_ROWS: &[Check] = &[
         i.settings.preempt_delay.is_zero()
     }),
     ("", "mcast_src_ip 10.0.0.9", |i| {
-        i.mcast_src_ip == Some([10, 0, 0, 9].into())
+        i.source == Some([10, 0, 0, 9].into())
     }),
     ("", "", |i| !i.settings.skip_check_adv_addr),
     ("vrrp_skip_check_adv_addr", "", |i| {

@@ -4,9 +4,11 @@
 #[path = "common/pcap.rs"]
 mod pcap;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use vipd::frame::{
-    GARP_LEN, GarpForm, IPV4_PAYLOAD, Ipv4Header, Macs, emit_garp, emit_ipv4, multicast_mac,
-    parse_ipv4,
+    GARP_LEN, GarpForm, IPV4_PAYLOAD, IPV6_PAYLOAD, Ipv4Header, Ipv6Header, Macs, NA_LEN,
+    emit_garp, emit_ipv4, emit_ipv6, emit_na, multicast_mac, parse_ipv4, parse_ipv6,
 };
 
 const CAPTURES: &[&str] = &[
@@ -19,6 +21,20 @@ const CAPTURES: &[&str] = &[
 
 fn ethertype(frame: &[u8]) -> u16 {
     u16::from_be_bytes(frame[12..14].try_into().unwrap())
+}
+
+fn v4(address: IpAddr) -> Ipv4Addr {
+    match address {
+        IpAddr::V4(address) => address,
+        IpAddr::V6(address) => panic!("{address} in an IPv4 packet"),
+    }
+}
+
+fn v6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V6(address) => address,
+        IpAddr::V4(address) => panic!("{address} in an IPv6 packet"),
+    }
 }
 
 #[test]
@@ -34,8 +50,8 @@ fn golden_adverts_are_emitted_byte_for_byte() {
                 destination: multicast_mac(parsed.destination),
             };
             let header = Ipv4Header {
-                source: parsed.source,
-                destination: parsed.destination,
+                source: v4(parsed.source),
+                destination: v4(parsed.destination),
                 ttl: parsed.ttl,
                 identification: u16::from_be_bytes(frame[18..20].try_into().unwrap()),
                 payload_len: parsed.payload.len(),
@@ -48,6 +64,59 @@ fn golden_adverts_are_emitted_byte_for_byte() {
         }
         assert!(seen > 0, "{name} has adverts");
     }
+}
+
+/// The kernel chose keepalived's flow label; everything else is the same.
+#[test]
+fn golden_ipv6_adverts_differ_in_the_flow_label_only() {
+    for name in ["keepalived-v3-ipv6.pcap", "keepalived-2.4.3-hmac-v3.pcap"] {
+        let mut seen = 0;
+        for mut frame in pcap::golden(name) {
+            let Ok(parsed) = parse_ipv6(&frame) else {
+                continue;
+            };
+            let macs = Macs {
+                source: frame[6..12].try_into().unwrap(),
+                destination: multicast_mac(parsed.destination),
+            };
+            let header = Ipv6Header {
+                source: v6(parsed.source),
+                destination: v6(parsed.destination),
+                hop_limit: parsed.ttl,
+                payload_len: parsed.payload.len(),
+            };
+            let mut ours = vec![0x55; frame.len()];
+            assert_eq!(emit_ipv6(&mut ours, &macs, &header), frame.len());
+            assert_eq!(parsed.payload, &frame[IPV6_PAYLOAD..], "{name}");
+            frame[15] &= 0xf0;
+            frame[16..18].fill(0);
+            assert_eq!(ours[..IPV6_PAYLOAD], frame[..IPV6_PAYLOAD], "{name}");
+            seen += 1;
+        }
+        assert!(seen > 0, "{name} has adverts");
+    }
+}
+
+/// keepalived sets the Router flag where the kernel forwards; RFC 9568 §6.4.1 always.
+#[test]
+fn golden_neighbour_advertisements_differ_in_the_router_flag_only() {
+    let mut seen = 0;
+    for theirs in pcap::golden("keepalived-v3-ipv6.pcap") {
+        let (next_header, message) = (theirs[20], &theirs[IPV6_PAYLOAD..]);
+        if ethertype(&theirs) != 0x86dd || (next_header, message[0]) != (58, 136) {
+            continue;
+        }
+        let vip: [u8; 16] = theirs[IPV6_PAYLOAD + 8..][..16].try_into().unwrap();
+        let mut ours = [0x55; NA_LEN];
+        let len = emit_na(&mut ours, theirs[6..12].try_into().unwrap(), vip.into());
+        assert_eq!(len, theirs.len());
+        assert_eq!((message[4], ours[IPV6_PAYLOAD + 4]), (0x20, 0xa0));
+        ours[IPV6_PAYLOAD + 4] = 0x20;
+        ours[IPV6_PAYLOAD + 2..][..2].copy_from_slice(&message[2..4]);
+        assert_eq!(ours[..], theirs[..]);
+        seen += 1;
+    }
+    assert_eq!(seen, 10);
 }
 
 /// keepalived writes ff:ff:ff:ff:ff:ff where RFC 5227 wants zeros; everything else is the same.

@@ -5,7 +5,7 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vipd::frame::{self, ETHERNET_HEADER_LEN, Ipv4Header, Macs};
+use vipd::frame::{self, ETHERNET_HEADER_LEN, Ipv4Header, Ipv6Header, Macs};
 use vipd::time::Duration;
 use vipd::vrrp::checksum;
 use vipd::vrrp::types::{Auth, ChecksumForm, Family, Version};
@@ -42,22 +42,20 @@ fn advert(frame: Vec<u8>) -> Option<Advert> {
         [0x08, 0x00] => {
             let parsed = frame::parse_ipv4(&frame).unwrap();
             Some(Advert {
-                source: parsed.source.into(),
-                destination: parsed.destination.into(),
+                source: parsed.source,
+                destination: parsed.destination,
                 ttl: parsed.ttl,
                 payload: parsed.payload.to_vec(),
                 frame,
             })
         }
         [0x86, 0xdd] if packet[6] == checksum::PROTOCOL => {
-            let length = usize::from(u16::from_be_bytes([packet[4], packet[5]]));
-            let address =
-                |at: usize| IpAddr::from(<[u8; 16]>::try_from(&packet[at..at + 16]).unwrap());
+            let parsed = frame::parse_ipv6(&frame).unwrap();
             Some(Advert {
-                source: address(8),
-                destination: address(24),
-                ttl: packet[7],
-                payload: packet[40..40 + length].to_vec(),
+                source: parsed.source,
+                destination: parsed.destination,
+                ttl: parsed.ttl,
+                payload: parsed.payload.to_vec(),
                 frame,
             })
         }
@@ -67,24 +65,41 @@ fn advert(frame: Vec<u8>) -> Option<Advert> {
 
 /// Header and message, as the daemon puts them together.
 fn whole_frame(advert: &Advert, repr: &Repr<'_>) -> Vec<u8> {
-    let (IpAddr::V4(source), IpAddr::V4(destination)) = (advert.source, advert.destination) else {
-        panic!("IPv4 alone");
-    };
     let macs = Macs {
         source: advert.frame[6..12].try_into().unwrap(),
-        destination: frame::multicast_mac(destination),
+        destination: frame::multicast_mac(advert.destination),
     };
-    let header = Ipv4Header {
-        source,
-        destination,
-        ttl: frame::TTL,
-        identification: u16::from_be_bytes([advert.frame[18], advert.frame[19]]),
-        payload_len: repr.buffer_len(),
-    };
-    let mut frame = vec![0x5a; frame::IPV4_PAYLOAD + repr.buffer_len()];
-    repr.emit(&mut frame[frame::IPV4_PAYLOAD..]);
-    assert_eq!(frame::emit_ipv4(&mut frame, &macs, &header), frame.len());
-    frame
+    let payload_len = repr.buffer_len();
+    match (advert.source, advert.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let header = Ipv4Header {
+                source,
+                destination,
+                ttl: frame::TTL,
+                identification: u16::from_be_bytes([advert.frame[18], advert.frame[19]]),
+                payload_len,
+            };
+            let mut frame = vec![0x5a; frame::IPV4_PAYLOAD + payload_len];
+            repr.emit(&mut frame[frame::IPV4_PAYLOAD..]);
+            assert_eq!(frame::emit_ipv4(&mut frame, &macs, &header), frame.len());
+            frame
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let header = Ipv6Header {
+                source,
+                destination,
+                hop_limit: frame::HOP_LIMIT,
+                payload_len,
+            };
+            let mut frame = vec![0x5a; frame::IPV6_PAYLOAD + payload_len];
+            repr.emit(&mut frame[frame::IPV6_PAYLOAD..]);
+            assert_eq!(frame::emit_ipv6(&mut frame, &macs, &header), frame.len());
+            // The kernel chose keepalived's flow label.
+            frame[15..18].copy_from_slice(&advert.frame[15..18]);
+            frame
+        }
+        _ => panic!("two families in one packet"),
+    }
 }
 
 /// Parses and emits each advert; the message comes out as it went in.
@@ -117,7 +132,7 @@ fn round_trip(file: &str, behind: usize) -> usize {
             expected[6..8].copy_from_slice(&sum);
         }
         assert_eq!(common::bytes(&repr), expected, "{packet}");
-        if behind == 0 && family == Family::V4 {
+        if behind == 0 {
             assert_eq!(whole_frame(advert, &repr), advert.frame, "{packet}");
         }
     }
@@ -207,6 +222,8 @@ fn the_ladder_lets_keepalived_in() {
         (V3_IPV6, Version::V3, Auth::None),
         // keepalived's v2 with HMAC says authentication type 0.
         (HMAC_V2, Version::V2, Auth::None),
+        // Over IPv6 the checksum covers the trailer as well.
+        (HMAC_V3, Version::V3, Auth::None),
     ] {
         for advert in adverts(file) {
             let family = Family::of(&advert.source);
@@ -224,7 +241,7 @@ fn the_ladder_lets_keepalived_in() {
                 payload: &advert.payload,
             };
             let expected = Expected {
-                group,
+                addressed: advert.destination == group,
                 own: false,
                 settings: Some(&settings),
                 form: ChecksumForm::Message,

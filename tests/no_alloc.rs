@@ -8,14 +8,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 
-use common::{GROUP, HIGH, LOW, OWN, bytes, peer, settings};
-use vipd::frame::{self, Ipv4Header, Macs};
+use common::{GROUP, HIGH, LOW, OWN, bytes, family, peer, settings};
+use vipd::frame::{self, Ipv4Header, Ipv6Header, Macs};
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::drop::DropReason;
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
-use vipd::vrrp::types::{Auth, Settings, State, Version};
+use vipd::vrrp::types::{Auth, Family, Settings, State, Version};
 use vipd::vrrp::validate::Received;
 use vipd::vrrp::wire::{MAX_LEN, Repr};
 
@@ -63,7 +63,7 @@ fn requests(act: impl FnOnce()) -> u64 {
 
 const INSTANCES: u8 = 200;
 
-/// Half of them v2 with a password, half v3.
+/// Half of them v2 with a password, half v3, of which every second is IPv6.
 fn instance(vrid: u8) -> Settings {
     let version = if vrid.is_multiple_of(2) {
         Version::V2
@@ -75,11 +75,20 @@ fn instance(vrid: u8) -> Settings {
         Version::V3 => Auth::None,
     };
     let address = |host| IpAddr::V4(Ipv4Addr::new(10, 10, host, vrid));
-    Settings {
+    let settings = Settings {
         vrid,
         auth,
         addresses: (0..20).map(address).collect(),
         ..settings(version)
+    };
+    family::settings(settings, family_of(vrid))
+}
+
+fn family_of(vrid: u8) -> Family {
+    if vrid % 4 == 1 {
+        Family::V6
+    } else {
+        Family::V4
     }
 }
 
@@ -88,7 +97,7 @@ struct Machine {
     router: Router,
     now: Instant,
     out: Actions,
-    buffer: [u8; frame::IPV4_PAYLOAD + MAX_LEN],
+    buffer: [u8; frame::IPV6_PAYLOAD + MAX_LEN],
     done: u64,
     became_active: u64,
 }
@@ -104,7 +113,7 @@ impl Machine {
             router: Router::new(specs.collect(), GROUP, Duration::ZERO, now),
             now,
             out: Actions::new(),
-            buffer: [0; frame::IPV4_PAYLOAD + MAX_LEN],
+            buffer: [0; frame::IPV6_PAYLOAD + MAX_LEN],
             done: 0,
             became_active: 0,
         }
@@ -112,6 +121,11 @@ impl Machine {
 
     fn event(&mut self, event: Event) {
         for id in self.router.ids() {
+            let family = self.router.instance(id).settings().family;
+            let event = match event {
+                Event::Link(link) => Event::Link(family::link(link, family)),
+                other => other,
+            };
             self.router.handle(id, event, self.now, &mut self.out);
             self.execute();
         }
@@ -159,26 +173,42 @@ impl Machine {
 }
 
 fn emit(router: &Router, id: Id, priority: u8, buffer: &mut [u8]) {
-    let Some(repr) = router.advert(id, priority) else {
-        return;
-    };
-    let (IpAddr::V4(source), IpAddr::V4(destination)) = (repr.source, repr.destination) else {
-        return;
-    };
-    repr.emit(&mut buffer[frame::IPV4_PAYLOAD..]);
+    for repr in router.adverts(id, priority) {
+        emit_one(&repr, buffer);
+    }
+}
+
+fn emit_one(repr: &Repr<'_>, buffer: &mut [u8]) {
     let macs = Macs {
         source: [2, 0, 0, 0, 0, 1],
-        destination: frame::multicast_mac(destination),
+        destination: frame::multicast_mac(repr.destination),
     };
-    let header = Ipv4Header {
-        source,
-        destination,
-        ttl: frame::TTL,
-        identification: 1,
-        payload_len: repr.buffer_len(),
+    let payload_len = repr.buffer_len();
+    let len = match (repr.source, repr.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            repr.emit(&mut buffer[frame::IPV4_PAYLOAD..]);
+            let header = Ipv4Header {
+                source,
+                destination,
+                ttl: frame::TTL,
+                identification: 1,
+                payload_len,
+            };
+            frame::emit_ipv4(buffer, &macs, &header)
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            repr.emit(&mut buffer[frame::IPV6_PAYLOAD..]);
+            let header = Ipv6Header {
+                source,
+                destination,
+                hop_limit: frame::HOP_LIMIT,
+                payload_len,
+            };
+            frame::emit_ipv6(buffer, &macs, &header)
+        }
+        _ => panic!("two families in one advert"),
     };
-    let len = frame::emit_ipv4(buffer, &macs, &header);
-    assert!(frame::parse_ipv4(&buffer[..len]).is_ok());
+    assert!(frame::parse(Family::of(&repr.source), &buffer[..len]).is_ok());
 }
 
 /// Packets of every kind for every instance: good ones, and some for each rung of the ladder.
@@ -226,7 +256,13 @@ fn packets() -> Vec<(IpAddr, IpAddr, u8, Vec<u8>)> {
                 ..good
             },
         ];
-        all.extend(variants.iter().map(|repr| (HIGH, GROUP, 255, bytes(repr))));
+        let of = |address| family::address(address, settings.family);
+        let (own, high, group) = (of(OWN), of(HIGH), of(GROUP));
+        all.extend(variants.iter().map(|repr| (high, group, 255, bytes(repr))));
+        if settings.family == Family::V6 {
+            let source = "2001:db8::9".parse().expect("an address");
+            all.push((source, group, 255, bytes(&Repr { source, ..good })));
+        }
         let plain = bytes(&good);
         let spoiled = |at: usize, value: u8| {
             let mut bytes = plain.clone();
@@ -234,14 +270,14 @@ fn packets() -> Vec<(IpAddr, IpAddr, u8, Vec<u8>)> {
             bytes
         };
         all.extend([
-            (HIGH, GROUP, 254, plain.clone()),
-            (HIGH, OWN, 255, plain.clone()),
-            (OWN, GROUP, 255, plain.clone()),
-            (HIGH, GROUP, 255, plain[..9].to_vec()),
-            (HIGH, GROUP, 255, spoiled(0, 0x91)),
-            (HIGH, GROUP, 255, spoiled(0, 0x2f)),
-            (HIGH, GROUP, 255, spoiled(7, 0x77)),
-            (HIGH, GROUP, 255, Vec::new()),
+            (high, group, 254, plain.clone()),
+            (high, own, 255, plain.clone()),
+            (own, group, 255, plain.clone()),
+            (high, group, 255, plain[..9].to_vec()),
+            (high, group, 255, spoiled(0, 0x91)),
+            (high, group, 255, spoiled(0, 0x2f)),
+            (high, group, 255, spoiled(7, 0x77)),
+            (high, group, 255, Vec::new()),
         ]);
     }
     all
@@ -257,8 +293,12 @@ fn the_counter_counts() {
 fn nothing_is_allocated_after_construction() {
     let mut machine = Machine::new();
     let bad = packets();
-    let takeover: Vec<Vec<u8>> = (1..=INSTANCES)
-        .map(|vrid| bytes(&peer(&instance(vrid), LOW, 200)))
+    let takeover: Vec<(IpAddr, IpAddr, Vec<u8>)> = (1..=INSTANCES)
+        .map(|vrid| {
+            let settings = instance(vrid);
+            let repr = peer(&settings, LOW, 200);
+            (repr.source, repr.destination, bytes(&repr))
+        })
         .collect();
     let taken = requests(|| {
         machine.event(Event::Link(LinkState::Up(Some(OWN))));
@@ -268,13 +308,14 @@ fn nothing_is_allocated_after_construction() {
             for (source, destination, ttl, payload) in &bad {
                 machine.receive(*source, *destination, *ttl, payload);
                 let _ = frame::parse_ipv4(payload);
+                let _ = frame::parse_ipv6(payload);
             }
             machine.event(Event::AddressLost);
             machine.run(Duration::from_secs(10));
             // Everybody is outranked, then takes over again.
-            takeover
-                .iter()
-                .for_each(|payload| machine.receive(LOW, GROUP, 255, payload));
+            takeover.iter().for_each(|(source, group, payload)| {
+                machine.receive(*source, *group, 255, payload)
+            });
             for (source, destination, ttl, payload) in &bad {
                 machine.receive(*source, *destination, *ttl, payload);
             }

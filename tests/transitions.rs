@@ -17,6 +17,8 @@ mod ladder;
 mod options;
 #[path = "transitions/row.rs"]
 mod row;
+#[path = "transitions/unicast.rs"]
+mod unicast;
 #[path = "transitions/warnings.rs"]
 mod warnings;
 

@@ -5,12 +5,14 @@ use std::rc::Rc;
 
 use super::checks;
 use super::error::{Placed, Report};
+use super::family;
 use super::model::{Config, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use crate::time::Duration;
 use crate::vrrp::types::{
-    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Settings, Version,
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL,
+    Unicast, Version,
 };
 
 /// The group of RFC 9568 §5.1.1.2.
@@ -65,8 +67,10 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// None if something that an instance cannot do without is missing or wrong.
     fn instance(&mut self, instance: InstanceDraft) -> Option<Instance> {
+        let family = family::of(&instance.draft);
         let version = match self.inherit(&instance.draft, |d| value(&d.version)) {
             Some(3) => Version::V3,
+            _ if family == Family::V6 => Version::V3,
             _ => Version::V2,
         };
         checks::checksum_words(&instance.draft, self.report);
@@ -76,9 +80,10 @@ impl Builder<'_> {
         let priority = priority(&instance.draft);
         let (preempt, preempt_delay) = self.preempt(&instance.draft, priority);
         checks::source_address(&instance.draft, self.report);
+        checks::peers(&instance.draft, self.report);
         let address_lease = self.address_lease(&instance.draft);
         let settings = Settings {
-            family: Family::V4,
+            family,
             version,
             vrid: value(&instance.draft.vrid).and_then(|vrid| u8::try_from(vrid).ok())?,
             priority,
@@ -94,6 +99,7 @@ impl Builder<'_> {
                 .inherit(&instance.draft, |d| value(&d.skip_check_adv_addr))
                 .unwrap_or(false),
             announce: self.announce(&instance.draft),
+            unicast: self.unicast(&instance.draft),
             addresses: instance
                 .draft
                 .vips
@@ -113,7 +119,8 @@ impl Builder<'_> {
             name: instance.name,
             interface,
             settings,
-            mcast_src_ip: value(&instance.draft.mcast_src_ip),
+            source: value(&instance.draft.unicast_src_ip)
+                .or_else(|| value(&instance.draft.mcast_src_ip)),
             vips: instance
                 .draft
                 .vips
@@ -142,8 +149,11 @@ impl Builder<'_> {
         };
         if version == Version::V3 {
             let message = "VRRP version 3 has no authentication: it is ignored";
-            self.report
-                .warn(&kind.span, message, "remove it, or write `version 2`");
+            let help = match family::of(draft) {
+                Family::V4 => "remove it, or write `version 2`",
+                Family::V6 => "remove it: IPv6 has version 3 only",
+            };
+            self.report.warn(&kind.span, message, help);
             return Auth::None;
         }
         if kind.value == "AH" {
@@ -218,6 +228,28 @@ impl Builder<'_> {
             }
         }
         (preempt, delay)
+    }
+
+    /// keepalived without a peer goes back to multicast; so do we, but we say so.
+    fn unicast(&mut self, draft: &Draft) -> Option<Box<Unicast>> {
+        let waits = value(&draft.unicast_fault_no_peer).unwrap_or(false);
+        let failed = draft.failed.contains(&"unicast_peer");
+        if draft.peers.is_empty() && !waits {
+            if let Some(source) = draft.unicast_src_ip.as_ref().filter(|_| !failed) {
+                let message =
+                    "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group";
+                let help = "add `unicast_peer { ADDRESS }`, or write `mcast_src_ip`";
+                self.report.warn(&source.span, message, help);
+            }
+            return None;
+        }
+        let bounded = |peer: &Placed<Peer>| peer.value.ttl != (0..=u8::MAX);
+        let check_source = self.inherit(draft, |d| value(&d.check_unicast_src));
+        Some(Box::new(Unicast {
+            peers: draft.peers.iter().map(|p| p.value.clone()).collect(),
+            ttl: byte(&draft.unicast_ttl).unwrap_or(TTL),
+            check_source: check_source.unwrap_or(draft.peers.iter().any(bounded)),
+        }))
     }
 
     fn checksum(&self, draft: &Draft) -> ChecksumMode {

@@ -3,11 +3,12 @@
 use core::net::IpAddr;
 
 use super::error::{Placed, Report, quoted};
+use super::family;
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use super::vip::PlacedVip;
 use crate::time::Duration;
-use crate::vrrp::types::Version;
+use crate::vrrp::types::{Family, Version, is_link_local};
 
 /// More instances than this are refused.
 pub const MAX_INSTANCES: usize = crate::limits::INSTANCES;
@@ -70,7 +71,13 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
         if let (Some(vrid), Some(interface)) =
             (&instance.draft.vrid, interface(instance, &drafts.globals))
         {
-            uses.push((interface, u128::from(vrid.value), placed.len()));
+            // IPv4 and IPv6 have a range of VRIDs each.
+            let family = family::of(&instance.draft) as u128;
+            uses.push((
+                interface,
+                family << 32 | u128::from(vrid.value),
+                placed.len(),
+            ));
             placed.push((interface, vrid));
         }
     }
@@ -200,9 +207,33 @@ pub(crate) fn advert_interval(
 
 /// The source of adverts must be there before the addresses are.
 pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
-    let Some(source) = &draft.mcast_src_ip else {
+    if let (Some(unicast), Some(mcast)) = (&draft.unicast_src_ip, &draft.mcast_src_ip) {
+        let message = format!(
+            "`mcast_src_ip` has no effect beside `unicast_src_ip` at {}",
+            unicast.span
+        );
+        report.warn(&mcast.span, message, "remove one of the two");
+    }
+    let Some(source) = draft
+        .unicast_src_ip
+        .as_ref()
+        .or(draft.mcast_src_ip.as_ref())
+    else {
         return;
     };
+    let family = family::of(draft);
+    let multicast = draft.peers.is_empty();
+    let on_link = family == Family::V4 || is_link_local(&source.value);
+    if Family::of(&source.value) != family || multicast && !on_link {
+        let (message, help) = match family {
+            Family::V4 => ("is no source for an IPv4 instance", "write an IPv4 address"),
+            Family::V6 => (
+                "is no source for an IPv6 instance: RFC 9568 §5.1.2.1 wants a link-local address",
+                "write one, such as fe80::2, or leave it out",
+            ),
+        };
+        report.error(&source.span, format!("{} {message}", source.value), help);
+    }
     let vip = draft
         .vips
         .iter()
@@ -215,6 +246,25 @@ pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
         let message = format!("{} is the virtual address at {}", source.value, vip.span);
         let help = "write an address that this router always has";
         report.error(&source.span, message, help);
+    }
+}
+
+/// Peers are of the family of the addresses, and are not these.
+pub(crate) fn peers(draft: &Draft, report: &mut Report) {
+    for peer in &draft.peers {
+        let address = peer.value.address;
+        let virtual_ = |placed: &&PlacedVip| placed.vip.address == address;
+        if let Some(vip) = draft.vips.iter().find(virtual_) {
+            let message = format!("{address} is the virtual address at {}", vip.span);
+            let help = "write the address that the other router always has";
+            report.error(&peer.span, message, help);
+        }
+        let differs = |placed: &PlacedVip| Family::of(&placed.vip.address) != Family::of(&address);
+        if draft.vips.first().is_some_and(differs) {
+            let message = format!("{address} is not of the family of the virtual addresses");
+            let help = "write the other router's address of that family";
+            report.error(&peer.span, message, help);
+        }
     }
 }
 

@@ -16,9 +16,11 @@ pub mod block;
 mod build;
 mod checks;
 pub mod error;
+mod family;
 pub mod files;
 mod keepalived;
 pub mod model;
+mod peer;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
@@ -100,6 +102,10 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
             "add `vrrp_instance NAME { … }`",
         );
     }
+    drafts
+        .instances
+        .iter_mut()
+        .for_each(|instance| family::settle(instance, &mut report));
     checks::between(&drafts, &mut report);
     let config = build::build(drafts, &mut report);
     let failed = report.error_count() > 0;

@@ -40,8 +40,9 @@ pub struct Instance {
     /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`. The daemon
     /// takes them out, into its table of addresses.
     pub vips: Box<[Vip]>,
-    /// `mcast_src_ip`: the source of adverts instead of the interface's first address.
-    pub mcast_src_ip: Option<Ipv4Addr>,
+    /// `unicast_src_ip` or `mcast_src_ip`: the source of adverts instead of the interface's first
+    /// address.
+    pub source: Option<IpAddr>,
     /// `garp_mode`: the form of a gratuitous ARP.
     pub garp_mode: GarpMode,
     /// `address_lease`: a finite valid lifetime for the addresses, refreshed while vipd lives.
@@ -58,7 +59,7 @@ impl Instance {
             interface,
             settings,
             vips,
-            mcast_src_ip,
+            source,
             garp_mode,
             address_lease,
             receive,
@@ -66,7 +67,7 @@ impl Instance {
         *interface == other.interface
             && *settings == other.settings
             && *vips == other.vips
-            && *mcast_src_ip == other.mcast_src_ip
+            && *source == other.source
             && *garp_mode == other.garp_mode
             && *address_lease == other.address_lease
             && *receive == other.receive

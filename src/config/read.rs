@@ -3,7 +3,7 @@
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::schema::{Block, Draft, Keyword, Rule, Skip};
-use super::vip;
+use super::{peer, vip};
 
 /// What the files say, before defaults and cross-checks.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let is_bool = |word: &Word| boolean(&word.text).is_some();
             usize::from(arguments.first().is_some_and(is_bool))
         }
-        Rule::Words(_) | Rule::Addresses => 0,
+        Rule::Words(_) | Rule::Addresses | Rule::Peers => 0,
         Rule::Option { takes } | Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => {
             if takes.is_empty() || takes.starts_with('{') {
                 0
@@ -190,7 +190,7 @@ impl Reader<'_> {
                 self.skip(keyword, Skip::Later, &statement.word.span);
                 return self.check_words(statement.children.unwrap_or_default(), words);
             }
-            Rule::Words(_) | Rule::Addresses => {
+            Rule::Words(_) | Rule::Addresses | Rule::Peers => {
                 let Some(children) = statement.children else {
                     let message = format!("`{}` without a block", keyword.name);
                     let help = format!("write `{} {{ … }}`", keyword.name);
@@ -198,10 +198,11 @@ impl Reader<'_> {
                     draft.failed.push(keyword.name);
                     return;
                 };
-                if let Rule::Words(block) = keyword.rule {
-                    self.block(children, block, draft);
-                } else {
-                    vip::read(children, &statement.word.span, draft, self.report);
+                let span = &statement.word.span;
+                match keyword.rule {
+                    Rule::Words(block) => self.block(children, block, draft),
+                    Rule::Peers => peer::read(children, span, draft, self.report),
+                    _ => vip::read(children, span, draft, self.report),
                 }
                 return;
             }

@@ -1,6 +1,7 @@
 //! The value of a keyword, read as its row in the table says.
 
 use core::net::Ipv4Addr;
+use core::str::FromStr;
 
 use super::block::Word;
 use super::error::{Placed, Span, quoted};
@@ -70,7 +71,7 @@ impl Reader<'_> {
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Address { slot } => {
-                let value = self.address(keyword, word, vip::is_host, "a unicast IPv4 address")?;
+                let value = self.address(keyword, word, vip::is_host, "a unicast address")?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Group { slot } => {
@@ -83,6 +84,7 @@ impl Reader<'_> {
             | Rule::Words(_)
             | Rule::Instance
             | Rule::Addresses
+            | Rule::Peers
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),
@@ -180,24 +182,16 @@ impl Reader<'_> {
         value
     }
 
-    fn address(
+    fn address<A: FromStr>(
         &mut self,
         keyword: &'static Keyword,
         word: &Word,
-        fits: impl Fn(&Ipv4Addr) -> bool,
+        fits: impl Fn(&A) -> bool,
         what: &str,
-    ) -> Option<Ipv4Addr> {
+    ) -> Option<A> {
         let value = word.text.parse().ok().filter(|address| fits(address));
         if value.is_none() {
-            let is_v6 = word.text.parse::<core::net::Ipv6Addr>().is_ok();
-            let message = if is_v6 {
-                format!(
-                    "IPv6 is not supported yet by vipd, so {} is of no use",
-                    quoted(&word.text)
-                )
-            } else {
-                format!("{} is not {what}", quoted(&word.text))
-            };
+            let message = format!("{} is not {what}", quoted(&word.text));
             self.report.error(&word.span, message, wanted(keyword));
         }
         value

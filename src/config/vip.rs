@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::model::Vip;
-use super::schema::{Block, Draft, Rule};
+use super::schema::{Block, Draft, Rule, Skip};
 
 /// The advert's count of addresses has eight bits (RFC 9568 §5.2.5); 255 IPv4 addresses make an
 /// advert of 1048 bytes, which fits into any Ethernet MTU.
@@ -70,7 +70,7 @@ fn entry(words: &[Word], report: &mut Report) -> Option<PlacedVip> {
     let (first, options) = words.split_first()?;
     let (address, prefix_len) = address(first, report)?;
     let mut vip = Vip {
-        address: IpAddr::V4(address),
+        address,
         prefix_len,
         dev: None,
         scope: 0,
@@ -79,7 +79,7 @@ fn entry(words: &[Word], report: &mut Report) -> Option<PlacedVip> {
     };
     let mut rest = options.iter();
     while let Some(word) = rest.next() {
-        option(word, &mut rest, &mut vip, address, report)?;
+        option(word, &mut rest, &mut vip, report)?;
     }
     Some(PlacedVip {
         vip,
@@ -88,23 +88,15 @@ fn entry(words: &[Word], report: &mut Report) -> Option<PlacedVip> {
 }
 
 /// `ADDRESS[/PREFIX]`
-fn address(word: &Word, report: &mut Report) -> Option<(Ipv4Addr, u8)> {
+fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
     const UNCLOSED: &str = "close the `virtual_ipaddress` block in front of it with `}`";
-    const WANTED: &str = "write an IPv4 address such as 192.0.2.1, or 192.0.2.1/24 with its prefix";
+    const WANTED: &str =
+        "write an address such as 192.0.2.1 or 2001:db8::1, or 192.0.2.1/24 with its prefix";
     let (text, prefix) = match word.text.split_once('/') {
         Some((text, prefix)) => (text, Some(prefix)),
         None => (word.text.as_str(), None),
     };
-    if text.parse::<Ipv6Addr>().is_ok() {
-        let message = format!("IPv6 address {} is not supported yet by vipd", quoted(text));
-        report.error(
-            &word.span,
-            message,
-            "leave IPv6 instances to keepalived for now",
-        );
-        return None;
-    }
-    let Ok(address) = text.parse::<Ipv4Addr>() else {
+    let Ok(address) = text.parse::<IpAddr>() else {
         let message = format!("{} is not an address", quoted(text));
         let is_keyword = [Block::Instance, Block::Top]
             .iter()
@@ -122,29 +114,33 @@ fn address(word: &Word, report: &mut Report) -> Option<(Ipv4Addr, u8)> {
         );
         return None;
     }
+    let longest = if address.is_ipv4() { 32 } else { 128 };
     let Some(prefix) = prefix else {
-        return Some((address, 32));
+        return Some((address, longest));
     };
     let digits = prefix.bytes().all(|c| c.is_ascii_digit());
     let prefix_len = prefix
         .parse()
         .ok()
-        .filter(|len| digits && (1..=32).contains(len));
+        .filter(|len| digits && (1..=longest).contains(len));
     if prefix_len.is_none() {
         let message = format!("{} is not a prefix length", quoted(prefix));
         report.error(
             &word.span,
             message,
-            "write a number from 1 to 32 behind the slash",
+            format!("write a number from 1 to {longest} behind the slash"),
         );
     }
     Some((address, prefix_len?))
 }
 
 /// Whether a host may have the address.
-pub(crate) fn is_host(address: &Ipv4Addr) -> bool {
-    let first = address.octets()[0];
-    !address.is_multicast() && !address.is_loopback() && first != 0 && first < 240
+pub(crate) fn is_host(address: &IpAddr) -> bool {
+    let in_range = match address {
+        IpAddr::V4(address) => (1..240).contains(&address.octets()[0]),
+        IpAddr::V6(address) => !address.is_unspecified() && address.to_ipv4_mapped().is_none(),
+    };
+    in_range && !address.is_multicast() && !address.is_loopback()
 }
 
 /// One option; `rest` are the words behind it.
@@ -152,7 +148,6 @@ fn option<'a>(
     word: &Word,
     rest: &mut impl Iterator<Item = &'a Word>,
     vip: &mut Vip,
-    address: Ipv4Addr,
     report: &mut Report,
 ) -> Option<()> {
     let Some(keyword) = Block::Address.find(&word.text) else {
@@ -165,7 +160,10 @@ fn option<'a>(
     };
     let takes_value = !keyword.syntax().is_empty();
     let value = if takes_value { rest.next() } else { None };
-    if let Rule::Skipped { .. } = keyword.rule {
+    if let Rule::Skipped { why, .. } = keyword.rule {
+        if why == Skip::Needless {
+            return Some(());
+        }
         let message = format!(
             "`{}` of an address is not supported yet by vipd",
             keyword.name
@@ -179,11 +177,19 @@ fn option<'a>(
         report.error(&word.span, message, help);
         return None;
     };
-    match keyword.name {
-        "dev" => vip.dev = Some(interface(value, report)?),
-        "scope" => vip.scope = scope(value, report)?,
-        "label" => vip.label = Some(label(value, report)?),
-        _ => vip.broadcast = Some(broadcast(value, address, vip.prefix_len, report)?),
+    match (keyword.name, vip.address) {
+        ("dev", _) => vip.dev = Some(interface(value, report)?),
+        ("scope", IpAddr::V4(_)) => vip.scope = scope(value, report)?,
+        // The kernel sees what scope an IPv6 address has.
+        ("scope", IpAddr::V6(_)) => drop(scope(value, report)?),
+        ("label", IpAddr::V4(_)) => vip.label = Some(label(value, report)?),
+        (_, IpAddr::V4(address)) => {
+            vip.broadcast = Some(broadcast(value, address, vip.prefix_len, report)?);
+        }
+        (name, IpAddr::V6(_)) => {
+            let message = format!("an IPv6 address has no `{name}`: it is ignored");
+            report.warn(&word.span, message, "remove it");
+        }
     }
     Some(())
 }

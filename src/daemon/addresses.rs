@@ -52,6 +52,9 @@ pub(super) struct Entry {
     pub(super) foreign: bool,
     /// It is told that its interface does not exist.
     pub(super) told_missing: bool,
+    /// Removals of ours of which the kernel's news has not been read yet. IPv6 news do not say whose
+    /// doing they tell of; those up to that one are from before the removal, or tell of it.
+    pub(super) leaving: u8,
     /// Announcements that are still to be sent.
     pub(super) owed: u8,
 }
@@ -145,6 +148,7 @@ impl Addresses {
             }
             entry.present =
                 found.is_some_and(|a| entry.foreign || a.prefix_len == entry.prefix_len);
+            entry.leaving = 0;
             if entry.wanted && !entry.present {
                 self.news.push((index, News::Removed));
             }
@@ -155,7 +159,11 @@ impl Addresses {
     pub(super) fn added(&mut self, link: Slot, added: &super::links::Address) {
         let same = |e: &Entry| e.link == link && e.address == added.address;
         let found = self.entries.iter().position(same);
-        let Some(index) = found.filter(|index| !self.entries[*index].present) else {
+        let is_news = |index: &usize| {
+            let entry = &self.entries[*index];
+            !entry.present && entry.leaving == 0
+        };
+        let Some(index) = found.filter(is_news) else {
             return;
         };
         self.entries[index].present = true;
@@ -172,6 +180,10 @@ impl Addresses {
             return;
         };
         let entry = &mut self.entries[index];
+        if entry.leaving > 0 {
+            entry.leaving -= 1;
+            return;
+        }
         entry.present = false;
         entry.foreign = false;
         if entry.wanted {
@@ -203,6 +215,7 @@ impl Addresses {
             if entry.link == link {
                 entry.present = false;
                 entry.foreign = false;
+                entry.leaving = 0;
                 if entry.wanted {
                     self.no_interface(index);
                 }
@@ -242,6 +255,7 @@ impl Addresses {
                     entry.present = before.present;
                     entry.foreign = before.foreign;
                     entry.owed = before.owed;
+                    entry.leaving = before.leaving;
                     entry.outdated_lease = before.lease != entry.lease;
                 }
                 Some(_) => {}

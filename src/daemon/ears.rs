@@ -6,7 +6,6 @@ use crate::config::model::Receive;
 use crate::frame;
 use crate::limits;
 use crate::sys::error::{Cause, Error};
-use crate::sys::filter::Filter;
 use crate::sys::group::{self, Membership};
 use crate::sys::packet::PacketSocket;
 use crate::sys::poll::{Interest, Poll};
@@ -14,23 +13,28 @@ use crate::sys::raw::RawSocket;
 use crate::sys::receive::{PacketType, ReceiveRing};
 use crate::time::{Duration, Instant};
 use crate::vrrp::drop::DropReason;
+use crate::vrrp::types::{Family, GROUP6};
 use crate::vrrp::validate::Received;
 
 use super::links::{Links, Slot};
 use super::tap::{News, Tap};
 
+/// Where adverts of a family are expected: each family has sockets of its own.
+pub(super) type Place = (Slot, Family);
+
 /// The sockets of all interfaces that adverts are expected on.
 pub(super) struct Ears {
-    group: Ipv4Addr,
     slots: Vec<Listening>,
     ring: ReceiveRing,
     /// When [`Ears::tend`] has something to do though nothing happens.
     tend_at: Instant,
 }
 
-/// One interface that adverts are expected on.
+/// One interface that adverts of a family are expected on.
 struct Listening {
-    slot: Slot,
+    place: Place,
+    /// Where they go to.
+    group: IpAddr,
     tap: Tap,
     ear: Option<Ear>,
     /// The index for which opening failed last, so that it is told once.
@@ -52,10 +56,9 @@ struct Socket<S> {
 }
 
 impl Ears {
-    /// Nothing is open yet. `wanted` is the interface of each instance and how it receives.
-    pub(super) fn new(group: Ipv4Addr, wanted: &[(Slot, Receive)]) -> Self {
+    /// Nothing is open yet. `wanted` is the place of each instance and how it receives.
+    pub(super) fn new(group: Ipv4Addr, wanted: &[(Place, Receive)]) -> Self {
         let mut ears = Self {
-            group,
             slots: Vec::new(),
             ring: ReceiveRing::new(),
             tend_at: Instant::NEVER,
@@ -65,25 +68,26 @@ impl Ears {
     }
 
     /// After a reload: sockets of interfaces that are used as before stay open.
-    pub(super) fn retarget(&mut self, group: Ipv4Addr, wanted: &[(Slot, Receive)]) {
+    pub(super) fn retarget(&mut self, group4: Ipv4Addr, wanted: &[(Place, Receive)]) {
         let mut old = core::mem::take(&mut self.slots);
-        if group != self.group {
-            old.clear();
-        }
-        self.group = group;
-        let mut slots: Vec<Slot> = wanted.iter().map(|(slot, _)| *slot).collect();
-        slots.sort_unstable();
-        slots.dedup();
-        for slot in slots {
+        let mut places: Vec<Place> = wanted.iter().map(|(place, _)| *place).collect();
+        places.sort_unstable();
+        places.dedup();
+        for place in places {
             let modes = wanted
                 .iter()
-                .filter(|(s, _)| *s == slot)
+                .filter(|(p, _)| *p == place)
                 .map(|(_, mode)| *mode);
             let mode = Tap::mode_of(modes);
-            let same = |l: &Listening| l.slot == slot && l.tap.mode() == mode;
+            let group = match place.1 {
+                Family::V4 => IpAddr::V4(group4),
+                Family::V6 => GROUP6,
+            };
+            let same = |l: &Listening| (l.place, l.group, l.tap.mode()) == (place, group, mode);
             let kept = old.iter().position(same).map(|i| old.swap_remove(i));
             let fresh = || Listening {
-                slot,
+                place,
+                group,
                 tap: Tap::new(mode),
                 ear: None,
                 failed: None,
@@ -101,13 +105,13 @@ impl Ears {
     /// Opens and closes sockets as interfaces come and go.
     pub(super) fn follow(&mut self, links: &Links) {
         for listening in &mut self.slots {
-            let link = links.get(listening.slot);
+            let link = links.get(listening.place.0);
             let ifindex = link.ifindex();
             if listening.ear.as_ref().map(|ear| ear.ifindex) != ifindex {
                 listening.ear = None;
             }
             if let (None, Some(ifindex)) = (&listening.ear, ifindex) {
-                listening.open(ifindex, &link.name, self.group);
+                listening.open(ifindex, &link.name);
             }
         }
     }
@@ -118,13 +122,13 @@ impl Ears {
         &mut self,
         links: &Links,
         now: Instant,
-        active: impl Fn(Slot) -> Option<Duration>,
+        active: impl Fn(Place) -> Option<Duration>,
     ) -> bool {
         let mut good = true;
         for listening in &mut self.slots {
-            listening.compare(&mut self.ring, self.group);
-            let name = &links.get(listening.slot).name;
-            match listening.tap.tend(active(listening.slot), now) {
+            listening.compare(&mut self.ring);
+            let name = &links.get(listening.place.0).name;
+            match listening.tap.tend(active(listening.place), now) {
                 Some(News::Closed) => log::debug!("{name}: the tap is closed while Active"),
                 Some(News::Deaf) => log::warn!(
                     "{name}: the raw socket no longer hears adverts that the tap hears, so the tap stays \
@@ -137,7 +141,7 @@ impl Ears {
                 listening.skip(&mut self.ring);
             }
             let open = listening.ear.is_some();
-            listening.adjust(name, self.group);
+            listening.adjust(name);
             good &= open == listening.ear.is_some();
         }
         self.schedule();
@@ -172,12 +176,10 @@ impl Ears {
         poll: &Poll,
         mut heard: impl FnMut(Result<&Received<'_>, DropReason>),
     ) {
-        let Self {
-            group, slots, ring, ..
-        } = self;
+        let Self { slots, ring, .. } = self;
         let mut compared = false;
         for listening in slots {
-            let slot = listening.slot;
+            let (place, group) = (listening.place, listening.group);
             let Some(ear) = &listening.ear else { continue };
             if let Some(tap) = &ear.tap {
                 if !tap.is_ready(poll) {
@@ -188,20 +190,21 @@ impl Ears {
                     if !here || frame.packet_type == PacketType::OtherHost {
                         return heard(Err(DropReason::Elsewhere));
                     }
-                    let packet = frame::parse_ipv4(frame.bytes);
-                    if packet.as_ref().is_ok_and(|p| p.destination == *group) {
+                    let packet = frame::parse(place.1, frame.bytes);
+                    if packet.as_ref().is_ok_and(|p| p.destination == group) {
                         listening.tap.tap_heard();
                     }
-                    hand_on(slot, &packet, &mut heard);
+                    hand_on(place.0, &packet, &mut heard);
                 });
                 tell(result);
                 if listening.tap.wants_comparison() {
-                    listening.compare(ring, *group);
+                    listening.compare(ring);
                     compared = true;
                 }
             } else if let Some(raw) = ear.raw.as_ref().filter(|raw| raw.is_ready(poll)) {
                 let result = raw.socket.receive(ring, limits::RECEIVE_FRAMES, |frame| {
-                    hand_on(slot, &frame::parse_ipv4_packet(frame.bytes), &mut heard);
+                    let packet = frame::parse_packet(place.1, frame.bytes);
+                    hand_on(place.0, &packet, &mut heard);
                 });
                 tell(result);
             }
@@ -211,14 +214,15 @@ impl Ears {
         }
     }
 
-    /// Adverts of this interface can be heard.
-    pub(super) fn hears(&self, slot: Slot) -> bool {
-        self.slots.iter().any(|l| l.slot == slot && l.ear.is_some())
+    /// Adverts of this place can be heard.
+    pub(super) fn hears(&self, place: Place) -> bool {
+        let hears = |l: &Listening| l.place == place && l.ear.is_some();
+        self.slots.iter().any(hears)
     }
 
-    /// Which sockets of an interface listen, and why.
-    pub(super) fn explain(&self, slot: Slot) -> (&'static str, &'static str) {
-        let listening = self.slots.iter().find(|l| l.slot == slot);
+    /// Which sockets of a place listen, and why.
+    pub(super) fn explain(&self, place: Place) -> (&'static str, &'static str) {
+        let listening = self.slots.iter().find(|l| l.place == place);
         match listening {
             Some(Listening {
                 ear: None,
@@ -232,8 +236,8 @@ impl Ears {
 }
 
 impl Listening {
-    fn open(&mut self, ifindex: u32, name: &str, group: Ipv4Addr) {
-        match Membership::join(name, ifindex, group) {
+    fn open(&mut self, ifindex: u32, name: &str) {
+        match Membership::join(name, ifindex, self.group) {
             Ok(membership) => {
                 self.ear = Some(Ear {
                     ifindex,
@@ -241,20 +245,21 @@ impl Listening {
                     raw: None,
                     _membership: membership,
                 });
-                self.adjust(name, group);
+                self.adjust(name);
             }
             Err(error) => self.fail(ifindex, name, &error),
         }
     }
 
     /// Reads what the raw socket has heard beside the tap, to count it.
-    fn compare(&mut self, ring: &mut ReceiveRing, group: Ipv4Addr) {
+    fn compare(&mut self, ring: &mut ReceiveRing) {
         let Some((_, raw)) = self.ear.as_ref().and_then(Ear::both) else {
             return;
         };
         let mut heard = 0;
         let result = raw.receive(ring, self.tap.enough() as usize, |frame| {
-            heard += u32::from(frame::destination(frame.bytes) == Some(group));
+            let packet = frame::parse_packet(self.place.1, frame.bytes);
+            heard += u32::from(packet.is_ok_and(|p| p.destination == self.group));
         });
         tell(result);
         self.tap.compare(heard);
@@ -269,9 +274,9 @@ impl Listening {
     }
 
     /// Opens and closes the sockets as the decision asks.
-    fn adjust(&mut self, name: &str, group: Ipv4Addr) {
+    fn adjust(&mut self, name: &str) {
         let Some(ear) = &mut self.ear else { return };
-        if let Err(error) = ear.adjust(&self.tap, name, group) {
+        if let Err(error) = ear.adjust(&self.tap, name, self.group) {
             let ifindex = ear.ifindex;
             self.fail(ifindex, name, &error);
         }
@@ -291,11 +296,12 @@ impl Ear {
         Some((&self.tap.as_ref()?.socket, &self.raw.as_ref()?.socket))
     }
 
-    fn adjust(&mut self, decision: &Tap, name: &str, group: Ipv4Addr) -> Result<(), Error> {
+    fn adjust(&mut self, decision: &Tap, name: &str, group: IpAddr) -> Result<(), Error> {
+        let family = Family::of(&group);
         if !decision.wants_tap() {
             self.tap = None;
         } else if self.tap.is_none() {
-            let socket = PacketSocket::open(name, self.ifindex, Filter::VRRP_IPV4)?;
+            let socket = PacketSocket::open(name, self.ifindex, family)?;
             if let Err(error) = group::accept_mac(&socket, name, self.ifindex, group) {
                 log::debug!("{error}; the join of the group does the same on most network cards");
             }
@@ -305,7 +311,7 @@ impl Ear {
             });
         }
         if decision.wants_raw() && self.raw.is_none() {
-            let socket = RawSocket::open(name, self.ifindex)?;
+            let socket = RawSocket::open(name, self.ifindex, family)?;
             self.raw = Some(Socket {
                 socket,
                 place: usize::MAX,
@@ -331,14 +337,14 @@ fn tell<T>(result: Result<T, nix::errno::Errno>) {
 
 fn hand_on(
     slot: Slot,
-    packet: &Result<frame::Ipv4<'_>, DropReason>,
+    packet: &Result<frame::Ip<'_>, DropReason>,
     heard: &mut impl FnMut(Result<&Received<'_>, DropReason>),
 ) {
     match packet {
         Ok(packet) => heard(Ok(&Received {
             link: slot,
-            source: IpAddr::V4(packet.source),
-            destination: IpAddr::V4(packet.destination),
+            source: packet.source,
+            destination: packet.destination,
             ttl: packet.ttl,
             payload: packet.payload,
         })),

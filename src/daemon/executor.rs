@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use nix::errno::Errno;
 
 use crate::config::model::{Config, GarpMode, Instance};
-use crate::frame::{self, GarpForm, Ipv4Header, Macs};
+use crate::frame::{self, GarpForm};
 use crate::limits;
 use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
@@ -23,8 +23,10 @@ use crate::vrrp::router::Router;
 use crate::vrrp::types::State;
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
+use super::advert;
 use super::links::{Links, Slot};
 use super::report::{Hint, Transition};
+use super::unicast::{self, Unicast};
 
 /// What an action is about: read, never changed here.
 pub(super) struct Context<'a> {
@@ -53,8 +55,10 @@ pub(super) struct Executor {
     commands: CommandSocket,
     /// Which entry a sequence number of a waiting request is about, if it is still in the table.
     asked: Vec<(u32, Option<u32>)>,
-    /// IPv4 identification of the next advert of each instance.
-    identification: Vec<u16>,
+    /// The way to peers.
+    pub(super) unicast: Unicast,
+    /// What the adverts of each instance need.
+    adverts: Vec<Adverts>,
     notes: Vec<Action>,
     /// The next gratuitous ARP may go out from here on.
     announce_at: Instant,
@@ -68,6 +72,23 @@ pub(super) struct Executor {
     pub(super) send_errors: u64,
 }
 
+/// What the adverts of one instance need.
+#[derive(Clone, Copy, Debug, Default)]
+struct Adverts {
+    /// IPv4 identification of the last one.
+    identification: u16,
+    /// Why the last one could not be sent to a peer.
+    failure: Option<Errno>,
+}
+
+impl Adverts {
+    /// The identification of the next one.
+    fn next(&mut self) -> u16 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
+}
+
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
     pub(super) fn new(addresses: Addresses, instances: usize) -> Result<Self, Error> {
@@ -76,7 +97,8 @@ impl Executor {
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
             asked: Vec::with_capacity(limits::REQUESTS),
-            identification: vec![0; instances],
+            unicast: Unicast::default(),
+            adverts: vec![Adverts::default(); instances],
             notes: Vec::with_capacity(limits::NOTES),
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
@@ -146,10 +168,10 @@ impl Executor {
         self.addresses = addresses;
         self.cursor = 0;
         self.renew_at = Instant::ZERO;
-        let old = core::mem::take(&mut self.identification);
-        self.identification = matches
+        let old = core::mem::take(&mut self.adverts);
+        self.adverts = matches
             .iter()
-            .map(|m| m.map_or(0, |id| old[id.index()]))
+            .map(|m| m.map_or_else(Adverts::default, |id| old[id.index()]))
             .collect();
         for entry in given_up {
             let Some(ifindex) = links.get(entry.link).ifindex() else {
@@ -193,29 +215,38 @@ impl Executor {
             .get(context.link_of[id.index()])
             .kernel
             .as_ref();
-        let (Some(kernel), Some(repr)) = (kernel, context.router.advert(id, priority)) else {
-            return;
-        };
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (repr.source, repr.destination) else {
-            return;
-        };
-        let identification = &mut self.identification[id.index()];
-        *identification = identification.wrapping_add(1);
-        let macs = Macs {
-            source: kernel.mac,
-            destination: frame::multicast_mac(destination),
-        };
-        let header = Ipv4Header {
-            source,
-            destination,
-            ttl: frame::TTL,
-            identification: *identification,
-            payload_len: repr.buffer_len(),
-        };
-        self.push_frame(kernel.ifindex, |buf| {
-            repr.emit(&mut buf[frame::IPV4_PAYLOAD..]);
-            frame::emit_ipv4(buf, &macs, &header)
-        });
+        let Some(kernel) = kernel else { return };
+        let settings = context.router.instance(id).settings();
+        if let Some(unicast) = &settings.unicast {
+            return self.advert_to_peers(id, priority, unicast.ttl, kernel.ifindex, context);
+        }
+        for repr in context.router.adverts(id, priority) {
+            let identification = self.adverts[id.index()].next();
+            self.push_frame(kernel.ifindex, |buf| {
+                advert::write_frame(buf, &repr, kernel.mac, identification)
+            });
+        }
+    }
+
+    fn advert_to_peers(
+        &mut self,
+        id: Id,
+        priority: u8,
+        ttl: u8,
+        ifindex: u32,
+        context: &Context<'_>,
+    ) {
+        let adverts = &mut self.adverts[id.index()];
+        let mut failure = None;
+        for repr in context.router.adverts(id, priority) {
+            let identification = adverts.next();
+            if let Err(errno) = self.unicast.send(&repr, ttl, identification, ifindex) {
+                self.send_errors += 1;
+                failure = failure.or(Some((errno, repr.destination)));
+            }
+        }
+        unicast::tell(&context.instance(id).name, adverts.failure, failure);
+        adverts.failure = failure.map(|(errno, _)| errno);
     }
 
     fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {
@@ -297,6 +328,9 @@ impl Executor {
             let Some(ifindex) = context.links.get(entry.link).ifindex() else {
                 continue;
             };
+            if entry.address.is_ipv6() {
+                entry.leaving = entry.leaving.saturating_add(1);
+            }
             let sequence = addr::delete(
                 self.commands.batch(),
                 ifindex,
@@ -326,7 +360,7 @@ impl Executor {
         }
     }
 
-    /// Gratuitous ARPs, round by round over all addresses that are owed some, bounded a wakeup.
+    /// Gratuitous ARPs and Neighbour Advertisements, round by round over all addresses that are owed some, bounded a wakeup.
     fn announce(&mut self, now: Instant, context: &Context<'_>) {
         let gap = context.config.globals.garp_interval;
         let budget = if gap.is_zero() {
@@ -361,16 +395,25 @@ impl Executor {
             ..
         } = *entry;
         let kernel = context.links.get(link).kernel.as_ref();
-        let (Some(kernel), IpAddr::V4(address)) = (kernel, address) else {
+        let Some(kernel) = kernel else {
             return;
         };
         if context.router.instance(instance).state() != State::Active {
             return;
         }
-        for form in forms(context.instance(instance).garp_mode) {
-            self.push_frame(kernel.ifindex, |buf| {
-                frame::emit_garp(buf, kernel.mac, address, *form)
-            });
+        match address {
+            IpAddr::V4(address) => {
+                for form in forms(context.instance(instance).garp_mode) {
+                    self.push_frame(kernel.ifindex, |buf| {
+                        frame::emit_garp(buf, kernel.mac, address, *form)
+                    });
+                }
+            }
+            IpAddr::V6(address) => {
+                self.push_frame(kernel.ifindex, |buf| {
+                    frame::emit_na(buf, kernel.mac, address)
+                });
+            }
         }
     }
 }
@@ -383,8 +426,14 @@ fn forms(mode: GarpMode) -> &'static [GarpForm] {
     }
 }
 
+/// An IPv6 address is usable at once: another router had it a moment ago, and detection would find
+/// that. As a /128 it is not chosen for connections of this host, which would not survive its move;
+/// keepalived does the same.
 fn new_address(entry: &Entry, ifindex: u32) -> NewAddress<'_> {
+    let is_ipv6 = entry.address.is_ipv6();
     NewAddress {
+        flags: if is_ipv6 { libc::IFA_F_NODAD } else { 0 },
+        deprecated: is_ipv6 && entry.prefix_len == 128,
         scope: entry.scope,
         label: entry.label.as_deref(),
         broadcast: entry.broadcast,
@@ -412,7 +461,10 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
             );
         }
         // It has gone already, or its interface has: the event tells the rest.
-        Errno::EADDRNOTAVAIL | Errno::ENODEV => entry.present = false,
+        Errno::EADDRNOTAVAIL | Errno::ENODEV => {
+            entry.present = false;
+            entry.leaving = entry.leaving.saturating_sub(1);
+        }
         _ if wanted => {
             entry.present = false;
             log::error!(

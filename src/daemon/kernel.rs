@@ -55,6 +55,7 @@ impl Kernel {
                     return;
                 };
                 *tells_who |= address.protocol.is_some();
+                links.source_changed(address.index, address.address, true);
                 if let Some(slot) = links.by_index(address.index) {
                     links.address_added(slot, table_address(&address));
                 }
@@ -99,6 +100,10 @@ impl Kernel {
         if let Err(error) = self.events.grow() {
             log::warn!("{error}");
         }
+        // What still waits is older than the dump, and would be taken for news after it.
+        if let Err(error) = self.events.receive(limits::EVENTS_OF_RELOAD, |_| ()) {
+            log::warn!("{error}");
+        }
         match self.dump(links) {
             Ok(()) => addresses.reconcile(links, false),
             Err(error) => log::error!("interfaces cannot be listed: {error}"),
@@ -137,12 +142,14 @@ fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Add
                 .inspect(|slot| addresses.interface_back(*slot));
         }
         Content::LinkGone(link) => {
-            if let Some(slot) = links.by_index(link.index) {
-                links.vanished(link.index);
+            let slot = links.by_index(link.index);
+            links.vanished(link.index);
+            if let Some(slot) = slot {
                 addresses.interface_gone(slot);
             }
         }
         Content::Address(address) => {
+            links.source_changed(address.index, address.address, true);
             if let Some(slot) = links.by_index(address.index) {
                 links.address_added(slot, table_address(&address));
                 if !own {
@@ -151,6 +158,7 @@ fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Add
             }
         }
         Content::AddressGone(address) => {
+            links.source_changed(address.index, address.address, false);
             if let Some(slot) = links.by_index(address.index) {
                 links.address_removed(slot, address.address, address.prefix_len);
                 if !own {
@@ -167,5 +175,6 @@ fn table_address(address: &addr::Address<'_>) -> Address {
         address: address.address,
         prefix_len: address.prefix_len,
         proto: address.protocol.unwrap_or(0),
+        usable: address.is_usable(),
     }
 }

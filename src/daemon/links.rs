@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::vrrp::instance::LinkState;
+use crate::vrrp::types::{Family, is_link_local};
 
 /// A place in [`Links`]; the core's `Received::link`.
 pub(super) type Slot = u16;
@@ -40,49 +41,109 @@ pub(super) struct Address {
     pub(super) prefix_len: u8,
     /// IFA_PROTO: who put it there; 0 if nobody says.
     pub(super) proto: u8,
+    /// It can be sent from: no duplicate address detection runs or has failed.
+    pub(super) usable: bool,
+}
+
+impl Address {
+    /// Adverts of this family can come from it: any IPv4 address (RFC 9568 §5.1.1.1), a link-local
+    /// IPv6 address (§5.1.2.1).
+    pub(super) fn may_be_source(&self, family: Family) -> bool {
+        self.usable
+            && match family {
+                Family::V4 => self.address.is_ipv4(),
+                Family::V6 => is_link_local(&self.address),
+            }
+    }
+}
+
+/// An address that adverts are to be sent from, and the indexes of the interfaces that have it:
+/// any of this machine's may.
+#[derive(Debug)]
+struct Source {
+    address: IpAddr,
+    on: Vec<u32>,
 }
 
 /// The table of the interfaces, in the order in which the configuration names them.
 #[derive(Debug, Default)]
-pub(super) struct Links(Vec<Link>);
+pub(super) struct Links {
+    links: Vec<Link>,
+    sources: Vec<Source>,
+}
 
 impl Links {
     /// The slot of interface `name`, made if there is none.
     pub(super) fn slot(&mut self, name: &str) -> Slot {
-        let known = self.0.iter().position(|link| link.name == name);
+        let known = self.links.iter().position(|link| link.name == name);
         known.unwrap_or_else(|| {
-            self.0.push(Link {
+            self.links.push(Link {
                 name: name.to_owned(),
                 kernel: None,
             });
-            self.0.len() - 1
+            self.links.len() - 1
         }) as Slot
+    }
+
+    /// Whether any interface has `source` is to be known from the next dump on. True if it was not
+    /// known before.
+    pub(super) fn watch(&mut self, source: IpAddr) -> bool {
+        let new = self.sources.iter().all(|known| known.address != source);
+        if new {
+            self.sources.push(Source {
+                address: source,
+                on: Vec::new(),
+            });
+        }
+        new
+    }
+
+    /// Some interface has this address, which is watched.
+    pub(super) fn has_source(&self, address: &IpAddr) -> bool {
+        let has = |source: &Source| source.address == *address && !source.on.is_empty();
+        self.sources.iter().any(has)
+    }
+
+    /// RTM_NEWADDR and RTM_DELADDR, of any interface.
+    pub(super) fn source_changed(&mut self, ifindex: u32, address: IpAddr, there: bool) {
+        for source in self.sources.iter_mut().filter(|s| s.address == address) {
+            source.on.retain(|on| *on != ifindex);
+            source.on.extend(there.then_some(ifindex));
+        }
     }
 
     /// One interface.
     pub(super) fn get(&self, slot: Slot) -> &Link {
-        &self.0[usize::from(slot)]
+        &self.links[usize::from(slot)]
     }
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Link)> {
-        self.0.iter().enumerate().map(|(i, link)| (i as Slot, link))
+        self.links
+            .iter()
+            .enumerate()
+            .map(|(i, link)| (i as Slot, link))
     }
 
     /// The slot of the interface that has this index now.
     pub(super) fn by_index(&self, ifindex: u32) -> Option<Slot> {
         let has = |link: &Link| link.kernel.as_ref().is_some_and(|k| k.ifindex == ifindex);
-        self.0.iter().position(has).map(|i| i as Slot)
+        self.links.iter().position(has).map(|i| i as Slot)
     }
 
     /// Forgets what the kernel said, before a new dump.
     pub(super) fn forget(&mut self) {
-        self.0.iter_mut().for_each(|link| link.kernel = None);
+        self.links.iter_mut().for_each(|link| link.kernel = None);
+        self.sources.iter_mut().for_each(|source| source.on.clear());
     }
 
     /// Forgets the addresses that `proto` (IFA_PROTO) has put there.
     pub(super) fn forget_addresses_of(&mut self, proto: u8) {
-        for kernel in self.0.iter_mut().filter_map(|link| link.kernel.as_mut()) {
+        for kernel in self
+            .links
+            .iter_mut()
+            .filter_map(|link| link.kernel.as_mut())
+        {
             kernel.addresses.retain(|address| address.proto != proto);
         }
     }
@@ -93,9 +154,9 @@ impl Links {
         if let Some(old) = self.by_index(news.ifindex)
             && self.get(old).name != name
         {
-            self.0[usize::from(old)].kernel = None;
+            self.links[usize::from(old)].kernel = None;
         }
-        let Some(link) = self.0.iter_mut().find(|link| link.name == name) else {
+        let Some(link) = self.links.iter_mut().find(|link| link.name == name) else {
             return;
         };
         match &mut link.kernel {
@@ -109,14 +170,17 @@ impl Links {
 
     /// RTM_DELLINK: an interface is gone.
     pub(super) fn vanished(&mut self, ifindex: u32) {
+        for source in &mut self.sources {
+            source.on.retain(|on| *on != ifindex);
+        }
         if let Some(slot) = self.by_index(ifindex) {
-            self.0[usize::from(slot)].kernel = None;
+            self.links[usize::from(slot)].kernel = None;
         }
     }
 
     /// RTM_NEWADDR.
     pub(super) fn address_added(&mut self, slot: Slot, address: Address) {
-        let Some(kernel) = &mut self.0[usize::from(slot)].kernel else {
+        let Some(kernel) = &mut self.links[usize::from(slot)].kernel else {
             return;
         };
         let same =
@@ -129,7 +193,7 @@ impl Links {
 
     /// RTM_DELADDR.
     pub(super) fn address_removed(&mut self, slot: Slot, address: IpAddr, prefix_len: u8) {
-        let Some(kernel) = &mut self.0[usize::from(slot)].kernel else {
+        let Some(kernel) = &mut self.links[usize::from(slot)].kernel else {
             return;
         };
         kernel
@@ -184,6 +248,7 @@ mod tests {
             address: text.parse().expect("an address"),
             prefix_len: 24,
             proto: 0,
+            usable: true,
         }
     }
 

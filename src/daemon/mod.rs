@@ -5,6 +5,7 @@
 //! starve an advert.
 
 mod addresses;
+mod advert;
 mod control;
 mod ears;
 mod executor;
@@ -17,6 +18,7 @@ mod report;
 mod start;
 mod status;
 mod tap;
+mod unicast;
 
 use crate::config::model::Config;
 use crate::control::server::Control;
@@ -144,13 +146,13 @@ impl Daemon {
             links,
             ..
         } = self;
-        let good = ears.tend(links, now, |slot| {
-            let of_slot = router
+        let good = ears.tend(links, now, |place| {
+            let of_place = router
                 .instances()
                 .iter()
                 .zip(link_of.iter())
-                .filter(|(_, s)| **s == slot);
-            of_slot
+                .filter(|(i, s)| (**s, i.settings().family) == place);
+            of_place
                 .map(|(instance, _)| instance.active_down_interval_if_active())
                 .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)))?
         });
@@ -316,8 +318,9 @@ impl Daemon {
                 address: entry.address,
                 news,
             };
-            // An interface that is being deleted goes down, then loses its addresses.
-            if news != News::Removed || link.is_up() {
+            // An interface that is being deleted goes down, then loses its addresses; one that is
+            // set down loses its IPv6 addresses.
+            if news != News::Removed || link.is_up() && entry.wanted {
                 line.log();
             }
             let missing = entry.wanted && matches!(news, News::Removed | News::InterfaceBack);
@@ -344,14 +347,22 @@ impl Daemon {
         let instance = &self.config.instances[id.index()];
         let slot = self.link_of[id.index()];
         let addresses = &self.executor.addresses;
+        let family = instance.settings.family;
         let owner = instance.settings.priority == crate::vrrp::types::PRIORITY_OWNER;
         let state = self.links.get(slot).state(|a| {
             let virtual_ = addresses.is_virtual(slot, &a.address);
-            a.address.is_ipv4() && (!virtual_ || owner && addresses.is_foreign(slot, &a.address))
+            let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
+            ours && a.may_be_source(family)
         });
-        match (state, instance.mcast_src_ip) {
-            (LinkState::Up(_), _) if !self.ears.hears(slot) => LinkState::Deaf,
-            (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source.into())),
+        let unicast = self.router.instance(id).settings().unicast.is_some();
+        match (state, instance.source) {
+            // Without an address of its family it may have no multicast to join.
+            (LinkState::Up(None), None) => state,
+            (LinkState::Up(_), _) if !self.ears.hears((slot, family)) => LinkState::Deaf,
+            (LinkState::Up(_), Some(source)) if unicast && !self.links.has_source(&source) => {
+                LinkState::NoSource(source)
+            }
+            (LinkState::Up(_), Some(source)) => LinkState::Up(Some(source)),
             _ => state,
         }
     }
@@ -407,7 +418,9 @@ impl Daemon {
         for (id, instance) in self.router.ids().zip(&self.config.instances) {
             let numbers = report::Numbers(self.router.instance(id).counters());
             ::log::info!("{}: counters: {numbers}", instance.name);
-            let (sockets, why) = self.ears.explain(self.link_of[id.index()]);
+            let (sockets, why) = self
+                .ears
+                .explain((self.link_of[id.index()], instance.settings.family));
             ::log::info!("{}: listens on {sockets}: {why}", instance.name);
         }
         ::log::info!(

@@ -17,7 +17,7 @@ use crate::vrrp::types::State;
 use super::Daemon;
 use super::addresses::Addresses;
 use super::executor::Context;
-use super::start::{journal_lines, receive_modes, specs, tables};
+use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,9 +70,13 @@ impl Daemon {
         // What the reload before this one has done must not look like somebody else's doing.
         self.flush(now);
         self.kernel_events(limits::EVENTS_OF_RELOAD, now);
-        if self.links.iter().count() > known {
+        if watch_sources(&config, &mut self.links) || self.links.iter().count() > known {
             self.kernel.dump(&mut self.links).map_err(Refused::Kernel)?;
         }
+        self.executor
+            .unicast
+            .open(&config)
+            .map_err(Refused::Kernel)?;
         let given_up: Vec<_> = addresses
             .carry_over(&self.executor.addresses, &self.links)
             .into_iter()

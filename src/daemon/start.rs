@@ -19,7 +19,7 @@ use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
-use super::ears::Ears;
+use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
 use super::journal::{Journal, Line};
@@ -91,6 +91,7 @@ impl Daemon {
         left.iter().for_each(|line| {
             links.slot(&line.interface);
         });
+        watch_sources(&config, &mut links);
         kernel.dump(&mut links)?;
         clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
@@ -111,7 +112,8 @@ impl Daemon {
             globals.startup_delay,
             now,
         );
-        let executor = Executor::new(addresses, config.instances.len())?;
+        let mut executor = Executor::new(addresses, config.instances.len())?;
+        executor.unicast.open(&config)?;
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
@@ -149,10 +151,20 @@ pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
     config.instances.iter().zip(link_of).map(spec).collect()
 }
 
-/// The interface of each instance and how it receives.
-pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Slot, Receive)> {
-    let modes = config.instances.iter().map(|instance| instance.receive);
-    link_of.iter().copied().zip(modes).collect()
+/// The interface and family of each instance, and how it receives.
+pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Place, Receive)> {
+    let instances = link_of.iter().zip(&config.instances);
+    let mode = |(slot, i): (&Slot, &Instance)| ((*slot, i.settings.family), i.receive);
+    instances.map(mode).collect()
+}
+
+/// The addresses that adverts are to be sent from are watched on all interfaces. True if one is new.
+pub(super) fn watch_sources(config: &Config, links: &mut Links) -> bool {
+    let mut any_new = false;
+    for source in config.instances.iter().filter_map(|i| i.source) {
+        any_new |= links.watch(source);
+    }
+    any_new
 }
 
 /// Takes the virtual addresses out of the configuration, and makes a slot for each interface they
@@ -176,6 +188,7 @@ pub(super) fn tables(config: &mut Config, links: &mut Links) -> Addresses {
             present: false,
             foreign: false,
             told_missing: false,
+            leaving: 0,
             owed: 0,
         });
         addresses.push_instance(entries);

@@ -86,7 +86,8 @@ impl<'a> View<'a> {
     }
 
     fn receive(&self, index: usize) -> Option<Receive<'a>> {
-        let (sockets, why) = self.ears.explain(*self.link_of.get(index)?);
+        let family = self.router.instances().get(index)?.settings().family;
+        let (sockets, why) = self.ears.explain((*self.link_of.get(index)?, family));
         Some(Receive {
             sockets: sockets.into(),
             why: why.into(),
@@ -223,7 +224,10 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::Held(Hold::LinkDown) => "interface-down",
         Reason::Held(Hold::BridgePort(_)) => "bridge-port",
         Reason::Held(Hold::NoAddress) => "no-address",
+        Reason::Held(Hold::NoLinkLocal) => "no-link-local",
         Reason::Held(Hold::Deaf) => "deaf",
+        Reason::Held(Hold::NoSource(_)) => "no-source",
+        Reason::Held(Hold::NoPeer) => "no-peer",
         Reason::Held(Hold::Stopped) => "stopped",
         Reason::Ready => "ready",
         Reason::Owner => "owner",

@@ -85,9 +85,10 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// IPv6: duplicate address detection is not through, the address cannot be used yet.
-    pub fn is_tentative(&self) -> bool {
-        self.flags & libc::IFA_F_TENTATIVE != 0
+    /// It can be sent from. An IPv6 address cannot while duplicate address detection runs (RFC 4862
+    /// §5.4), or when that has found another node with it.
+    pub fn is_usable(&self) -> bool {
+        self.flags & (libc::IFA_F_TENTATIVE | libc::IFA_F_DADFAILED) == 0
     }
 }
 
@@ -110,6 +111,9 @@ pub struct NewAddress<'a> {
     pub protocol: Option<u8>,
     /// The kernel removes the address after so many seconds; `None` is never.
     pub valid_secs: Option<u32>,
+    /// The kernel does not choose it as the source of connections that this host opens (preferred
+    /// lifetime 0, RFC 4862 §5.5.4); it is reached all the same.
+    pub deprecated: bool,
     /// IFA_F_…: IFA_F_NODAD, IFA_F_NOPREFIXROUTE.
     pub flags: u32,
 }
@@ -126,6 +130,7 @@ impl NewAddress<'_> {
             broadcast: None,
             protocol: None,
             valid_secs: None,
+            deprecated: false,
             flags: 0,
         }
     }
@@ -162,8 +167,10 @@ pub fn add(batch: &mut Batch, new: &NewAddress<'_>, existing: Existing) -> u32 {
         if let Some(protocol) = new.protocol {
             body.attribute(IFA_PROTO, &[protocol]);
         }
-        if let Some(secs) = new.valid_secs {
-            body.attribute(libc::IFA_CACHEINFO, &cacheinfo(secs));
+        if new.valid_secs.is_some() || new.deprecated {
+            let valid = new.valid_secs.unwrap_or(FOREVER);
+            let preferred = if new.deprecated { 0 } else { valid };
+            body.attribute(libc::IFA_CACHEINFO, &cacheinfo(preferred, valid));
         }
     })
 }
@@ -205,10 +212,10 @@ fn put_address(body: &mut Body<'_>, address: IpAddr) {
     }
 }
 
-/// `struct ifa_cacheinfo`: preferred as long as it is valid; the time stamps are the kernel's.
-fn cacheinfo(valid_secs: u32) -> [u8; 16] {
+/// `struct ifa_cacheinfo`; the time stamps are the kernel's.
+fn cacheinfo(preferred_secs: u32, valid_secs: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
-    bytes[..4].copy_from_slice(&valid_secs.to_ne_bytes());
+    bytes[..4].copy_from_slice(&preferred_secs.to_ne_bytes());
     bytes[4..8].copy_from_slice(&valid_secs.to_ne_bytes());
     bytes
 }
@@ -282,9 +289,7 @@ mod tests {
             body.put(&header(VIP, 32, 0, 3));
             body.attribute(libc::IFA_ADDRESS, &[10, 0, 0, 2]);
             body.attribute(libc::IFA_LOCAL, &[10, 10, 201, 101]);
-            let mut forever = cacheinfo(FOREVER);
-            forever[0] = 1;
-            body.attribute(libc::IFA_CACHEINFO, &forever);
+            body.attribute(libc::IFA_CACHEINFO, &cacheinfo(1, FOREVER));
         });
         let Content::AddressGone(address) = parse(&batch) else {
             panic!("not an address");
@@ -309,7 +314,27 @@ mod tests {
             panic!("not an address");
         };
         assert_eq!((address.address, address.peer), (vip, None));
-        assert!(address.is_tentative());
+        assert!(!address.is_usable());
+    }
+
+    #[test]
+    fn a_deprecated_address_is_valid_for_ever() {
+        let new = NewAddress {
+            deprecated: true,
+            flags: libc::IFA_F_NODAD,
+            ..NewAddress::plain(3, "fd00::1".parse().unwrap(), 128)
+        };
+        let mut batch = Batch::with_capacity(128);
+        add(&mut batch, &new, Existing::Refuse);
+        let Content::Address(address) = parse(&batch) else {
+            panic!("not an address");
+        };
+        assert_eq!((address.valid_secs, address.prefix_len), (None, 128));
+        assert!(address.is_usable());
+        let bytes = batch.bytes();
+        let at = bytes.len() - 20;
+        assert_eq!(bytes[at + 2..at + 4], libc::IFA_CACHEINFO.to_ne_bytes());
+        assert_eq!(bytes[at + 4..at + 12], [0, 0, 0, 0, 255, 255, 255, 255]);
     }
 
     #[test]

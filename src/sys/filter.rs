@@ -1,6 +1,6 @@
 //! Classic BPF filters as data: what the kernel drops before it wakes us.
 //!
-//! A tap sees every IPv4 packet of the interface, forwarded ones too. So the first instruction that
+//! A tap sees every IP packet of the interface, forwarded ones too. So the first instruction that
 //! decides looks at the one byte that tells adverts from everything else.
 
 use std::os::fd::AsRawFd;
@@ -10,6 +10,7 @@ use nix::errno::Errno;
 
 use super::socket;
 use crate::frame::{ETHERNET_HEADER_LEN, PROTOCOL_VRRP};
+use crate::vrrp::types::Family;
 
 /// A program that attach() gives to a socket.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub struct Filter(&'static [sock_filter]);
 
 /// Where the protocol byte of an IPv4 frame is; options come behind it.
 const IPV4_PROTOCOL: u32 = ETHERNET_HEADER_LEN as u32 + 9;
+/// Where the next header's number of an IPv6 frame is.
+const IPV6_NEXT_HEADER: u32 = ETHERNET_HEADER_LEN as u32 + 6;
 /// Keep the whole packet.
 const KEEP: u32 = u32::MAX;
 /// Keep nothing of it.
@@ -36,6 +39,27 @@ impl Filter {
         // 3: anything else
         finish(DROP),
     ]);
+
+    /// Ethernet frames with IPv6 next header 112, in the same way: for a socket that is bound to
+    /// ETH_P_IPV6. Adverts have no extension headers.
+    pub const VRRP_IPV6: Self = Self(&[
+        // 0: A = next header
+        load_byte(IPV6_NEXT_HEADER),
+        // 1: A == 112 ? go on at 2 : skip one, go on at 3
+        jump_if_equal(PROTOCOL_VRRP as u32, 0, 1),
+        // 2: VRRP
+        finish(KEEP),
+        // 3: anything else
+        finish(DROP),
+    ]);
+
+    /// The adverts of a family.
+    pub const fn vrrp(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::VRRP_IPV4,
+            Family::V6 => Self::VRRP_IPV6,
+        }
+    }
 
     /// Everything, as a socket without a filter.
     pub const EVERYTHING: Self = Self(&[
@@ -130,6 +154,21 @@ mod tests {
         for protocol in (0..=255).filter(|&protocol| protocol != 112) {
             assert!(!passes(Filter::VRRP_IPV4, &frame(protocol)), "{protocol}");
         }
+    }
+
+    #[test]
+    fn ipv6_looks_at_the_next_header() {
+        let with = |next| {
+            let mut frame = vec![0; 1500];
+            frame[20] = next;
+            frame
+        };
+        for next in 0..=255 {
+            let passed = passes(Filter::VRRP_IPV6, &with(next));
+            assert_eq!(passed, next == 112, "{next}");
+        }
+        assert!(passes(Filter::VRRP_IPV6, &with(112)[..21]));
+        assert!(!passes(Filter::VRRP_IPV6, &[112; 20]));
     }
 
     #[test]

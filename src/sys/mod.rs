@@ -25,6 +25,7 @@ pub mod signal;
 mod socket;
 pub mod sysctl;
 pub mod timer;
+pub mod unicast;
 pub mod unix;
 
 pub use error::Error;

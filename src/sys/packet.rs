@@ -11,26 +11,33 @@ use super::error::{Context, Error};
 use super::filter::Filter;
 use super::receive::{Frame, ReceiveRing, Received};
 use super::socket;
+use crate::vrrp::types::Family;
 
-/// A packet socket that receives IPv4 frames of one interface.
+/// A packet socket that receives the adverts of one family on one interface.
 #[derive(Debug)]
 pub struct PacketSocket {
     fd: OwnedFd,
 }
 
 impl PacketSocket {
-    /// Opens a socket for the IPv4 frames of the interface `ifindex` that `filter` lets through;
-    /// `name` is for messages. The interface may be down: then the first receive tells ENETDOWN,
-    /// and frames come once it is up.
+    /// Opens a socket for the adverts of `family` on the interface `ifindex`; `name` is for
+    /// messages. The interface may be down: then the first receive tells ENETDOWN, and frames come
+    /// once it is up.
     ///
     /// # Errors
     /// As socket(2), setsockopt(2), bind(2): ENODEV if the interface is gone.
-    pub fn open(name: &str, ifindex: u32, filter: Filter) -> Result<Self, Error> {
+    pub fn open(name: &str, ifindex: u32, family: Family) -> Result<Self, Error> {
         // Protocol 0 receives nothing: no frame gets in before the filter and the interface.
         let fd =
             socket::open(libc::AF_PACKET, libc::SOCK_RAW, 0).context("open packet socket", name)?;
-        filter.attach(&fd).context("attach packet filter", name)?;
-        let address = link_address(ifindex, socket::network_order(libc::ETH_P_IP));
+        Filter::vrrp(family)
+            .attach(&fd)
+            .context("attach packet filter", name)?;
+        let protocol = match family {
+            Family::V4 => libc::ETH_P_IP,
+            Family::V6 => libc::ETH_P_IPV6,
+        };
+        let address = link_address(ifindex, socket::network_order(protocol));
         // SAFETY: sockaddr_ll is the address structure of AF_PACKET.
         unsafe { socket::bind(&fd, &address) }.context("bind packet socket", name)?;
         Ok(Self { fd })

@@ -3,16 +3,40 @@
 use core::ffi::c_int;
 use core::fmt;
 use core::mem::zeroed;
+use core::net::Ipv6Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
+
+use crate::frame::{IPV6_HEADER_LEN, packet_header};
+use crate::vrrp::types::Family;
 
 /// Packets of one recvmmsg(2).
 const BATCH: usize = 16;
 /// Longer packets are cut, and fail the length check of the IP header: an advert is at most 1,066
 /// bytes long, and an Ethernet frame 1,514.
 const BUFFER_LEN: usize = 2048;
-const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+/// In front of each packet: where the header is put back that raw IPv6 sockets do not hand up.
+const ROOM: usize = IPV6_HEADER_LEN;
+const ADDRESS_LEN: libc::socklen_t = size_of::<Address>() as libc::socklen_t;
+/// Bytes for the control messages of a packet: its destination (in6_pktinfo) and its hop limit (int),
+/// 40 and 24 bytes on 64-bit machines.
+const CONTROL_LEN: usize = 64;
+
+/// Whom a packet came from, in the form of its socket's family.
+#[derive(Clone, Copy)]
+union Address {
+    link: libc::sockaddr_ll,
+    ipv6: libc::sockaddr_in6,
+}
+
+/// From one buffer to the next.
+const STRIDE: usize = ROOM + BUFFER_LEN;
+
+/// The control messages of a packet, aligned as cmsg(3) wants it.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_LEN]);
 
 /// The receive buffers, allocated once. Sockets are read one after the other, so one is enough.
 ///
@@ -20,7 +44,8 @@ const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::soc
 /// changed in them is put right again: a call for one packet costs no more than that packet.
 pub struct ReceiveRing {
     buffers: Box<[u8]>,
-    addresses: Box<[libc::sockaddr_ll; BATCH]>,
+    addresses: Box<[Address; BATCH]>,
+    controls: Box<[Control; BATCH]>,
     /// What the headers point to; read by the kernel alone.
     _vectors: Box<[libc::iovec; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
@@ -77,38 +102,74 @@ pub struct Received {
 }
 
 impl ReceiveRing {
-    /// Allocates the buffers, 32 KB, of which the memory is used that packets were written to.
+    /// Allocates the buffers, 33 KB, of which the memory is used that packets were written to.
     pub fn new() -> Self {
         // SAFETY: all-zero bytes are valid for these structures of integers and null pointers.
         let (addresses, vectors, headers) = unsafe { (zeroed(), zeroed(), zeroed()) };
         // Of bytes, so that the zeros come from the kernel with the page that is written to first.
-        let mut buffers = vec![0; BATCH * BUFFER_LEN].into_boxed_slice();
-        let mut addresses: Box<[libc::sockaddr_ll; BATCH]> = boxed(addresses);
+        let mut buffers = vec![0; BATCH * STRIDE].into_boxed_slice();
+        let mut addresses: Box<[Address; BATCH]> = boxed(addresses);
+        let mut controls: Box<[Control; BATCH]> = boxed(Control([0; CONTROL_LEN]));
         let mut vectors: Box<[libc::iovec; BATCH]> = boxed(vectors);
         let mut headers: Box<[libc::mmsghdr; BATCH]> = boxed(headers);
         for (index, header) in headers.iter_mut().enumerate() {
-            vectors[index].iov_base = buffers[index * BUFFER_LEN..].as_mut_ptr().cast();
+            vectors[index].iov_base = buffers[index * STRIDE + ROOM..].as_mut_ptr().cast();
             vectors[index].iov_len = BUFFER_LEN;
             header.msg_hdr.msg_name = (&raw mut addresses[index]).cast();
             header.msg_hdr.msg_namelen = ADDRESS_LEN;
             header.msg_hdr.msg_iov = &raw mut vectors[index];
             header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = (&raw mut controls[index]).cast();
+            header.msg_hdr.msg_controllen = CONTROL_LEN as _;
         }
         Self {
             buffers,
             addresses,
+            controls,
             _vectors: vectors,
             headers,
         }
     }
 
-    /// Hands up to `limit` packets of the socket to `each`. One system call if fewer than
+    /// Hands up to `limit` frames of a packet socket to `each`. One system call if fewer than
     /// [`BATCH`] wait.
     pub(super) fn receive(
         &mut self,
         socket: BorrowedFd<'_>,
         limit: usize,
         mut each: impl FnMut(Frame<'_>),
+    ) -> Result<Received, Errno> {
+        self.receive_all(socket, limit, |slot| {
+            // SAFETY: a packet socket's address is a sockaddr_ll; whatever else was written there is
+            // plain data, as the zeros are that it began with.
+            let address = unsafe { slot.address.link };
+            each(Frame {
+                bytes: &slot.buffer[ROOM..ROOM + slot.len],
+                packet_type: PacketType::of(address.sll_pkttype),
+                ifindex: c_int::unsigned_abs(address.sll_ifindex),
+            });
+        })
+    }
+
+    /// The same for a raw IP socket: packets with their IP header.
+    pub(super) fn receive_packets(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        family: Family,
+        limit: usize,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Received, Errno> {
+        self.receive_all(socket, limit, |mut slot| match family {
+            Family::V4 => each(&slot.buffer[ROOM..ROOM + slot.len]),
+            Family::V6 => each(slot.with_header()),
+        })
+    }
+
+    fn receive_all(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        limit: usize,
+        mut each: impl FnMut(Slot<'_>),
     ) -> Result<Received, Errno> {
         let mut count = 0;
         while count < limit {
@@ -134,12 +195,12 @@ impl ReceiveRing {
         &mut self,
         socket: BorrowedFd<'_>,
         wanted: usize,
-        each: &mut impl FnMut(Frame<'_>),
+        each: &mut impl FnMut(Slot<'_>),
     ) -> Result<usize, Errno> {
         // The system call itself: musl's function wraps it for a time_t that is not used here.
-        // SAFETY: each of the `BATCH` headers points to an address, a vector and a buffer of the
-        // length given, in boxes that are as old as the ring and used by nobody else until the call
-        // ends; the timeout is null.
+        // SAFETY: each of the `BATCH` headers points to an address, a vector, a control buffer and a
+        // buffer of the length given, in boxes that are as old as the ring and used by nobody else
+        // until the call ends; the timeout is null.
         let got = unsafe {
             libc::syscall(
                 libc::SYS_recvmmsg,
@@ -152,18 +213,86 @@ impl ReceiveRing {
         };
         let got = usize::try_from(Errno::result(got)?).unwrap_or(0).min(BATCH);
         for index in 0..got {
-            let (header, address) = (&mut self.headers[index], &self.addresses[index]);
-            let buffer = &self.buffers[index * BUFFER_LEN..][..BUFFER_LEN];
-            each(Frame {
-                bytes: &buffer[..(header.msg_len as usize).min(BUFFER_LEN)],
-                packet_type: PacketType::of(address.sll_pkttype),
-                ifindex: c_int::unsigned_abs(address.sll_ifindex),
+            let header = &mut self.headers[index];
+            // 32 bits in musl, a machine word in glibc.
+            #[allow(clippy::unnecessary_cast)]
+            let control_len = header.msg_hdr.msg_controllen as usize;
+            each(Slot {
+                buffer: &mut self.buffers[index * STRIDE..][..STRIDE],
+                len: (header.msg_len as usize).min(BUFFER_LEN),
+                address: &self.addresses[index],
+                control: &self.controls[index].0[..control_len.min(CONTROL_LEN)],
             });
-            // The kernel wrote how long the address was, and the next one may be longer.
+            // The kernel wrote how long address and control messages were; the next may be longer.
             header.msg_hdr.msg_namelen = ADDRESS_LEN;
+            header.msg_hdr.msg_controllen = CONTROL_LEN as _;
         }
         Ok(got)
     }
+}
+
+/// What the kernel wrote of one packet.
+struct Slot<'a> {
+    /// [`ROOM`], and the packet.
+    buffer: &'a mut [u8],
+    /// Length of the packet.
+    len: usize,
+    address: &'a Address,
+    control: &'a [u8],
+}
+
+impl Slot<'_> {
+    /// The packet of a raw IPv6 socket, with the header that the kernel has taken off in front.
+    fn with_header(&mut self) -> &[u8] {
+        // SAFETY: a raw IPv6 socket's address is a sockaddr_in6; whatever else was written there is
+        // plain data, as the zeros are that it began with.
+        let source = unsafe { self.address.ipv6 }.sin6_addr.s6_addr;
+        let (destination, hop_limit) = header_fields(self.control);
+        let header = packet_header(
+            source.into(),
+            destination,
+            hop_limit,
+            u16::try_from(self.len).unwrap_or(u16::MAX),
+        );
+        self.buffer[..ROOM].copy_from_slice(&header);
+        &self.buffer[..ROOM + self.len]
+    }
+}
+
+/// Destination and hop limit out of the control messages of a raw IPv6 socket (RFC 3542 §6): each is
+/// a `cmsghdr` and its data, both padded to the size of a machine word. What is not told is zero,
+/// which no advert has.
+fn header_fields(mut control: &[u8]) -> (Ipv6Addr, u8) {
+    const WORD: usize = size_of::<usize>();
+    const HEADER: usize = size_of::<libc::cmsghdr>().next_multiple_of(WORD);
+    let (mut destination, mut hop_limit) = (Ipv6Addr::UNSPECIFIED, 0);
+    let int = |bytes: &[u8]| {
+        bytes
+            .first_chunk()
+            .map(|chunk| c_int::from_ne_bytes(*chunk))
+    };
+    while let Some(len) = control.first_chunk().map(|c| usize::from_ne_bytes(*c)) {
+        let Some(message) = control.get(..len).filter(|m| m.len() >= HEADER) else {
+            break;
+        };
+        // cmsg_level and cmsg_type are the last two ints of the header.
+        let kind = int(&message[HEADER - size_of::<c_int>()..]);
+        let data = &message[HEADER..];
+        match kind {
+            Some(libc::IPV6_PKTINFO) => {
+                let octets = data.first_chunk::<16>();
+                destination = octets.map_or(destination, |octets| Ipv6Addr::from(*octets));
+            }
+            Some(libc::IPV6_HOPLIMIT) => {
+                hop_limit = int(data).and_then(|v| u8::try_from(v).ok()).unwrap_or(0);
+            }
+            _ => (),
+        }
+        control = control
+            .get(len.next_multiple_of(WORD)..)
+            .unwrap_or_default();
+    }
+    (destination, hop_limit)
 }
 
 /// As many of `value` as a batch has, on the heap.

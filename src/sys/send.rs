@@ -13,7 +13,7 @@ use super::socket;
 /// The longest frame: Ethernet's 1,514 bytes.
 pub const FRAME_LEN_MAX: usize = 1514;
 /// Network control, the queue that is served first (SO_PRIORITY, IEEE 802.1Q).
-const PRIORITY_NETWORK_CONTROL: i32 = 7;
+pub(super) const PRIORITY_NETWORK_CONTROL: i32 = 7;
 
 /// A packet socket that only sends. One serves all interfaces.
 #[derive(Debug)]

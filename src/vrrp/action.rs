@@ -65,8 +65,14 @@ pub enum Hold {
     BridgePort(u32),
     /// No socket for adverts could be opened on the interface.
     Deaf,
-    /// The interface has no address to send from.
+    /// The interface has no IPv4 address to send from.
     NoAddress,
+    /// This machine does not have the configured source of unicast adverts.
+    NoSource(IpAddr),
+    /// Unicast, and nobody to send to.
+    NoPeer,
+    /// The interface has no IPv6 link-local address that can be used.
+    NoLinkLocal,
     /// The daemon stops, or the instance has gone from the configuration.
     Stopped,
 }
@@ -190,6 +196,18 @@ impl fmt::Display for Hold {
             ),
             Self::NoAddress => f.write_str(
                 "the interface has no address of its own to send from; give it one beside the virtual address",
+            ),
+            Self::NoSource(source) => write!(
+                f,
+                "no interface has the unicast_src_ip {source}, or not yet; it is taken up as soon as one has it"
+            ),
+            Self::NoPeer => f.write_str(
+                "there is no unicast_peer to advertise to, and unicast_fault_no_peer says to wait; add one",
+            ),
+            Self::NoLinkLocal => f.write_str(
+                "the interface has no link-local IPv6 address of its own to send from: none, or one that `ip -6 \
+                 address` shows as tentative or dadfailed, or IPv6 is disabled there; it is taken up as soon as \
+                 there is one",
             ),
             Self::Stopped => f.write_str("stopped"),
         }

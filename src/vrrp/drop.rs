@@ -40,9 +40,9 @@ drop_reasons! {
     /// Shorter than its Ethernet or IP header says.
     FrameTruncated = "frame-truncated",
         "look for a broken network card or cable at the sender";
-    /// RFC 791 §3.1: not version 4, or an impossible header length.
+    /// RFC 791 §3.1, RFC 8200 §3: another version than the frame says, or an impossible header length.
     IpHeader = "ip-header",
-        "look for a broken sender; adverts are plain IPv4 packets";
+        "look for a broken sender; adverts are plain IP packets";
     /// RFC 791 §3.1: the IP header's checksum does not fit.
     IpChecksum = "ip-checksum",
         "look for a network card with broken checksum offload at the sender";
@@ -52,15 +52,22 @@ drop_reasons! {
     /// The protocol is not 112 (RFC 9568 §5.1.1.4).
     NotVrrp = "not-vrrp",
         "nothing to do";
-    /// Not sent to the VRRP multicast group (RFC 9568 §5.1.1.2).
+    /// Not sent to the VRRP multicast group (RFC 9568 §5.1.1.2), or with unicast not to us.
     Destination = "destination",
         "give both routers the same vrrp_mcast_group4, or the same unicast setting";
     /// The source is one of our own addresses: an echo, a loop, or a host with our address.
     OwnAdvert = "own-advert",
         "look for a switching loop, or another router with this router's own address";
-    /// RFC 9568 §7.1: the TTL must be 255.
+    /// RFC 9568 §5.1.2.1: the source of an IPv6 advert to the group is a link-local address.
+    Source = "source",
+        "have the sender use its link-local address: look at its `mcast_src_ip`";
+    /// RFC 9568 §7.1: the TTL or Hop Limit must be 255; from a `unicast_peer`, within its bounds.
     Ttl = "ttl",
-        "adverts come from the same link with TTL 255: look for a router that forwards them, or an attack";
+        "multicast adverts come from the same link with TTL 255, a peer's with what min_ttl and max_ttl allow: \
+         look for a router that forwards them, or an attack";
+    /// `check_unicast_src`: the sender is not a `unicast_peer`.
+    NotPeer = "not-peer",
+        "add the sender to `unicast_peer`, or look who it is";
     /// RFC 9568 §7.1: shorter than the message's own fields say.
     Truncated = "truncated",
         "look for a broken sender";

@@ -24,7 +24,7 @@ use super::action::{Action, Actions, Change, Hold, Id, Reason};
 use super::counters::Counters;
 use super::speakers::{Speaker, Speakers};
 use super::timers;
-use super::types::{PRIORITY_OWNER, PRIORITY_RELEASE, Settings, Version};
+use super::types::{Family, PRIORITY_OWNER, PRIORITY_RELEASE, Settings, Version};
 use super::upkeep::Upkeep;
 use super::validate::Advert;
 use crate::limits;
@@ -43,6 +43,8 @@ pub enum LinkState {
     BridgePort(u32),
     /// It is up, but no socket for adverts could be opened: who hears nobody must not be Active.
     Deaf,
+    /// It is up, but no interface has this address, which adverts are to be sent from.
+    NoSource(IpAddr),
     /// It is up, and this is the address to send from, if it has one.
     Up(Option<IpAddr>),
 }
@@ -321,10 +323,20 @@ impl Instance {
             LinkState::Down => Some(Hold::LinkDown),
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
             LinkState::Deaf => Some(Hold::Deaf),
-            LinkState::Up(None) => Some(Hold::NoAddress),
+            LinkState::NoSource(source) => Some(Hold::NoSource(source)),
+            LinkState::Up(None) => Some(match self.settings.family {
+                Family::V4 => Hold::NoAddress,
+                Family::V6 => Hold::NoLinkLocal,
+            }),
+            LinkState::Up(Some(_)) if self.has_no_peer() => Some(Hold::NoPeer),
             LinkState::Up(Some(_)) if now < self.startup_at => Some(Hold::StartupDelay),
             LinkState::Up(Some(_)) => None,
         }
+    }
+
+    fn has_no_peer(&self) -> bool {
+        let unicast = self.settings.unicast.as_deref();
+        unicast.is_some_and(|unicast| unicast.peers.is_empty())
     }
 
     /// §6.4.1: a Startup event.

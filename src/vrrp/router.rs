@@ -8,7 +8,9 @@ use super::drop::DropReason;
 use super::hints::Hints;
 use super::instance::{Event, Instance};
 use super::timers::Queue;
-use super::types::{ChecksumForm, Family, PRIORITY_RELEASE, Settings, State, Version};
+use super::types::{
+    ChecksumForm, Family, GROUP6, PRIORITY_RELEASE, Settings, State, Version, is_link_local,
+};
 use super::validate::{Advert, Expected, Received, validate};
 use super::wire::{Packet, Repr};
 use crate::limits;
@@ -30,8 +32,8 @@ pub struct Router {
     demux: Demux,
     timers: Queue,
     group4: IpAddr,
-    /// The addresses that the instances send from, each once.
-    sources: Vec<IpAddr>,
+    /// The addresses that the instances send from and their interfaces, each once.
+    sources: Vec<(u16, IpAddr)>,
     drops: Drops,
     searches: Searches,
     hints: Hints,
@@ -139,10 +141,12 @@ impl Router {
 
     fn collect_sources(&mut self) {
         self.sources.clear();
-        for source in self.instances.iter().filter_map(Instance::source) {
-            if !self.sources.contains(&source) {
-                self.sources.push(source);
-            }
+        for (key, id) in &self.demux.0 {
+            let place = self.instances[id.index()]
+                .source()
+                .map(|s| (Demux::link(*key), s));
+            self.sources
+                .extend(place.filter(|place| !self.sources.contains(place)));
         }
     }
 
@@ -169,12 +173,26 @@ impl Router {
 
     fn expected(&self, received: &Received<'_>, id: Option<Id>) -> Expected<'_> {
         let instance = id.map(|id| &self.instances[id.index()]);
+        let destination = received.destination;
+        let group = self.group(Family::of(&received.source));
+        // Nobody's VRID is told as such, with unicast too.
+        let addressed_to_nobody =
+            || destination == group || self.is_own(received.link, destination);
         Expected {
-            group: self.group(Family::of(&received.source)),
-            own: self.sources.contains(&received.source),
+            addressed: instance.map_or_else(addressed_to_nobody, |instance| {
+                instance.is_destination(destination, group)
+            }),
+            own: self.is_own(received.link, received.source),
             settings: instance.map(Instance::settings),
             form: instance.map_or(ChecksumForm::PseudoHeader, Instance::checksum_form),
         }
+    }
+
+    /// Our own address, wherever it comes in; a link-local one is ours on its own link only.
+    fn is_own(&self, here: u16, address: IpAddr) -> bool {
+        let one_link = is_link_local(&address);
+        let mut sources = self.sources.iter();
+        sources.any(|(link, source)| *source == address && (*link == here || !one_link))
     }
 
     fn accept(&mut self, id: Id, advert: &Advert<'_>, now: Instant, out: &mut Actions) {
@@ -295,14 +313,23 @@ impl Router {
     pub fn group(&self, family: Family) -> IpAddr {
         match family {
             Family::V4 => self.group4,
-            Family::V6 => IpAddr::V6(core::net::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
+            Family::V6 => GROUP6,
         }
     }
 
-    /// The advert of an [`Action::Advert`]; none if the source address has gone meanwhile.
-    pub fn advert(&self, id: Id, priority: u8) -> Option<Repr<'_>> {
+    /// The adverts of an [`Action::Advert`]: one to the multicast group, or one to each peer; none
+    /// if the source address has gone meanwhile.
+    pub fn adverts(&self, id: Id, priority: u8) -> impl Iterator<Item = Repr<'_>> {
         let instance = self.instance(id);
-        instance.advert(priority, self.group(instance.settings().family))
+        let group = self.group(instance.settings().family);
+        let unicast = instance.settings().unicast.as_deref();
+        let group = unicast.is_none().then_some(group);
+        let peers = unicast.map_or(&[][..], |unicast| &unicast.peers);
+        // All routers may have one list, with themselves in it.
+        let others = peers.iter().map(|peer| peer.address);
+        let others = others.filter(move |peer| instance.source() != Some(*peer));
+        let destinations = group.into_iter().chain(others);
+        destinations.filter_map(move |destination| instance.advert(priority, destination))
     }
 
     /// One virtual router.
@@ -345,6 +372,10 @@ impl Demux {
 
     fn key(link: u16, family: Family, vrid: u8) -> u32 {
         u32::from(link) << 16 | (family as u32) << 8 | u32::from(vrid)
+    }
+
+    fn link(key: u32) -> u16 {
+        (key >> 16) as u16
     }
 
     fn find(&self, link: u16, family: Family, vrid: u8) -> Option<Id> {

@@ -1,7 +1,8 @@
 //! The nouns of the protocol, under the names of RFC 9568.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
+use core::ops::RangeInclusive;
 
 use crate::time::Duration;
 
@@ -40,6 +41,17 @@ impl Family {
             IpAddr::V4(_) => Self::V4,
             IpAddr::V6(_) => Self::V6,
         }
+    }
+}
+
+/// Where IPv6 adverts go (RFC 9568 §5.1.2.2).
+pub const GROUP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
+
+/// An IPv6 address that means something on one link only: fe80::/10 (RFC 4291 §2.5.6).
+pub const fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }
 
@@ -135,8 +147,30 @@ impl Default for Announce {
     }
 }
 
+/// Adverts that go to each peer instead of the multicast group. No RFC has it; keepalived does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unicast {
+    /// Where adverts go. Without any the instance stays in Initialize.
+    pub peers: Box<[Peer]>,
+    /// TTL or Hop Limit of what is sent.
+    pub ttl: u8,
+    /// Adverts of anybody else than the peers are dropped.
+    pub check_source: bool,
+}
+
+/// Another router of a virtual router that uses unicast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// The TTL or Hop Limit that its adverts may have when they arrive.
+    pub ttl: RangeInclusive<u8>,
+}
+
 /// The priority of the router that owns the addresses (RFC 9568 §5.2.4).
 pub const PRIORITY_OWNER: u8 = 255;
+/// TTL or Hop Limit of multicast adverts (RFC 9568 §5.1.1.3, §5.1.2.3).
+pub const TTL: u8 = 255;
 /// The priority of an Active that gives up its role (RFC 9568 §5.2.4).
 pub const PRIORITY_RELEASE: u8 = 0;
 
@@ -167,6 +201,31 @@ pub struct Settings {
     pub skip_check_adv_addr: bool,
     /// Gratuitous ARP and unsolicited NA.
     pub announce: Announce,
+    /// Adverts to peers; none: to the multicast group.
+    pub unicast: Option<Box<Unicast>>,
     /// The virtual addresses as they stand in the adverts, 1–255 of `family`.
     pub addresses: Box<[IpAddr]>,
+}
+
+impl Settings {
+    /// Whether an advert from `source` may have arrived with this TTL or Hop Limit: 255 with
+    /// multicast (RFC 9568 §5.1.1.3), what the peer's bounds say with unicast.
+    pub(super) fn accepts_ttl(&self, source: &IpAddr, ttl: u8) -> bool {
+        match &self.unicast {
+            None => ttl == TTL,
+            Some(unicast) => unicast.peer(source).is_none_or(|p| p.ttl.contains(&ttl)),
+        }
+    }
+
+    /// Whether `source` may advertise.
+    pub(super) fn accepts_source(&self, source: &IpAddr) -> bool {
+        let open = |unicast: &Unicast| !unicast.check_source || unicast.peer(source).is_some();
+        self.unicast.as_deref().is_none_or(open)
+    }
+}
+
+impl Unicast {
+    fn peer(&self, address: &IpAddr) -> Option<&Peer> {
+        self.peers.iter().find(|peer| peer.address == *address)
+    }
 }

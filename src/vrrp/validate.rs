@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::checksum;
 use super::drop::DropReason;
-use super::types::{Auth, ChecksumForm, Family, Settings, Version};
+use super::types::{Auth, ChecksumForm, Family, Settings, TTL, Version, is_link_local};
 use super::wire::{self, Malformed, Packet};
 use crate::time::Duration;
 
@@ -41,8 +41,9 @@ pub struct Advert<'a> {
 /// What the ladder compares a packet with.
 #[derive(Clone, Copy)]
 pub struct Expected<'a> {
-    /// The multicast group of the adverts.
-    pub group: IpAddr,
+    /// The packet's destination is the instance's: the multicast group, or with unicast its source
+    /// address.
+    pub addressed: bool,
     /// The packet's source is one of our own addresses.
     pub own: bool,
     /// The instance that the packet's VRID belongs to.
@@ -56,17 +57,28 @@ pub fn validate<'a>(
     received: &Received<'a>,
     expected: &Expected<'_>,
 ) -> Result<Advert<'a>, DropReason> {
-    // RFC 9568 §5.1.1.2: adverts go to the group.
-    ensure(
-        received.destination == expected.group,
-        DropReason::Destination,
-    )?;
+    // RFC 9568 §5.1.1.2: adverts go to the group; with unicast, to us.
+    ensure(expected.addressed, DropReason::Destination)?;
     // Our own echo, or a loop: never a peer.
     ensure(!expected.own, DropReason::OwnAdvert)?;
-    // §7.1: "MUST verify that the IPv4 TTL is 255".
-    ensure(received.ttl == 255, DropReason::Ttl)?;
+    // RFC 9568 §5.1.2.1: an IPv6 advert to the group comes from a link-local address.
+    let (source, ttl) = (&received.source, received.ttl);
+    let family = Family::of(source);
+    let unicast = |settings: &Settings| settings.unicast.is_some();
+    ensure(
+        family == Family::V4 || is_link_local(source) || expected.settings.is_some_and(unicast),
+        DropReason::Source,
+    )?;
+    // §7.1: "MUST verify that the IPv4 TTL / IPv6 Hop Limit is 255"; with unicast, the peer's bounds.
+    let ttl_fits = |settings: &Settings| settings.accepts_ttl(source, ttl);
+    ensure(
+        expected.settings.map_or(ttl == TTL, ttl_fits),
+        DropReason::Ttl,
+    )?;
+    // `check_unicast_src`.
+    let known = |settings: &Settings| settings.accepts_source(source);
+    ensure(expected.settings.is_none_or(known), DropReason::NotPeer)?;
     // §7.1: version, type, "the complete VRRP packet".
-    let family = Family::of(&received.source);
     let packet = Packet::new_checked(received.payload, family).map_err(DropReason::from)?;
     // §7.1: checksum.
     let checksum = checksum_form(received, &packet, expected.form).ok_or(DropReason::Checksum)?;
@@ -101,24 +113,20 @@ fn ensure(holds: bool, otherwise: DropReason) -> Result<(), DropReason> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// v2 covers the message (RFC 3768 §5.3.8), IPv6 has a pseudo-header, v3 over IPv4 has either.
+/// v2 covers the message (RFC 3768 §5.3.8), IPv6 has a pseudo-header and covers all that the IP
+/// header announces (RFC 8200 §8.1), v3 over IPv4 has either form.
 fn checksum_form(
     received: &Received<'_>,
     packet: &Packet<'_>,
     expected: ChecksumForm,
 ) -> Option<ChecksumForm> {
-    let (only, first) = match (packet.version(), received.source) {
-        (Version::V2, _) => (true, ChecksumForm::Message),
-        (Version::V3, IpAddr::V6(_)) => (true, ChecksumForm::PseudoHeader),
-        (Version::V3, IpAddr::V4(_)) => (false, expected),
+    let (only, first, covered) = match (packet.version(), received.source) {
+        (Version::V2, _) => (true, ChecksumForm::Message, packet.bytes()),
+        (Version::V3, IpAddr::V6(_)) => (true, ChecksumForm::PseudoHeader, received.payload),
+        (Version::V3, IpAddr::V4(_)) => (false, expected, packet.bytes()),
     };
-    checksum::verify(
-        packet.bytes(),
-        &received.source,
-        &received.destination,
-        first,
-    )
-    .filter(|form| !only || *form == first)
+    checksum::verify(covered, &received.source, &received.destination, first)
+        .filter(|form| !only || *form == first)
 }
 
 fn authenticate(packet: &Packet<'_>, settings: &Settings) -> Result<(), DropReason> {

@@ -6,11 +6,11 @@ use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
-use vipd::vrrp::types::{Settings, State};
+use vipd::vrrp::types::{Family, Settings, State};
 use vipd::vrrp::validate::Received;
 use vipd::vrrp::wire::Repr;
 
-use super::{GROUP, OWN, bytes, peer, shifted};
+use super::{GROUP, OWN, bytes, family, peer, shifted};
 
 /// Where a row's time 0 lies: in the middle of a clock, as on a machine.
 pub const T0: Instant = Instant::from_micros(1_000_000_000);
@@ -46,7 +46,7 @@ impl Bench {
     /// In Backup since time 0.
     pub fn backup(settings: Settings) -> Self {
         let mut bench = Self::initialize(settings);
-        bench.at(0).event(Event::Link(LinkState::Up(Some(OWN))));
+        bench.at(0).come_up();
         assert_eq!(bench.state(), State::Backup, "the row starts in Backup");
         bench
     }
@@ -55,18 +55,28 @@ impl Bench {
     pub fn active(settings: Settings) -> Self {
         let mut bench = Self::initialize(settings);
         bench.now = T0;
-        bench.event(Event::Link(LinkState::Up(Some(OWN))));
+        bench.come_up();
         if bench.state() == State::Backup {
             // Come up so much earlier that the Active_Down_Timer fires at time 0.
             let down = bench.router.poll_at().since(T0);
             let settings = bench.router.instance(ID).settings().clone();
             bench = Self::initialize(settings);
             bench.now = T0 - down;
-            bench.event(Event::Link(LinkState::Up(Some(OWN))));
+            bench.come_up();
             bench.at(0).timer();
         }
         assert_eq!(bench.state(), State::Active, "the row starts Active");
         bench
+    }
+
+    fn come_up(&mut self) {
+        let own = family::address(OWN, self.family());
+        self.event(Event::Link(LinkState::Up(Some(own))));
+    }
+
+    /// The instance's family.
+    pub fn family(&self) -> Family {
+        self.router.instance(ID).settings().family
     }
 
     /// Moves the clock to so many µs after time 0.
@@ -102,7 +112,7 @@ impl Bench {
             interval,
             ..peer(&settings, from, priority)
         };
-        self.receive(from, GROUP, 255, &bytes(&repr))
+        self.receive(repr.source, repr.destination, 255, &bytes(&repr))
     }
 
     /// Any packet.

@@ -3,12 +3,15 @@
 #![allow(dead_code)]
 
 pub mod bench;
+pub mod family;
 pub mod pcap;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use vipd::time::{Duration, Instant};
-use vipd::vrrp::types::{Announce, Auth, ChecksumForm, ChecksumMode, Family, Settings, Version};
+use vipd::vrrp::types::{
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, Peer, Settings, Unicast, Version,
+};
 use vipd::vrrp::wire::Repr;
 
 /// The group of IPv4 adverts.
@@ -39,12 +42,28 @@ pub fn settings(version: Version) -> Settings {
         checksum: ChecksumMode::Auto,
         skip_check_adv_addr: false,
         announce: Announce::default(),
+        unicast: None,
         addresses: [VIP].into(),
     }
 }
 
+/// Unicast to these peers, whose adverts may have any TTL.
+pub fn unicast(peers: &[IpAddr], check_source: bool) -> Box<Unicast> {
+    let peer = |address: &IpAddr| Peer {
+        address: *address,
+        ttl: 0..=255,
+    };
+    Box::new(Unicast {
+        peers: peers.iter().map(peer).collect(),
+        ttl: 255,
+        check_source,
+    })
+}
+
 /// An advert that a router with these settings would receive from `source`.
+/// `source` may be the IPv4 counterpart of an IPv6 one.
 pub fn peer<'a>(settings: &'a Settings, source: IpAddr, priority: u8) -> Repr<'a> {
+    let to = settings.unicast.as_ref().map_or(GROUP, |_| OWN);
     Repr {
         version: settings.version,
         vrid: settings.vrid,
@@ -52,8 +71,8 @@ pub fn peer<'a>(settings: &'a Settings, source: IpAddr, priority: u8) -> Repr<'a
         interval: settings.advert_interval,
         auth: settings.auth,
         checksum: ChecksumForm::PseudoHeader,
-        source,
-        destination: GROUP,
+        source: family::address(source, settings.family),
+        destination: family::address(to, settings.family),
         addresses: &settings.addresses,
     }
 }

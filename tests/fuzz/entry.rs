@@ -34,6 +34,7 @@ fn settings(version: Version) -> Settings {
         checksum: ChecksumMode::Auto,
         skip_check_adv_addr: false,
         announce: Announce::default(),
+        unicast: None,
         addresses: [VIP].into(),
     }
 }

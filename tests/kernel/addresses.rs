@@ -90,7 +90,7 @@ fn ipv6_without_duplicate_address_detection_is_there_at_once() {
             .0
             .dump(addr::dump, |message| match Content::parse(&message) {
                 Content::Address(shown) if shown.address == address => {
-                    tentative = Some(shown.is_tentative());
+                    tentative = Some(!shown.is_usable());
                 }
                 _ => (),
             })

@@ -200,5 +200,5 @@ pub(crate) fn advert_to(
 }
 
 pub(crate) fn group_mac() -> [u8; 6] {
-    multicast_mac(GROUP)
+    multicast_mac(GROUP.into())
 }

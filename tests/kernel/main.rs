@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod ipv6;
 mod lab;
 mod links;
 mod packets;

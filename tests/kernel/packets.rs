@@ -5,13 +5,13 @@ use core::net::Ipv4Addr;
 use vipd::frame::{parse_ipv4, parse_ipv4_packet};
 use vipd::netlink::link_request;
 use vipd::sys::Errno;
-use vipd::sys::filter::Filter;
 use vipd::sys::group::{Membership, accept_mac};
 use vipd::sys::netlink::EventSocket;
 use vipd::sys::packet::PacketSocket;
 use vipd::sys::raw::RawSocket;
 use vipd::sys::receive::{Frame, PacketType, ReceiveRing};
 use vipd::sys::send::{SendBatch, SendSocket};
+use vipd::vrrp::types::Family;
 
 use crate::lab::{
     GROUP, Kernel, advert, advert_to, both_running, group_mac, in_namespace, wait_for,
@@ -54,8 +54,8 @@ fn adverts_are_heard_and_nothing_else() {
         let mut kernel = Kernel::open();
         let (a, b) = kernel.veth();
         kernel.add(a.index, Ipv4Addr::new(10, 0, 0, 1).into(), 24);
-        let ear = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
-        let own = PacketSocket::open("a", a.index, Filter::VRRP_IPV4).unwrap();
+        let ear = PacketSocket::open("b", b.index, Family::V4).unwrap();
+        let own = PacketSocket::open("a", a.index, Family::V4).unwrap();
         let udp = std::net::UdpSocket::bind("10.0.0.1:0").unwrap();
         udp.set_broadcast(true).unwrap();
         udp.send_to(b"not VRRP", "10.0.0.255:9").unwrap();
@@ -89,7 +89,7 @@ fn a_macvlans_frames_carry_its_index() {
         kernel.done(|batch| link_request::create_macvlan(batch, "child", b.index, mac));
         let child = kernel.link("child").index;
         kernel.done(|batch| link_request::set_up(batch, child, true));
-        let ear = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
+        let ear = PacketSocket::open("b", b.index, Family::V4).unwrap();
         send(a.index, &[(mac, 1), (group_mac(), 2)]);
         let all = hear_until(&ear, 2);
         assert!(
@@ -108,7 +108,7 @@ fn down_is_told_once_and_up_is_heard_again() {
     in_namespace(|| {
         let mut kernel = Kernel::open();
         let (a, b) = kernel.veth();
-        let ear = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
+        let ear = PacketSocket::open("b", b.index, Family::V4).unwrap();
         let mut ring = ReceiveRing::new();
         let mut receive = || {
             ear.receive(&mut ring, 64, |_| ())
@@ -125,7 +125,7 @@ fn down_is_told_once_and_up_is_heard_again() {
         hear_until(&ear, 1);
         kernel.done(|batch| link_request::delete(batch, b.index));
         assert_eq!(receive(), Err(Errno::ENETDOWN));
-        let error = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap_err();
+        let error = PacketSocket::open("b", b.index, Family::V4).unwrap_err();
         assert_eq!(
             error.to_string(),
             "bind packet socket on b: No such device (ENODEV)"
@@ -141,7 +141,7 @@ fn a_frame_that_fails_does_not_stop_the_others() {
         let (a, b) = kernel.veth();
         kernel.done(|batch| link_request::create_bridge(batch, "down"));
         let down = kernel.link("down").index;
-        let ear = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
+        let ear = PacketSocket::open("b", b.index, Family::V4).unwrap();
         let socket = SendSocket::open().unwrap();
         let mut batch = SendBatch::new(100, 100_000);
         for tag in 0..100 {
@@ -190,16 +190,16 @@ fn a_join_lasts_as_long_as_it_is_held() {
         let mut kernel = Kernel::open();
         let (_, b) = kernel.veth();
         assert_eq!(joined(), (false, false));
-        let ear = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
-        accept_mac(&ear, "b", b.index, GROUP).unwrap();
+        let ear = PacketSocket::open("b", b.index, Family::V4).unwrap();
+        accept_mac(&ear, "b", b.index, GROUP.into()).unwrap();
         assert_eq!(joined(), (true, false));
         drop(ear);
         assert_eq!(joined(), (false, false));
-        let membership = Membership::join("b", b.index, GROUP).unwrap();
+        let membership = Membership::join("b", b.index, GROUP.into()).unwrap();
         assert_eq!(joined(), (true, true));
         drop(membership);
         assert_eq!(joined(), (false, false));
-        let error = Membership::join("none", 99_999, GROUP).unwrap_err();
+        let error = Membership::join("none", 99_999, GROUP.into()).unwrap_err();
         assert_eq!(error.errno, Errno::ENODEV);
     });
 }
@@ -210,8 +210,8 @@ fn the_raw_socket_hears_a_joined_group_until_it_is_deaf() {
         let mut kernel = Kernel::open();
         let (a, b) = kernel.veth();
         kernel.add(b.index, Ipv4Addr::new(10, 0, 0, 2).into(), 24);
-        let tap = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
-        let raw = RawSocket::open("b", b.index).unwrap();
+        let tap = PacketSocket::open("b", b.index, Family::V4).unwrap();
+        let raw = RawSocket::open("b", b.index, Family::V4).unwrap();
         let mut ring = ReceiveRing::new();
         // The tap says when the frame has been through; what the raw socket then has is all.
         let mut hear = |tag| {
@@ -229,7 +229,7 @@ fn the_raw_socket_hears_a_joined_group_until_it_is_deaf() {
             tags
         };
         assert!(hear(1).is_empty(), "nobody has joined");
-        let membership = Membership::join("b", b.index, GROUP).unwrap();
+        let membership = Membership::join("b", b.index, GROUP.into()).unwrap();
         assert_eq!(hear(2), [2]);
         raw.set_deaf(true).unwrap();
         assert!(hear(3).is_empty());
@@ -238,7 +238,7 @@ fn the_raw_socket_hears_a_joined_group_until_it_is_deaf() {
         assert_eq!(hear(4), [4]);
         drop(membership);
         assert!(hear(5).is_empty());
-        let error = RawSocket::open("none", 99).unwrap_err();
+        let error = RawSocket::open("none", 99, Family::V4).unwrap_err();
         assert_eq!(error.errno, Errno::ENODEV);
     });
 }
@@ -264,7 +264,7 @@ fn a_deaf_raw_socket_keeps_the_kernel_from_answering() {
         let (a, b) = kernel.veth();
         let address = Ipv4Addr::new(10, 0, 0, 2);
         kernel.add(b.index, address.into(), 24);
-        let tap = PacketSocket::open("b", b.index, Filter::VRRP_IPV4).unwrap();
+        let tap = PacketSocket::open("b", b.index, Family::V4).unwrap();
         let unicast = |tag| {
             let socket = SendSocket::open().unwrap();
             let mut batch = SendBatch::new(1, 0);
@@ -275,7 +275,7 @@ fn a_deaf_raw_socket_keeps_the_kernel_from_answering() {
         };
         unicast(1);
         assert_eq!(unreachable_sent(), 1);
-        let raw = RawSocket::open("b", b.index).unwrap();
+        let raw = RawSocket::open("b", b.index, Family::V4).unwrap();
         raw.set_deaf(true).unwrap();
         unicast(2);
         assert_eq!(unreachable_sent(), 1);

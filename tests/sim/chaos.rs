@@ -162,9 +162,9 @@ impl World {
     }
 
     fn inject_everywhere(&mut self, group: usize, like: usize, priority: u8) {
-        let packet = self.forge(group, like, priority);
         for to in 0..self.nodes.len() {
-            self.inject(to, packet.clone());
+            let packet = self.forge(group, like, to, priority);
+            self.inject(to, packet);
         }
     }
 
@@ -209,13 +209,16 @@ impl World {
     }
 
     fn bad_packet(&mut self, index: usize, group: usize) -> (Packet, u8) {
-        let mut packet = self.forge(group, index, 255);
+        let mut packet = self.forge(group, index, index, 255);
         let family = self.plan.groups[group].family;
+        let unicast = self.plan.nodes[index][group].settings.unicast.is_some();
         let mut ttl = 255;
         match self.rng.below(6) {
-            0 => ttl = self.rng.below(255) as u8,
+            // Unicast adverts may have any TTL.
+            0 if !unicast => ttl = self.rng.below(255) as u8,
             1 => packet.len = self.rng.index(packet.len),
             2 => packet.source = plan::source(index, family),
+            0 | 3 if unicast => packet.destination = plan::destination(family),
             3 => packet.destination = plan::source(index, family),
             4 => {
                 let (byte, bit) = (self.rng.index(packet.len), self.rng.below(8));

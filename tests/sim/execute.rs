@@ -28,11 +28,44 @@ impl World {
         let group = id.index();
         let node = &self.nodes[index];
         let router = node.router.as_ref().expect("a process that acts exists");
-        let Some(repr) = router.advert(id, priority) else {
-            self.fail(&format!(
-                "node {index}: an advert without an address to send it from"
-            ));
-        };
+        let reprs: Vec<_> = router.adverts(id, priority).collect();
+        let settings = &self.plan.nodes[index][group].settings;
+        let to_others = self.nodes.len() - 1;
+        let expected = settings.unicast.as_ref().map_or(1, |_| to_others);
+        require!(
+            self,
+            reprs.len() == expected,
+            "node {index} sends {} adverts, or has no address to send them from",
+            reprs.len()
+        );
+        let packets: Vec<_> = reprs
+            .iter()
+            .map(|repr| self.packet(index, group, priority, repr))
+            .collect();
+        for repr in &reprs {
+            if (repr.version, settings.family) == (Version::V3, Family::V4) {
+                match repr.checksum {
+                    ChecksumForm::Message => self.stats.message_checksums += 1,
+                    ChecksumForm::PseudoHeader => self.stats.pseudo_header_checksums += 1,
+                }
+            }
+        }
+        self.stats.unicast_adverts += u64::from(settings.unicast.is_some());
+        self.stats.adverts += 1;
+        self.mark(u64::from(priority) << 8 | index as u64);
+        let (now, woke) = (self.now, self.nodes[index].woke);
+        if priority != PRIORITY_RELEASE
+            && let Err(wrong) = self.nodes[index].oracles[group].sent(now, woke)
+        {
+            self.fail(&format!("node {index} group {group}: {wrong}"));
+        }
+        for packet in &packets {
+            self.send(index, packet);
+        }
+    }
+
+    /// The bytes of one advert, which must be what the settings say.
+    fn packet(&self, index: usize, group: usize, priority: u8, repr: &wire::Repr<'_>) -> Packet {
         let settings = &self.plan.nodes[index][group].settings;
         require!(
             self,
@@ -62,21 +95,7 @@ impl World {
             bytes: [0; 64],
         };
         repr.emit(&mut packet.bytes[..packet.len]);
-        if (repr.version, settings.family) == (Version::V3, Family::V4) {
-            match repr.checksum {
-                ChecksumForm::Message => self.stats.message_checksums += 1,
-                ChecksumForm::PseudoHeader => self.stats.pseudo_header_checksums += 1,
-            }
-        }
-        self.stats.adverts += 1;
-        self.mark(u64::from(priority) << 8 | index as u64);
-        let (now, woke) = (self.now, self.nodes[index].woke);
-        if priority != PRIORITY_RELEASE
-            && let Err(wrong) = self.nodes[index].oracles[group].sent(now, woke)
-        {
-            self.fail(&format!("node {index} group {group}: {wrong}"));
-        }
-        self.send(index, &packet);
+        packet
     }
 
     fn add_addresses(&mut self, index: usize, id: Id) {
@@ -303,8 +322,8 @@ impl World {
         }
     }
 
-    /// The bytes of an advert that no router of this world sends.
-    pub fn forge(&self, group: usize, like: usize, priority: u8) -> Packet {
+    /// The bytes of an advert to node `to` that no router of this world sends.
+    pub fn forge(&self, group: usize, like: usize, to: usize, priority: u8) -> Packet {
         let settings = &self.plan.nodes[like][group].settings;
         let repr = wire::Repr {
             version: settings.version,
@@ -314,7 +333,10 @@ impl World {
             auth: settings.auth,
             checksum: ChecksumForm::Message,
             source: self.stranger(settings.family),
-            destination: plan::destination(settings.family),
+            destination: match settings.unicast {
+                Some(_) => plan::source(to, settings.family),
+                None => plan::destination(settings.family),
+            },
             addresses: &settings.addresses,
         };
         let mut packet = Packet {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd::time::Duration;
 use vipd::vrrp::router::Spec;
 use vipd::vrrp::types::{
-    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Settings, Version,
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, Unicast,
+    Version,
 };
 
 use crate::rng::Rng;
@@ -81,6 +82,9 @@ impl Plan {
         let common = common_settings(rng, vrid, base);
         let misconfigured = rng.percent(5);
         let unequal_intervals = common.version == Version::V3 && rng.percent(30);
+        let unicast = rng
+            .percent(25)
+            .then(|| unicast(self.nodes.len(), common.family));
         let owner = rng.percent(15).then(|| rng.index(self.nodes.len()));
         for node in 0..self.nodes.len() {
             let mut settings = individual(rng, &common, base);
@@ -93,6 +97,7 @@ impl Plan {
             if misconfigured && rng.percent(50) {
                 misconfigure(rng, &mut settings);
             }
+            settings.unicast = unicast.clone();
             self.nodes[node].push(Spec { link: 0, settings });
         }
         let group = self
@@ -139,8 +144,22 @@ fn common_settings(rng: &mut Rng, vrid: u8, base: Duration) -> Settings {
         checksum: ChecksumMode::Auto,
         skip_check_adv_addr: rng.percent(50),
         announce: Announce::default(),
+        unicast: None,
         addresses: addresses.collect(),
     }
+}
+
+/// All routers have one list, with themselves in it.
+fn unicast(nodes: usize, family: Family) -> Box<Unicast> {
+    let peer = |node| Peer {
+        address: source(node, family),
+        ttl: 0..=255,
+    };
+    Box::new(Unicast {
+        peers: (0..nodes).map(peer).collect(),
+        ttl: 255,
+        check_source: false,
+    })
 }
 
 /// What may differ between routers that understand each other.

@@ -23,6 +23,7 @@ macro_rules! stats {
 
 stats! {
     adverts,
+    unicast_adverts,
     lost,
     duplicated,
     reordered,

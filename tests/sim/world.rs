@@ -7,6 +7,7 @@ use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions};
 use vipd::vrrp::instance::Event;
 use vipd::vrrp::router::Router;
+use vipd::vrrp::types::Family;
 use vipd::vrrp::validate::Received;
 
 use crate::node::{Kernel, Link, Node, Packet, SOCKET_BUFFER};
@@ -354,7 +355,10 @@ impl World {
     /// Sends a frame to every other node, as the weather lets it.
     pub fn send(&mut self, from: usize, packet: &Packet) {
         for to in 0..self.nodes.len() {
-            if to == from || self.nodes[from].link != Link::Up {
+            let family = Family::of(&packet.destination);
+            let is_its = |to| packet.destination == plan::source(to, family);
+            let unicast = packet.destination != plan::destination(family);
+            if to == from || self.nodes[from].link != Link::Up || unicast && !is_its(to) {
                 continue;
             }
             if self.weather.blocked[from][to] || self.rng.percent(self.weather.loss_percent) {

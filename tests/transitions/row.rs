@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Change, Hold, Reason};
 use vipd::vrrp::instance::{Event, LinkState};
-use vipd::vrrp::types::{Settings, State, Version};
+use vipd::vrrp::types::{Family, Settings, State, Version};
 
 use crate::common::bench::{Bench, ID, T0};
 use crate::common::{self, OWN};
@@ -103,7 +103,7 @@ impl Row {
         self
     }
 
-    /// Runs the row in each of its versions.
+    /// Runs the row in each of its versions, in version 3 over IPv6 as well.
     ///
     /// # Panics
     /// If something else comes of a step than the row says.
@@ -114,23 +114,31 @@ impl Row {
             self.tag
         );
         for version in self.versions {
-            let mut settings = common::settings(*version);
-            (self.change)(&mut settings);
-            let mut bench = match self.start {
-                Start::Initialize => Bench::initialize(settings),
-                Start::Delayed(secs) => Bench::delayed(settings, Duration::from_secs(secs)),
-                Start::Backup => Bench::backup(settings),
-                Start::Active => Bench::active(settings),
-            };
-            for (index, step) in self.steps.iter().enumerate() {
-                let place = format!(
-                    "{} ({version:?}), step {}: {:?}",
-                    self.tag,
-                    index + 1,
-                    step.input
-                );
-                run_step(&mut bench, step, &place);
+            self.run_in(*version, Family::V4);
+            if *version == Version::V3 {
+                self.run_in(*version, Family::V6);
             }
+        }
+    }
+
+    fn run_in(&self, version: Version, family: Family) {
+        let mut settings = common::settings(version);
+        (self.change)(&mut settings);
+        let settings = common::family::settings(settings, family);
+        let mut bench = match self.start {
+            Start::Initialize => Bench::initialize(settings),
+            Start::Delayed(secs) => Bench::delayed(settings, Duration::from_secs(secs)),
+            Start::Backup => Bench::backup(settings),
+            Start::Active => Bench::active(settings),
+        };
+        for (index, step) in self.steps.iter().enumerate() {
+            let place = format!(
+                "{} ({version:?}, {family:?}), step {}: {:?}",
+                self.tag,
+                index + 1,
+                step.input
+            );
+            run_step(&mut bench, step, &place);
         }
     }
 }
@@ -142,11 +150,18 @@ fn run_step(bench: &mut Bench, step: &Step, place: &str) {
         In::Timer => bench.timer(),
         In::Advert(from, priority) => bench.advert(from, priority, interval),
         In::Every(from, priority, ms) => bench.advert(from, priority, Duration::from_millis(ms)),
-        In::Link(link) => bench.event(Event::Link(link)),
+        In::Link(link) => {
+            let link = common::family::link(link, bench.family());
+            bench.event(Event::Link(link))
+        }
         In::AddressLost => bench.event(Event::AddressLost),
         In::Shutdown => bench.event(Event::Shutdown),
     };
-    assert_eq!(actions, step.actions, "{place}: actions");
+    let expected = step.actions.iter();
+    let expected: Vec<_> = expected
+        .map(|action| common::family::action(*action, bench.family()))
+        .collect();
+    assert_eq!(actions, expected, "{place}: actions");
     assert_eq!(bench.state(), step.state, "{place}: state");
     assert_eq!(
         bench.deadline().unwrap_or(NEVER),

@@ -245,7 +245,7 @@ fn our_adverts_keep_our_interval_and_fields() {
         .at(SECOND)
         .advert(HIGH, 200, Duration::from_millis(250));
     for priority in [101, 0] {
-        let sent = bench.router.advert(ID, priority).unwrap();
+        let sent = bench.router.adverts(ID, priority).next().unwrap();
         let source = OWN;
         assert_eq!(
             sent,
@@ -257,7 +257,7 @@ fn our_adverts_keep_our_interval_and_fields() {
     }
     bench.event(Event::Link(LinkState::Up(None)));
     assert_eq!(
-        bench.router.advert(ID, 101),
+        bench.router.adverts(ID, 101).next(),
         None,
         "nothing to send it from"
     );

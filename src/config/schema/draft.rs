@@ -1,11 +1,12 @@
 //! What the words of one block say, before defaults and cross-checks.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::config::error::Placed;
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
+use crate::vrrp::types::Peer;
 
 /// Which field of a draft a keyword fills.
 pub(crate) type Slot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
@@ -28,10 +29,16 @@ pub(crate) struct Draft {
     pub(crate) advert_int: Option<Placed<Duration>>,
     pub(crate) preempt: Option<Placed<bool>>,
     pub(crate) preempt_delay: Option<Placed<Duration>>,
-    pub(crate) mcast_src_ip: Option<Placed<Ipv4Addr>>,
+    pub(crate) mcast_src_ip: Option<Placed<IpAddr>>,
+    pub(crate) unicast_src_ip: Option<Placed<IpAddr>>,
+    pub(crate) unicast_ttl: Option<Placed<u32>>,
+    pub(crate) check_unicast_src: Option<Placed<bool>>,
+    pub(crate) unicast_fault_no_peer: Option<Placed<bool>>,
+    pub(crate) peers: Vec<Placed<Peer>>,
     pub(crate) auth_type: Option<Placed<&'static str>>,
     pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
     pub(crate) vips: Vec<PlacedVip>,
+    pub(crate) native_ipv6: Option<Placed<bool>>,
 
     pub(crate) version: Option<Placed<u32>>,
     pub(crate) checksum_as_v2: Option<Placed<bool>>,

@@ -20,8 +20,7 @@ const NO_SNMP: &str = "there is no SNMP agent";
 const NO_DBUS: &str = "there is no D-Bus interface";
 const NO_LVS: &str = "vipd balances no load; leave it to keepalived or ipvsadm";
 const NO_BFD: &str = "there is no BFD";
-const NO_IPV6: &str = "there are no IPv6 instances";
-const NO_UNICAST: &str = "adverts go to the multicast group";
+const NO_IPV6: &str = "IPv6 adverts go to ff02::12";
 const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
 const NO_FILTER: &str = "no firewall rule is made: vipd needs none";
 const ONE_PROCESS: &str =
@@ -60,12 +59,12 @@ const WORDS: &[Keyword] = &[
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "0", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
     row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "auto", "How adverts are received: behind the firewall's back (packet), as any program (raw), or the cheaper of both that works (auto).", ""),
     row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "request", "The form of a gratuitous ARP: some old gear listens only to replies.", "RFC 5227 §3"),
+    row("vrrp_check_unicast_src", B, Rule::Flag { bare: true, slot: |d| &mut d.check_unicast_src }, "off", "Drop adverts of anybody else than the peers.", ""),
     not_yet("script_user", A, "USER [GROUP]", NO_SCRIPT),
     not_yet("enable_script_security", A, "", NO_SCRIPT),
     not_yet("vrrp_gna_interval", B, "SECONDS", NO_IPV6),
     not_yet("vrrp_mcast_group6", B, "IPV6-GROUP", NO_IPV6),
     not_yet("vrrp_strict", B, "[BOOL]", "nothing is enforced; write what you want enforced"),
-    not_yet("vrrp_check_unicast_src", B, "[BOOL]", NO_UNICAST),
     not_needed("dynamic_interfaces", B, "[allow_if_changes]", FOLLOWS),
     not_yet("notify_fifo", B, "FILE [USER [GROUP]]", NO_FIFO),
     not_yet("notify_fifo_script", B, "SCRIPT [USER [GROUP]]", NO_SCRIPT),

@@ -7,9 +7,9 @@ use crate::time::Duration;
 
 const NO_NOTIFY: &str = "no script is run on a transition";
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
-const NO_UNICAST: &str = "adverts go to the multicast group, where routers that listen to unicast alone do not hear them";
 const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
 const NO_ROUTES: &str = "only addresses move with the Active";
+const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
 const NO_ADDRESS_OPTION: &str = "the address is added without it";
 
 pub(super) const INSTANCE: Table = Table {
@@ -24,13 +24,19 @@ const WORDS: &[Keyword] = &[
     row("virtual_router_id", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.vrid }, "", "VRID; the same on all routers of this virtual router. Required.", "RFC 9568 §5.2.3"),
     row("priority", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.priority }, "100; 255 with `state MASTER`", "The highest becomes Active; 255 is the owner of the addresses.", "RFC 9568 §5.2.4"),
     row("advert_int", A, Rule::Seconds { min: Duration::from_millis(10), max: Duration::from_secs(255), slot: |d| &mut d.advert_int }, "1", "Time between two adverts. v2: whole seconds, 1–255; v3: 0.01–40.95 in steps of 0.01.", "RFC 9568 §6.1, RFC 3768 §5.3.7"),
-    row("virtual_ipaddress", A, Rule::Addresses, "", "The virtual addresses, 1–255 of them. Required.", "RFC 9568 §5.2.9"),
+    row("virtual_ipaddress", A, Rule::Addresses, "", "The virtual addresses, 1–255 of them, of one family (IPv6: at most 90, the first link-local). Required.", "RFC 9568 §5.2.9"),
     row("authentication", A, Rule::Words(Block::Authentication), "none", "Clear-text password of v2 adverts.", "RFC 2338 §5.3.6"),
-    row("version", B, Rule::Number { min: 2, max: 3, slot: |d| &mut d.version }, "vrrp_version", "Version of the adverts that are sent and accepted.", "RFC 3768, RFC 9568"),
+    row("version", B, Rule::Number { min: 2, max: 3, slot: |d| &mut d.version }, "vrrp_version", "Version of the adverts that are sent and accepted; IPv6 has 3 only.", "RFC 3768, RFC 9568"),
     row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active. Needs `state BACKUP`.", "RFC 9568 §6.1"),
     row("preempt", B, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "on", "The opposite of `nopreempt`.", "RFC 9568 §6.1"),
     row("preempt_delay", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(1000), slot: |d| &mut d.preempt_delay }, "0", "How long a lower-priority Active is tolerated. Needs `state BACKUP`.", ""),
-    row("mcast_src_ip", B, Rule::Address { slot: |d| &mut d.mcast_src_ip }, "the interface's first address", "Source address of the adverts.", "RFC 9568 §5.1.1.1"),
+    row("unicast_peer", A, Rule::Peers, "none", "Adverts go to each of these routers instead of the multicast group. The router's own address is skipped, so that all may have one list.", ""),
+    row("unicast_src_ip", A, Rule::Address { slot: |d| &mut d.unicast_src_ip }, "the interface's first address", "Source address of the adverts. The instance waits in Initialize until an interface has it.", ""),
+    row("unicast_ttl", C, Rule::Number { min: 1, max: 255, slot: |d| &mut d.unicast_ttl }, "255", "TTL or Hop Limit of the adverts.", ""),
+    row("check_unicast_src", C, Rule::Flag { bare: true, slot: |d| &mut d.check_unicast_src }, "vrrp_check_unicast_src", "Drop adverts of anybody else than the peers. On if a peer has bounds of its TTL.", ""),
+    row("unicast_fault_no_peer", C, Rule::Flag { bare: true, slot: |d| &mut d.unicast_fault_no_peer }, "off", "Without peers, wait in Initialize instead of using multicast.", ""),
+    row("native_ipv6", C, Rule::Flag { bare: true, slot: |d| &mut d.native_ipv6 }, "the first address decides", "An IPv6 instance; IPv4 addresses in it are ignored.", "RFC 9568 §5.1.2"),
+    row("mcast_src_ip", B, Rule::Address { slot: |d| &mut d.mcast_src_ip }, "the interface's first (IPv6: link-local) address", "Source address of the adverts; in an IPv6 instance a link-local one.", "RFC 9568 §5.1"),
     row("skip_check_adv_addr", C, Rule::Flag { bare: true, slot: |d| &mut d.skip_check_adv_addr }, "vrrp_skip_check_adv_addr", "Do not compare the address list of an advert again when its sender is the same as before.", ""),
     row("down_timer_adverts", C, Rule::Number { min: 1, max: 100, slot: |d| &mut d.down_timer_adverts }, "vrrp_down_timer_adverts", "Adverts that may be missed before the Active counts as down.", "RFC 9568 §6.1"),
     row("v3_checksum_as_v2", C, Rule::Flag { bare: true, slot: |d| &mut d.checksum_as_v2 }, "the global one", "As in `global_defs`.", "RFC 9568 §5.2.8"),
@@ -51,12 +57,7 @@ const WORDS: &[Keyword] = &[
     not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("dont_track_primary", B, "", "an interface that is down always puts the instance into Initialize"),
     not_yet("track_src_ip", C, "", "the source address is not tracked"),
-    not_yet("unicast_src_ip", A, "ADDRESS", NO_UNICAST),
-    not_yet("unicast_peer", A, "{ ADDRESS [min_ttl N] [max_ttl N] … }", NO_UNICAST),
-    not_yet("unicast_fault_no_peer", C, "", NO_UNICAST),
-    not_yet("unicast_ttl", C, "0–255", NO_UNICAST),
-    not_yet("check_unicast_src", C, "", NO_UNICAST),
-    not_yet("old_unicast_checksum", C, "[never]", NO_UNICAST),
+    not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
     not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
     not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
     not_yet("notify_master", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
@@ -79,7 +80,6 @@ const WORDS: &[Keyword] = &[
     not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC),
     not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC),
     not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", "addresses stay on the interface itself"),
-    not_yet("native_ipv6", C, "", "there are no IPv6 instances"),
     not_yet("vrf", C, "INTERFACE", "the instance runs on its interface"),
     not_yet("strict_mode", C, "[BOOL]", "nothing is enforced; write what you want enforced"),
     not_yet("lower_prio_no_advert", C, "[BOOL]", "a lower-priority advert is answered at once, as RFC 9568 §6.4.3 says"),
@@ -108,21 +108,30 @@ pub(super) const ADDRESS: Table = Table {
     block: Block::Address,
     words: &[
         row("dev", A, Rule::Option { takes: "INTERFACE" }, "the instance's interface", "The interface that carries the address.", ""),
-        row("scope", A, Rule::Option { takes: "global|site|link|host|nowhere|0–255" }, "global", "Scope of the address.", ""),
-        row("label", A, Rule::Option { takes: "LABEL" }, "none", "Label of the address, such as eth0:1; at most 15 bytes.", ""),
-        row("brd", A, Rule::Option { takes: "ADDRESS|+|-" }, "none", "Broadcast address; `+` is the last, `-` the first address of the prefix.", ""),
+        row("scope", A, Rule::Option { takes: "global|site|link|host|nowhere|0–255" }, "global", "Scope of the address; an IPv6 address itself says what it is.", ""),
+        row("label", A, Rule::Option { takes: "LABEL" }, "none", "Label of the address, such as eth0:1; at most 15 bytes, IPv4 only.", ""),
+        row("brd", A, Rule::Option { takes: "ADDRESS|+|-" }, "none", "Broadcast address, IPv4 only; `+` is the last, `-` the first address of the prefix.", ""),
         row("broadcast", A, Rule::Option { takes: "ADDRESS|+|-" }, "none", "The same as `brd`.", ""),
         not_yet("peer", C, "ADDRESS", NO_ADDRESS_OPTION),
         not_yet("track_group", C, "NAME", NO_ADDRESS_OPTION),
-        not_yet("preferred_lft", C, "SECONDS|forever|0", NO_ADDRESS_OPTION),
+        not_yet("preferred_lft", C, "SECONDS|forever|0", "an IPv6 /128 is deprecated, which is keepalived's default too, and any other address preferred"),
         not_yet("use_vmac", C, "", NO_VMAC),
         not_yet("no_track", C, "", "an address that is deleted by hand comes back"),
         not_yet("home", C, "", NO_ADDRESS_OPTION),
-        not_yet("-nodad", C, "", NO_ADDRESS_OPTION),
-        not_yet("nodad", C, "", NO_ADDRESS_OPTION),
+        not_needed("-nodad", C, "", NO_DAD),
+        not_needed("nodad", C, "", NO_DAD),
         not_yet("mngtmpaddr", C, "", NO_ADDRESS_OPTION),
         not_yet("noprefixroute", C, "", NO_ADDRESS_OPTION),
         not_yet("autojoin", C, "", NO_ADDRESS_OPTION),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const PEER: Table = Table {
+    block: Block::Peer,
+    words: &[
+        row("min_ttl", C, Rule::Option { takes: "0–255" }, "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
+        row("max_ttl", C, Rule::Option { takes: "0–255" }, "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
     ],
 };
 

@@ -23,6 +23,8 @@ pub(crate) enum Block {
     AuthHmac,
     /// One line of `virtual_ipaddress`, behind the address.
     Address,
+    /// One line of `unicast_peer`, behind the address.
+    Peer,
     SyncGroup,
     Script,
     TrackFile,
@@ -68,8 +70,8 @@ pub(crate) enum Rule {
         of: &'static [&'static str],
         slot: Slot<&'static str>,
     },
-    /// An IPv4 address of the router's own.
-    Address { slot: Slot<core::net::Ipv4Addr> },
+    /// An address of the router's own.
+    Address { slot: Slot<core::net::IpAddr> },
     /// An IPv4 multicast group.
     Group { slot: Slot<core::net::Ipv4Addr> },
     /// A word that is never printed.
@@ -80,7 +82,9 @@ pub(crate) enum Rule {
     Instance,
     /// `virtual_ipaddress { … }`
     Addresses,
-    /// An option of an address, read by `vip.rs`; `takes` says what follows.
+    /// `unicast_peer { … }`
+    Peers,
+    /// An option of an address or of a peer, read by `vip.rs` and `peer.rs`; `takes` says what follows.
     Option { takes: &'static str },
     /// Known, without effect, answered with one warning.
     Skipped { why: Skip, takes: &'static str },
@@ -141,6 +145,7 @@ pub(crate) const TABLES: &[Table] = &[
     instance::INSTANCE,
     instance::AUTHENTICATION,
     instance::ADDRESS,
+    instance::PEER,
     instance::AUTH_HMAC,
     others::SYNC_GROUP,
     others::SCRIPT,
@@ -160,6 +165,7 @@ impl Block {
             Self::Authentication => "authentication",
             Self::AuthHmac => "auth_hmac",
             Self::Address => "virtual_ipaddress",
+            Self::Peer => "unicast_peer",
             Self::SyncGroup => "vrrp_sync_group",
             Self::Script => "vrrp_script",
             Self::TrackFile => "track_file",
@@ -203,7 +209,8 @@ impl Block {
             return Some(format!("write `{}`", word.name));
         }
         let elsewhere = TABLES.iter().find(|table| {
-            table.block != Self::Address && table.words.iter().any(|word| word.name == unknown)
+            !matches!(table.block, Self::Address | Self::Peer)
+                && table.words.iter().any(|word| word.name == unknown)
         })?;
         match elsewhere.block {
             Self::Top => Some("it belongs outside of all blocks: close the block above it".into()),
@@ -261,7 +268,7 @@ impl Keyword {
             Rule::Text { .. } => "TEXT".into(),
             Rule::Interface { .. } => "INTERFACE".into(),
             Rule::Choice { of, .. } => of.join("|"),
-            Rule::Address { .. } => "IPV4-ADDRESS".into(),
+            Rule::Address { .. } => "ADDRESS".into(),
             Rule::Group { .. } => "IPV4-GROUP".into(),
             Rule::Secret { .. } => "PASSWORD".into(),
             Rule::Words(_) => "{ … }".into(),
@@ -270,6 +277,7 @@ impl Keyword {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"
                     .into()
             }
+            Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
             Rule::Option { takes }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),

@@ -44,6 +44,8 @@ impl Instance {
                 }
             }
         }
+        // Unicast may have lost its last peer, or got its first.
+        self.settle(now, out);
     }
 }
 
@@ -66,5 +68,6 @@ fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
         settings.auth,
         settings.checksum,
         &settings.addresses,
+        &settings.unicast,
     )
 }

@@ -27,6 +27,15 @@ impl Instance {
         })
     }
 
+    /// Whether a packet with this destination is for it: with unicast its own address, or else the
+    /// multicast group.
+    pub(in crate::vrrp) fn is_destination(&self, destination: IpAddr, group: IpAddr) -> bool {
+        match self.settings.unicast {
+            Some(_) => self.source() == Some(destination),
+            None => destination == group,
+        }
+    }
+
     /// The v3 checksum form over IPv4 that we send.
     pub fn checksum_form(&self) -> ChecksumForm {
         match self.settings.checksum {

@@ -26,8 +26,9 @@ DROP_RS = os.path.join(os.path.dirname(__file__), "../../../src/vrrp/drop.rs")
 class Row:
     """A reason, the version of the Active it is tried on, and the frame that draws it."""
 
-    def __init__(self, reason, frame, version=3, note="", counted=True):
+    def __init__(self, reason, frame, version=3, note="", counted=True, extra=()):
         self.reason, self.frame, self.version, self.note, self.counted = reason, frame, version, note, counted
+        self.extra = extra
 
     def __str__(self):
         return self.reason + (f"-{self.note}" if self.note else "")
@@ -68,6 +69,7 @@ class Sender:
         return self.v3(addresses=[])
 
 
+CHECKED = ("check_unicast_src", "unicast_peer {", MALLORY.split("/")[0], "}")
 ROWS = (
     Row("elsewhere", lambda s: s.v3(ether={"dst": "02:00:00:00:00:99"})),
     Row("frame-truncated", lambda s: s.v3(packet={"total_length": 600})),
@@ -81,6 +83,7 @@ ROWS = (
     Row("destination", lambda s: s.v3(dst=s.active, ether={"dst": s.active_mac}), note="unicast"),
     Row("own-advert", lambda s: s.v3(src=s.active)),
     Row("ttl", lambda s: s.v3(packet={"ttl": 254})),
+    Row("not-peer", lambda s: s.v3(src=OTHER, dst=s.active, ether={"dst": s.active_mac}), extra=CHECKED),
     Row("truncated", lambda s: s.cut(6)),
     Row("truncated", lambda s: s.v3(count=5), note="count"),
     Row("unknown-version", lambda s: s.v3(version=4)),
@@ -102,13 +105,14 @@ ROWS = (
 class Target:
     """An Active alone on its segment with mallory."""
 
-    def __init__(self, lab, version):
+    def __init__(self, lab, version, extra=()):
         self.node, self.mallory = lab.node("n1", conf.NODE1), lab.node("mallory", MALLORY)
         self.sniffer = lab.sniff(ignored_mac=self.mallory.mac())
         self.interval = 0.1 if version == 3 else 1.0
         password = "123456" if version == 2 else None
         self.vipd = Vipd(self.node, conf.instance(priority=100, version=version,
-                                                  advert_int=0.1 if version == 3 else 1, password=password))
+                                                  advert_int=0.1 if version == 3 else 1, password=password,
+                                                  extra=extra))
         self.vipd.wait_state("Active", 10)
         self.inject, self.sender = Injector(self.mallory), Sender(self.node, self.mallory)
         # Past the GARPs of the takeover, and on the grid.
@@ -140,7 +144,7 @@ class Target:
 @limits(timeout=90)
 def case_active_is_not_moved_by(row):
     with Lab() as lab:
-        target = Target(lab, row.version)
+        target = Target(lab, row.version, row.extra)
         frame, vipd = row.frame(target.sender), target.vipd
         before = vipd.counters()
         equal(before.drops, {}, "drops before")

@@ -31,10 +31,10 @@ def wait_ears(node, proc, tap, raw, timeout):
         time.sleep(0.01)
 
 
-def close_firewall(node, what=""):
-    """An input chain that drops everything, or what the words of `what` match."""
-    _nft(node, "add table ip fw", "add chain ip fw input { type filter hook input priority 0 ; }",
-         f"add rule ip fw input {what} drop")
+def close_firewall(node, what="", hook="input"):
+    """A chain of that hook that drops everything, or what the words of `what` match."""
+    _nft(node, "add table ip fw", f"add chain ip fw {hook} {{ type filter hook {hook} priority 0 ; }}",
+         f"add rule ip fw {hook} {what} drop")
 
 
 def open_firewall(node):

@@ -1,0 +1,99 @@
+//! The address family of an instance: it has one, as in keepalived.
+
+use core::net::IpAddr;
+
+use super::error::Report;
+use super::read::InstanceDraft;
+use super::schema::Draft;
+use crate::limits;
+use crate::vrrp::types::{Family, is_link_local};
+
+/// IPv6 with `native_ipv6`; otherwise the first address decides.
+pub(crate) fn of(draft: &Draft) -> Family {
+    let native = draft.native_ipv6.as_ref().is_some_and(|p| p.value);
+    match draft.vips.first().map(|placed| placed.vip.address) {
+        Some(IpAddr::V6(_)) => Family::V6,
+        _ if native => Family::V6,
+        _ => Family::V4,
+    }
+}
+
+/// Leaves an instance with addresses of one family, in the order in which adverts carry them.
+pub(crate) fn settle(instance: &mut InstanceDraft, report: &mut Report) {
+    let draft = &mut instance.draft;
+    let family = of(draft);
+    one_family(draft, family, report);
+    if family == Family::V6 {
+        version(draft, report);
+        link_local_first(draft, report);
+        fits(draft, report);
+    }
+}
+
+fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
+    draft.vips.retain(|placed| {
+        let same = Family::of(&placed.vip.address) == family;
+        if !same {
+            let message = format!(
+                "{} is ignored, as in keepalived: this is an {} instance",
+                placed.vip.address,
+                match family {
+                    Family::V4 => "IPv4",
+                    Family::V6 => "IPv6",
+                }
+            );
+            let help = "write a second instance for the other family; it may have the same VRID";
+            report.warn(&placed.span, message, help);
+        }
+        same
+    });
+}
+
+/// RFC 3768 knows IPv4 alone.
+fn version(draft: &Draft, report: &mut Report) {
+    if let Some(version) = draft.version.as_ref().filter(|version| version.value == 2) {
+        let message = "VRRP version 2 has no IPv6";
+        report.error(&version.span, message, "write `version 3` on all routers");
+    }
+}
+
+/// RFC 9568 §5.2.9: the first address of an IPv6 advert is link-local. keepalived says so and goes
+/// on without; the order of the others means nothing.
+fn link_local_first(draft: &mut Draft, report: &mut Report) {
+    let found = draft
+        .vips
+        .iter()
+        .position(|placed| is_link_local(&placed.vip.address));
+    let Some(first) = draft.vips.first() else {
+        return;
+    };
+    match found {
+        Some(0) => {}
+        Some(place) => {
+            let placed = &draft.vips[place];
+            let message = format!(
+                "{} goes to the front: the first address of an IPv6 instance is link-local (RFC 9568 §5.2.9)",
+                placed.vip.address
+            );
+            report.warn(&placed.span, message, "write it first, on all routers");
+            draft.vips[..=place].rotate_right(1);
+        }
+        None => {
+            let message =
+                "the first address of an IPv6 instance should be link-local (RFC 9568 §5.2.9)";
+            let help = "add one such as fe80::1 in front, the same on all routers";
+            report.warn(&first.span, message, help);
+        }
+    }
+}
+
+fn fits(draft: &Draft, report: &mut Report) {
+    if let Some(placed) = draft.vips.get(limits::ADDRESSES_IPV6) {
+        let message = format!(
+            "the instance has more than {} addresses",
+            limits::ADDRESSES_IPV6
+        );
+        let help = "an IPv6 advert holds no more: make another instance for the rest";
+        report.error(&placed.span, message, help);
+    }
+}

@@ -1,0 +1,92 @@
+//! The entries of `unicast_peer`.
+
+use core::net::IpAddr;
+use core::ops::RangeInclusive;
+
+use super::block::{Node, Word};
+use super::error::{Placed, Report, Span, quoted};
+use super::schema::{Block, Draft};
+use super::vip;
+use crate::limits;
+use crate::vrrp::types::Peer;
+
+/// Reads the lines of a `unicast_peer` block; `block` is where its keyword stands.
+pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut Report) {
+    for line in lines {
+        if line.children.is_some() {
+            report.error(&line.span, "a peer is not a block", "remove the braces");
+        }
+        let mut words = line.words.iter();
+        while let Some(word) = words.next() {
+            match peer(word, &mut words, report) {
+                Some(peer) => add(peer, &word.span, block, draft, report),
+                None => draft.failed.push("unicast_peer"),
+            }
+        }
+    }
+}
+
+fn add(peer: Peer, span: &Span, block: &Span, draft: &mut Draft, report: &mut Report) {
+    let same = |placed: &&Placed<Peer>| placed.value.address == peer.address;
+    if let Some(before) = draft.peers.iter().find(same) {
+        let message = format!("peer {} already stands at {}", peer.address, before.span);
+        return report.error(span, message, "remove one of the two");
+    }
+    if draft.peers.len() == limits::PEERS {
+        let message = format!("the block at {block} has more than {} peers", limits::PEERS);
+        let help = "write fewer, or let the routers use multicast";
+        return report.error(span, message, help);
+    }
+    let span = span.clone();
+    draft.peers.push(Placed { value: peer, span });
+}
+
+/// `ADDRESS [min_ttl N] [max_ttl N]`; the options are taken from `rest`.
+fn peer<'a>(
+    word: &Word,
+    rest: &mut (impl Iterator<Item = &'a Word> + Clone),
+    report: &mut Report,
+) -> Option<Peer> {
+    let address = word.text.parse::<IpAddr>().ok();
+    let Some(address) = address.filter(vip::is_host) else {
+        let message = format!("{} is not the address of a router", quoted(&word.text));
+        let suggestion = Block::Peer.suggest(&word.text);
+        let help = suggestion.unwrap_or_else(|| "write its IP address without a prefix".into());
+        report.error(&word.span, message, help);
+        return None;
+    };
+    let (mut min, mut max) = (0, u8::MAX);
+    while let Some(option) = next_option(rest) {
+        let ttl = ttl(option, rest.next(), report)?;
+        match option.text.as_str() {
+            "min_ttl" => min = ttl,
+            _ => max = ttl,
+        }
+    }
+    if min > max {
+        let message = format!("min_ttl {min} is above max_ttl {max}: nothing fits");
+        report.error(&word.span, message, "write the smaller one as min_ttl");
+    }
+    let ttl: RangeInclusive<u8> = min..=max;
+    Some(Peer { address, ttl })
+}
+
+/// The next word, if it is an option.
+fn next_option<'a>(rest: &mut (impl Iterator<Item = &'a Word> + Clone)) -> Option<&'a Word> {
+    let next = rest.clone().next()?;
+    Block::Peer.find(&next.text)?;
+    rest.next()
+}
+
+fn ttl(option: &Word, value: Option<&Word>, report: &mut Report) -> Option<u8> {
+    let ttl = value.and_then(|word| word.text.parse().ok());
+    if ttl.is_none() {
+        let message = format!("`{}` needs a number from 0 to 255", option.text);
+        report.error(
+            &option.span,
+            message,
+            format!("write `{} 0–255`", option.text),
+        );
+    }
+    ttl
+}
