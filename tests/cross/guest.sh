@@ -5,7 +5,7 @@
 #   tests/cross/guest.sh busybox    Debian's busybox source with busybox.config, static
 #
 # Kept outside of the checkout as ~/.cache/vipd/NAME-VERSION-HASH, HASH being that of the configuration; whole
-# or not at all. Installs what is missing with apt-get (root or sudo). GUEST_SECONDS bounds a build.
+# or not at all. Needs root: installs what is missing with apt-get. GUEST_SECONDS bounds a build.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . cross/targets.sh
@@ -16,7 +16,7 @@ readonly GUEST_SECONDS="${GUEST_SECONDS:-1800}"
 readonly CC_TOOLS="mips-linux-gnu-gcc:gcc-mips-linux-gnu make:make gcc:gcc"
 readonly KERNEL_TOOLS="$CC_TOOLS bc:bc flex:flex bison:bison xz:xz-utils
     /usr/src/linux-source-6.1.tar.xz:linux-source-6.1"
-readonly BUSYBOX_TOOLS="$CC_TOOLS bzip2:bzip2 dpkg-source:dpkg-dev /usr/mips-linux-gnu/lib/libc.a:libc6-dev-mips-cross"
+readonly BUSYBOX_TOOLS="$CC_TOOLS bzip2:bzip2 /usr/mips-linux-gnu/lib/libc.a:libc6-dev-mips-cross"
 
 case $PART in
 kernel) NAME=malta-be CONFIG=$PWD/tests/cross/malta-be.config ;;
@@ -72,8 +72,8 @@ fetch_busybox() {
     local options=(-o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root)
     mkdir -p "$apt/lists/partial" "$apt/cache" &&
-        apt-get indextargets --format "deb-src \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" "Created-By: Packages" |
-        grep -E ' bookworm(-updates|-security)? main$' | sort -u >"$apt/sources.list" &&
+        apt-get indextargets --format "deb-src \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" "Created-By: Packages" \
+            "Origin: Debian" "Component: main" | sort -u >"$apt/sources.list" &&
         apt_get "${options[@]}" -qq update &&
         (cd "$BUILD" && apt_get "${options[@]}" -qq source --download-only busybox)
 }
