@@ -4,6 +4,7 @@ A `Machine` is a `Node`: the same questions are answered by commands inside it. 
 kernel's console, commands (guest/init), and the output of what `popen` started (guest/spawn).
 """
 
+import ipaddress
 import os
 import re
 import signal
@@ -18,11 +19,12 @@ from lib.proc import Log, Proc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOOT_S, COMMAND_S = 60, 30
+IFA_FLAGS = {"nodad": 0x02, "dadfailed": 0x08, "tentative": 0x40}
 EXECUTABLE, LINK = 0o100755, 0o120777
 
 
 class Machine(Node):
-    """`files` are the programs in its /bin, by name; `address` with its prefix length."""
+    """`files` are the programs in its /bin, by name; `address` has its prefix length, or is None."""
 
     def __init__(self, lab, name, address, kernel, files, iface="ens160"):
         super().__init__(lab, name, iface)
@@ -86,9 +88,10 @@ class Machine(Node):
 
     def _configure(self, address):
         self.must("ip", "link", "set", "eth0", "name", self.iface)
-        self.must("ip", "addr", "add", address, "dev", self.iface)
+        if address:
+            self.must("ip", "addr", "add", address, "dev", self.iface)
+            self.address = address.split("/")[0]
         self.must("ip", "link", "set", self.iface, "up")
-        self.address = address.split("/")[0]
 
     def _listen(self, connection):
         """The third serial port: each line to the process whose it is, and to the machine's log."""
@@ -165,6 +168,18 @@ class Machine(Node):
         lines = self.ip("-4", "-o", "addr", "show", *(["dev", iface] if iface else []))
         found = re.findall(r"^\d+: (\S+) +inet ([\d.]+)(?:/(\d+))?", lines, re.M)
         return [{"dev": dev, "local": local, "prefixlen": int(length or 32)} for dev, local, length in found]
+
+    def addresses6(self, iface=None):
+        """The same for IPv6, with the flags that busybox does not show."""
+        found = []
+        for line in self.must("cat", "/proc/net/if_inet6").splitlines():
+            digits, _, length, scope, flags, dev = line.split()
+            entry = {"dev": dev, "local": str(ipaddress.IPv6Address(bytes.fromhex(digits))),
+                     "prefixlen": int(length, 16), "scope": "link" if int(scope, 16) == 0x20 else "other"}
+            entry.update({name: True for name, bit in IFA_FLAGS.items() if int(flags, 16) & bit})
+            if iface in (None, dev):
+                found.append(entry)
+        return found
 
     def wait(self, holds, timeout, what):
         """Asks again until it holds; the command itself takes long enough for a pause."""

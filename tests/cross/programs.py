@@ -44,7 +44,7 @@ class Emulated:
         """Exit code, standard output and standard error of a command that ends by itself."""
         return output(*self.command(), *args)
 
-    def place(self, lab, name, address):
+    def place(self, lab, name, address=None):
         """A node for it."""
         return lab.node(name, address)
 
@@ -60,7 +60,7 @@ class OnMachine:
         self.kernel = os.environ["VIPD_KERNEL"]
         self.files = {"busybox": os.environ["VIPD_BUSYBOX"], "vipd": os.environ["VIPD_MIPS"], **files}
 
-    def place(self, lab, name, address):
+    def place(self, lab, name, address=None):
         """A machine for it."""
         return Machine(lab, name, address, self.kernel, self.files)
 

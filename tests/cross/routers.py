@@ -6,7 +6,7 @@ from lib import conf, wire
 from lib.check import Deadline, check, equal
 from lib.lab import Lab, now
 from lib.peers import Keepalived
-from lib.sniffer import is_advert, is_garp
+from lib.sniffer import is_advert, is_garp, is_na
 from programs import native
 
 # A restart after kill -9 says so.
@@ -132,6 +132,56 @@ def keepalived_in_version_3(program):
         first.terminate()
         third.wait_master(5)
         handed_over(sniffer, "n1", "n3", told)
+        clean(first)
+
+
+def ipv6_byte_for_byte(program):
+    """IPv6: the adverts, the announcements, and addresses without duplicate address detection."""
+    with Lab() as lab:
+        node, sniffer = program.place(lab, "n1"), lab.sniff()
+        own = node.link_local()
+        vipd = program.router(node, conf.instance(vrid=201, priority=254, advert_int=0.3, vips=conf.VIPS6))
+        vipd.wait_state("Active", 15)
+        message = wire.vrrp3(201, 254, conf.VIPS6, own, wire.GROUP6, interval_cs=30)
+        wanted = wire.ethernet(wire.ipv6(message, own), node.mac(), wire.GROUP6_MAC, wire.ETH_IPV6)
+        for advert in sniffer.wait_count(lambda f: is_advert(f, "n1"), 5, 15, "adverts"):
+            equal(advert.raw.hex(" "), wanted.hex(" "), "the frame of an advert")
+        for vip in conf.VIPS6:
+            entry = node.wait_has(vip, 5)
+            equal((entry["prefixlen"], entry.get("nodad")), (128, True), f"the entry of {vip}")
+            na = sniffer.wait(lambda f, v=vip: is_na(f, v, "n1"), 5, f"the announcement of {vip}")
+            equal((na.src, na.mac, na.eth_src, na.flags, na.hop_limit, na.checksum_fits),
+                  (vip, node.mac(), node.mac(), 0xA0, 255, True), "the form of an NA")
+        vipd.terminate()
+        equal([vip for vip in conf.VIPS6 if node.has(vip)], [], "addresses left behind")
+        clean(vipd)
+
+
+def ipv6_in_turn_with_a_native_peer(program):
+    """IPv6: a native peer crashes and comes back, and leaves in order."""
+    with Lab() as lab:
+        node1, node2, sniffer = program.place(lab, "n1"), lab.node("n2"), lab.sniff()
+        for node in (node1, node2):
+            node.link_local()
+        text = {priority: conf.instance(priority=priority, advert_int=0.3, vips=conf.VIPS6) for priority in (100, 200)}
+        second = native(node2, text[200])
+        second.wait_state("Active", 10)
+        first = program.router(node1, text[100])
+        first.wait_state("Backup", 15)
+        received_all(first)
+        mark = first.log.mark()
+        second.kill9()
+        first.wait_state("Active", 10, mark)
+        node1.wait_has(conf.VIPS6[1], 5)
+        mark = first.log.mark()
+        second = native(node2, text[200], "again")
+        first.wait_state("Backup", 15, mark)
+        node1.wait_lacks(conf.VIPS6[1], 5)
+        mark, told = first.log.mark(), now()
+        second.terminate()
+        first.wait_state("Active", 5, mark)
+        handed_over(sniffer, "n2", "n1", told)
+        first.terminate()
         clean(first)
 
 

@@ -74,3 +74,17 @@ def case_takes_over_from_a_native_peer(program):
 def case_keepalived_in_version_3(program):
     """keepalived before and after it."""
     routers.keepalived_in_version_3(program)
+
+
+@limits(timeout=90)
+@each(*ROUTERS)
+def case_ipv6_byte_for_byte(program):
+    """Adverts, announcements and addresses of IPv6."""
+    routers.ipv6_byte_for_byte(program)
+
+
+@limits(timeout=120)
+@each(*ROUTERS)
+def case_ipv6_in_turn_with_a_native_peer(program):
+    """A crash and a farewell of the peer, by IPv6."""
+    routers.ipv6_in_turn_with_a_native_peer(program)

@@ -46,6 +46,18 @@ def case_keepalived_in_version_3():
 
 
 @limits(timeout=BOUND_S)
+def case_ipv6_byte_for_byte():
+    """Adverts, announcements and addresses of IPv6."""
+    routers.ipv6_byte_for_byte(OnMachine())
+
+
+@limits(timeout=BOUND_S)
+def case_ipv6_in_turn_with_a_native_peer():
+    """A crash and a farewell of the peer, by IPv6."""
+    routers.ipv6_in_turn_with_a_native_peer(OnMachine())
+
+
+@limits(timeout=BOUND_S)
 def case_status_tells_both_sides():
     """`status --json` of a MIPS Backup and of the same one as Active, against the schema and the facts."""
     program = OnMachine()
