@@ -201,6 +201,11 @@ impl Executor {
     /// After a reload, or at the end, with none: the macvlans that stay are taken over, the others
     /// are removed.
     pub(super) fn replace_vmacs(&mut self, mut vmacs: Vmacs, links: &Links) {
+        if !self.asked.is_empty() {
+            // What was given up goes first.
+            vmac::send(&mut self.commands, "addresses may not have been removed");
+            self.asked.clear();
+        }
         vmacs.carry_over(&self.vmacs, links, &mut self.commands);
         self.vmacs = vmacs;
     }

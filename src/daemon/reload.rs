@@ -168,7 +168,6 @@ impl Daemon {
         self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor
             .replace(addresses, &matches, &given_up, &self.links);
-        self.flush(now);
         self.executor.replace_vmacs(vmacs, &self.links);
         self.take_in_vmacs();
         self.tend_vmacs();

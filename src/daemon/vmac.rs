@@ -351,8 +351,8 @@ impl Base {
     }
 }
 
-/// Sends what waits. EAFNOSUPPORT: there is no IPv6.
-fn send(commands: &mut CommandSocket, consequence: &str) {
+/// Sends what waits. EAFNOSUPPORT: there is no IPv6. EADDRNOTAVAIL, ENODEV: it has gone already.
+pub(super) fn send(commands: &mut CommandSocket, consequence: &str) {
     if commands.batch().is_empty() {
         return;
     }
@@ -367,10 +367,8 @@ fn send(commands: &mut CommandSocket, consequence: &str) {
     });
     match (sent.and(answered), failure) {
         (Err(error), _) => log::error!("{error}: {consequence}"),
-        (_, Some(errno)) if errno != Errno::EAFNOSUPPORT => {
-            log::error!("{}: {consequence}", Cause(errno));
-        }
-        _ => {}
+        (_, None | Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::ENODEV)) => {}
+        (_, Some(errno)) => log::error!("{}: {consequence}", Cause(errno)),
     }
 }
 
