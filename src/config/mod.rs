@@ -25,6 +25,7 @@ mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
 mod schema;
+mod strict;
 mod value;
 mod vip;
 

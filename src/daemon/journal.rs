@@ -23,6 +23,8 @@ pub(super) struct Line {
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
+    /// An nftables table of the family inet: the line `table NAME`.
+    pub(super) table: Option<String>,
 }
 
 impl Journal {
@@ -30,6 +32,7 @@ impl Journal {
     pub(super) fn new(runtime_dir: &Path) -> Self {
         Self {
             path: runtime_dir.join("journal"),
+            table: None,
         }
     }
 
@@ -51,6 +54,13 @@ impl Journal {
         }
     }
 
+    /// The nftables table that an earlier daemon may have left.
+    pub(super) fn left_table(&self) -> Option<String> {
+        let text = std::fs::read_to_string(&self.path).ok()?;
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix("table ").map(Into::into))
+    }
+
     /// Replaces the journal.
     pub(super) fn write(&self, lines: &[Line]) -> io::Result<()> {
         let mut text = Vec::new();
@@ -61,6 +71,9 @@ impl Journal {
                 prefix_len,
             } = line;
             writeln!(text, "address {interface} {address}/{prefix_len}")?;
+        }
+        if let Some(table) = &self.table {
+            writeln!(text, "table {table}")?;
         }
         let new = self.path.with_extension("new");
         std::fs::write(&new, text)?;

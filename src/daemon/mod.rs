@@ -4,6 +4,7 @@
 //! the kernel. Timers come before packets and packets are bounded a wakeup, so that a flood cannot
 //! starve an advert.
 
+mod accept;
 mod addresses;
 mod advert;
 mod control;
@@ -35,6 +36,7 @@ use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
 
+use accept::AcceptMode;
 use addresses::News;
 use ears::Ears;
 use executor::{Context, Executor};
@@ -43,6 +45,7 @@ use kernel::Kernel;
 use links::{Links, Slot};
 use reload::{Outcome, Refused};
 
+pub use accept::{Unenforceable, unenforceable};
 pub use foreign::already_there;
 pub use start::StartError;
 
@@ -58,6 +61,7 @@ pub struct Daemon {
     link_of: Vec<Slot>,
     executor: Executor,
     kernel: Kernel,
+    accept_mode: AcceptMode,
     ears: Ears,
     signals: Signals,
     timer: Timer,
@@ -294,6 +298,7 @@ impl Daemon {
             self.handle(id, Event::Shutdown, now);
         }
         self.flush(now);
+        self.accept_mode.narrow(Vec::new());
     }
 
     fn kernel_events(&mut self, limit: usize, now: Instant) {

@@ -18,6 +18,7 @@ use crate::sys::timer::Timer;
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
+use super::accept::{self, AcceptMode, Unenforceable};
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::ears::{Ears, Place};
 use super::executor::Executor;
@@ -44,6 +45,8 @@ pub enum StartError {
     Lock(LockError),
     /// A system call failed.
     System(Error),
+    /// The kernel cannot do what `no_accept` asks for.
+    Accept(Unenforceable),
 }
 
 impl fmt::Display for StartError {
@@ -51,6 +54,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Lock(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
+            Self::Accept(error) => error.fmt(f),
         }
     }
 }
@@ -84,7 +88,7 @@ impl Daemon {
             .map(|i| links.slot(&i.interface))
             .collect();
         let mut addresses = tables(&mut config, &mut links);
-        let journal = Journal::new(runtime_dir);
+        let mut journal = Journal::new(runtime_dir);
         let left = journal
             .read()
             .map_err(|e| journal_error(&journal, "read", &e))?;
@@ -98,10 +102,17 @@ impl Daemon {
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
+        if let Some(table) = journal.left_table() {
+            accept::remove_left(&table);
+        }
         let lines = journal_lines(&links, &addresses);
+        let refused = accept::refused(&config, &links, &addresses);
+        let mut accept_mode = AcceptMode::new();
+        journal.table = (!refused.is_empty()).then(|| accept_mode.table().to_owned());
         journal
             .write(&lines)
             .map_err(|e| journal_error(&journal, "write", &e))?;
+        accept_mode.widen(&refused).map_err(StartError::Accept)?;
 
         let now = clock::now();
         let specs = specs(&config, &link_of);
@@ -129,6 +140,7 @@ impl Daemon {
             link_of,
             executor,
             kernel,
+            accept_mode,
             tended: 0,
             ears,
             signals,
