@@ -46,7 +46,7 @@ impl fmt::Display for Unenforceable {
         write!(
             f,
             "packets to virtual addresses cannot be dropped, as `no_accept` and strict mode ask for \
-             ({operation}: {}): {remedy}, or write `accept`",
+             ({operation}: {}): {remedy}, or write `accept` and no strict mode",
             Cause(errno)
         )
     }

@@ -107,12 +107,11 @@ impl Daemon {
         }
         let lines = journal_lines(&links, &addresses);
         let refused = accept::refused(&config, &links, &addresses);
-        let mut accept_mode = AcceptMode::new();
+        let accept_mode = AcceptMode::new();
         journal.table = (!refused.is_empty()).then(|| accept_mode.table().to_owned());
         journal
             .write(&lines)
             .map_err(|e| journal_error(&journal, "write", &e))?;
-        accept_mode.widen(&refused).map_err(StartError::Accept)?;
 
         let now = clock::now();
         let specs = specs(&config, &link_of);
@@ -148,6 +147,9 @@ impl Daemon {
             started: now,
             _lock: lock,
         };
+        // Before any address is there, and last of all that can fail: the table outlives us.
+        let accept_mode = &mut daemon.accept_mode;
+        accept_mode.widen(&refused).map_err(StartError::Accept)?;
         daemon.report_links(now);
         memory::trim();
         Ok(daemon)

@@ -255,6 +255,9 @@ def case_no_answer_from_the_first_moment_of_a_takeover(word):
             active.wait_state("Active", 5)
             backup = Vipd(second, conf.instance(priority=100, extra=[word]))
             backup.wait_state("Backup", 5)
+            # The drop is there before the address: a takeover has nothing to do for it.
+            code, listed = run(second, "nft", "list", "ruleset")
+            equal((code, conf.VIP in listed), (0, word == "no_accept"), "the Backup's table names the address")
             with knocking(client) as (pinger, ear):
                 client.wait_neighbour(conf.VIP, first.mac(), 5)
                 pinger.wait_sent(50)
@@ -331,6 +334,33 @@ def case_two_daemons_have_a_table_each():
         check(not pings(client, conf.VIP) and not pings(client, "10.10.201.140"), "an address answers")
         other.terminate()
         equal(tables(router), [table_of(first)], "tables")
+
+
+@limits(timeout=60)
+def case_hundreds_of_addresses_go_in_and_out():
+    with Lab() as lab:
+        router, client = lab.node("n1", conf.NODE1), lab.node("client", conf.CLIENT)
+
+        def text(count, *extra):
+            """Two instances with so many addresses in all, the first of which is the same each time."""
+            vips = ["10.10.200.110", *(f"10.20.{n // 200}.{n % 200 + 1}" for n in range(1, count))]
+            return "".join(conf.instance(f"VI_{i}", vrid=50 + i, vips=part, extra=extra)
+                           for i, part in enumerate((vips[:count // 2], vips[count // 2:])))
+
+        def refused():
+            code, said = run(router, "nft", "-j", "list", "ruleset")
+            equal(code, 0, said)
+            sets = [e["set"] for e in json.loads(said)["nftables"] if "set" in e]
+            return sum(len(s.get("elem", [])) for s in sets)
+
+        vipd = Vipd(router, text(300, "no_accept"))
+        vipd.wait_state("Active", 10, name="VI_1")
+        for count, extra in (300, NO_ACCEPT), (40, NO_ACCEPT), (290, NO_ACCEPT), (290, ("accept",)), (280, NO_ACCEPT):
+            reload(vipd, config_of(vipd), text(count, *extra))
+            equal(refused(), count if extra == NO_ACCEPT else 0, f"addresses in the table, of {count} {extra}")
+            router.wait_has("10.10.200.110", 5)
+            equal(pings(client, "10.10.200.110"), extra != NO_ACCEPT, "whether the first answers")
+        equal(vipd.warnings(), [], "warnings")
 
 
 @limits(timeout=90)
