@@ -102,8 +102,8 @@ impl Daemon {
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
-        if let Some(table) = journal.left_table() {
-            accept::remove_left(&table);
+        if let Some(table) = &journal.table {
+            accept::remove_left(table);
         }
         let lines = journal_lines(&links, &addresses);
         let refused = accept::refused(&config, &links, &addresses);

@@ -55,22 +55,11 @@ struct Set {
 }
 
 /// nft's numbers of ipv4_addr, ipv6_addr and ifname; it puts six bits behind one another.
+#[rustfmt::skip] // a table
 const SETS: [Set; 3] = [
-    Set {
-        name: "ipv4",
-        kind: 7,
-        len: 4,
-    },
-    Set {
-        name: "ipv6",
-        kind: 8,
-        len: 16,
-    },
-    Set {
-        name: "link",
-        kind: 8 << 6 | 41,
-        len: 16 + NAME_LEN as u32,
-    },
+    Set { name: "ipv4", kind: 7, len: 4 },
+    Set { name: "ipv6", kind: 8, len: 16 },
+    Set { name: "link", kind: 8 << 6 | 41, len: 16 + NAME_LEN as u32 },
 ];
 const IPV4: usize = 0;
 const IPV6: usize = 1;
@@ -134,22 +123,22 @@ pub fn end(batch: &mut Batch) {
 /// The table with its empty sets and its rules. It must not be there.
 pub fn create(batch: &mut Batch, table: &str, flags: u32) {
     message(batch, libc::NFT_MSG_NEWTABLE, CREATE, table, |body| {
-        number(body, NFTA_TABLE_FLAGS, flags);
+        number(body, nfta::TABLE_FLAGS, flags);
     });
     message(batch, libc::NFT_MSG_NEWCHAIN, CREATE, table, |body| {
-        body.attribute_str(NFTA_CHAIN_NAME, CHAIN);
-        body.attribute_str(NFTA_CHAIN_TYPE, "filter");
-        body.nested(NFTA_CHAIN_HOOK | NESTED, |body| {
-            number(body, NFTA_HOOK_HOOKNUM, libc::NF_INET_LOCAL_IN as u32);
-            number(body, NFTA_HOOK_PRIORITY, PRIORITY as u32);
+        body.attribute_str(nfta::CHAIN_NAME, CHAIN);
+        body.attribute_str(nfta::CHAIN_TYPE, "filter");
+        body.nested(nfta::CHAIN_HOOK | NESTED, |body| {
+            number(body, nfta::HOOK_HOOKNUM, libc::NF_INET_LOCAL_IN as u32);
+            number(body, nfta::HOOK_PRIORITY, PRIORITY as u32);
         });
     });
     for (index, set) in SETS.iter().enumerate() {
         message(batch, libc::NFT_MSG_NEWSET, CREATE, table, |body| {
-            body.attribute_str(NFTA_SET_NAME, set.name);
-            number(body, NFTA_SET_KEY_TYPE, set.kind);
-            number(body, NFTA_SET_KEY_LEN, set.len);
-            number(body, NFTA_SET_ID, index as u32 + 1);
+            body.attribute_str(nfta::SET_NAME, set.name);
+            number(body, nfta::SET_KEY_TYPE, set.kind);
+            number(body, nfta::SET_KEY_LEN, set.len);
+            number(body, nfta::SET_ID, index as u32 + 1);
         });
     }
     for rule in RULES {
@@ -159,8 +148,8 @@ pub fn create(batch: &mut Batch, table: &str, flags: u32) {
             CREATE | APPEND,
             table,
             |body| {
-                body.attribute_str(NFTA_RULE_CHAIN, CHAIN);
-                body.nested(NFTA_RULE_EXPRESSIONS | NESTED, |body| {
+                body.attribute_str(nfta::RULE_CHAIN, CHAIN);
+                body.nested(nfta::RULE_EXPRESSIONS | NESTED, |body| {
                     rule.iter().for_each(|step| put(body, step));
                 });
             },
@@ -200,10 +189,10 @@ fn element(batch: &mut Batch, kind: c_int, table: &str, refused: &Refused) {
     };
     let set = &SETS[set];
     message(batch, kind, CREATE, table, |body| {
-        body.attribute_str(NFTA_SET_ELEM_LIST_SET, set.name);
-        body.nested(NFTA_SET_ELEM_LIST_ELEMENTS | NESTED, |body| {
-            body.nested(NFTA_LIST_ELEM | NESTED, |body| {
-                value(body, NFTA_SET_ELEM_KEY, &key[..set.len as usize]);
+        body.attribute_str(nfta::SET_ELEM_LIST_SET, set.name);
+        body.nested(nfta::SET_ELEM_LIST_ELEMENTS | NESTED, |body| {
+            body.nested(nfta::LIST_ELEM | NESTED, |body| {
+                value(body, nfta::SET_ELEM_KEY, &key[..set.len as usize]);
             });
         });
     });
@@ -225,7 +214,7 @@ fn message(
     let kind = (libc::NFNL_SUBSYS_NFTABLES << 8 | kind) as u16;
     batch.message(kind, flags, |body| {
         body.put(&[libc::NFPROTO_INET as u8, 0, 0, 0]);
-        body.attribute_str(NFTA_TABLE, table);
+        body.attribute_str(nfta::TABLE, table);
         write(body);
     });
 }
@@ -238,33 +227,33 @@ fn put(body: &mut Body<'_>, step: &Step) {
         In(_) => "lookup",
         Verdict(_) => "immediate",
     };
-    body.nested(NFTA_LIST_ELEM | NESTED, |body| {
-        body.attribute_str(NFTA_EXPR_NAME, name);
-        body.nested(NFTA_EXPR_DATA | NESTED, |body| match *step {
+    body.nested(nfta::LIST_ELEM | NESTED, |body| {
+        body.attribute_str(nfta::EXPR_NAME, name);
+        body.nested(nfta::EXPR_DATA | NESTED, |body| match *step {
             Meta(key, register) => {
-                number(body, NFTA_META_DREG, register);
-                number(body, NFTA_META_KEY, key as u32);
+                number(body, nfta::META_DREG, register);
+                number(body, nfta::META_KEY, key as u32);
             }
             Load(header, offset, len) => {
-                number(body, NFTA_PAYLOAD_DREG, FIRST);
-                number(body, NFTA_PAYLOAD_BASE, header as u32);
-                number(body, NFTA_PAYLOAD_OFFSET, offset);
-                number(body, NFTA_PAYLOAD_LEN, len);
+                number(body, nfta::PAYLOAD_DREG, FIRST);
+                number(body, nfta::PAYLOAD_BASE, header as u32);
+                number(body, nfta::PAYLOAD_OFFSET, offset);
+                number(body, nfta::PAYLOAD_LEN, len);
             }
             Compare(operator, with) => {
-                number(body, NFTA_CMP_SREG, FIRST);
-                number(body, NFTA_CMP_OP, operator as u32);
-                value(body, NFTA_CMP_DATA, &[with]);
+                number(body, nfta::CMP_SREG, FIRST);
+                number(body, nfta::CMP_OP, operator as u32);
+                value(body, nfta::CMP_DATA, &[with]);
             }
             In(set) => {
-                body.attribute_str(NFTA_LOOKUP_SET, SETS[set].name);
-                number(body, NFTA_LOOKUP_SREG, FIRST);
+                body.attribute_str(nfta::LOOKUP_SET, SETS[set].name);
+                number(body, nfta::LOOKUP_SREG, FIRST);
             }
             Verdict(verdict) => {
-                number(body, NFTA_IMMEDIATE_DREG, libc::NFT_REG_VERDICT as u32);
-                body.nested(NFTA_IMMEDIATE_DATA | NESTED, |body| {
-                    body.nested(NFTA_DATA_VERDICT | NESTED, |body| {
-                        number(body, NFTA_VERDICT_CODE, verdict as u32);
+                number(body, nfta::IMMEDIATE_DREG, libc::NFT_REG_VERDICT as u32);
+                body.nested(nfta::IMMEDIATE_DATA | NESTED, |body| {
+                    body.nested(nfta::DATA_VERDICT | NESTED, |body| {
+                        number(body, nfta::VERDICT_CODE, verdict as u32);
                     });
                 });
             }
@@ -277,46 +266,35 @@ fn number(body: &mut Body<'_>, kind: u16, number: u32) {
 }
 
 fn value(body: &mut Body<'_>, kind: u16, bytes: &[u8]) {
-    body.nested(kind | NESTED, |body| body.attribute(NFTA_DATA_VALUE, bytes));
+    body.nested(kind | NESTED, |body| {
+        body.attribute(nfta::DATA_VALUE, bytes)
+    });
 }
 
-// include/uapi/linux/netfilter/nf_tables.h; libc has the rest of it.
-/// NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_RULE_TABLE.
-const NFTA_TABLE: u16 = 1;
-const NFTA_TABLE_FLAGS: u16 = 2;
-const NFTA_CHAIN_NAME: u16 = 3;
-const NFTA_CHAIN_HOOK: u16 = 4;
-const NFTA_CHAIN_TYPE: u16 = 7;
-const NFTA_HOOK_HOOKNUM: u16 = 1;
-const NFTA_HOOK_PRIORITY: u16 = 2;
-const NFTA_SET_NAME: u16 = 2;
-const NFTA_SET_KEY_TYPE: u16 = 4;
-const NFTA_SET_KEY_LEN: u16 = 5;
-const NFTA_SET_ID: u16 = 10;
-const NFTA_SET_ELEM_LIST_SET: u16 = 2;
-const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
-const NFTA_SET_ELEM_KEY: u16 = 1;
-const NFTA_RULE_CHAIN: u16 = 2;
-const NFTA_RULE_EXPRESSIONS: u16 = 4;
-const NFTA_LIST_ELEM: u16 = 1;
-const NFTA_EXPR_NAME: u16 = 1;
-const NFTA_EXPR_DATA: u16 = 2;
-const NFTA_META_DREG: u16 = 1;
-const NFTA_META_KEY: u16 = 2;
-const NFTA_PAYLOAD_DREG: u16 = 1;
-const NFTA_PAYLOAD_BASE: u16 = 2;
-const NFTA_PAYLOAD_OFFSET: u16 = 3;
-const NFTA_PAYLOAD_LEN: u16 = 4;
-const NFTA_CMP_SREG: u16 = 1;
-const NFTA_CMP_OP: u16 = 2;
-const NFTA_CMP_DATA: u16 = 3;
-const NFTA_LOOKUP_SET: u16 = 1;
-const NFTA_LOOKUP_SREG: u16 = 2;
-const NFTA_IMMEDIATE_DREG: u16 = 1;
-const NFTA_IMMEDIATE_DATA: u16 = 2;
-const NFTA_DATA_VALUE: u16 = 1;
-const NFTA_DATA_VERDICT: u16 = 2;
-const NFTA_VERDICT_CODE: u16 = 1;
+/// Numbers of attributes in include/uapi/linux/netfilter/nf_tables.h; libc has the rest of it.
+#[rustfmt::skip] // a table
+mod nfta {
+    /// NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE, NFTA_RULE_TABLE.
+    pub(super) const TABLE: u16 = 1;
+    pub(super) const TABLE_FLAGS: u16 = 2;
+    pub(super) const CHAIN_NAME: u16 = 3; pub(super) const CHAIN_HOOK: u16 = 4; pub(super) const CHAIN_TYPE: u16 = 7;
+    pub(super) const HOOK_HOOKNUM: u16 = 1; pub(super) const HOOK_PRIORITY: u16 = 2;
+    pub(super) const SET_NAME: u16 = 2; pub(super) const SET_KEY_TYPE: u16 = 4;
+    pub(super) const SET_KEY_LEN: u16 = 5; pub(super) const SET_ID: u16 = 10;
+    pub(super) const SET_ELEM_LIST_SET: u16 = 2; pub(super) const SET_ELEM_LIST_ELEMENTS: u16 = 3;
+    pub(super) const SET_ELEM_KEY: u16 = 1;
+    pub(super) const RULE_CHAIN: u16 = 2; pub(super) const RULE_EXPRESSIONS: u16 = 4;
+    pub(super) const LIST_ELEM: u16 = 1;
+    pub(super) const EXPR_NAME: u16 = 1; pub(super) const EXPR_DATA: u16 = 2;
+    pub(super) const META_DREG: u16 = 1; pub(super) const META_KEY: u16 = 2;
+    pub(super) const PAYLOAD_DREG: u16 = 1; pub(super) const PAYLOAD_BASE: u16 = 2;
+    pub(super) const PAYLOAD_OFFSET: u16 = 3; pub(super) const PAYLOAD_LEN: u16 = 4;
+    pub(super) const CMP_SREG: u16 = 1; pub(super) const CMP_OP: u16 = 2; pub(super) const CMP_DATA: u16 = 3;
+    pub(super) const LOOKUP_SET: u16 = 1; pub(super) const LOOKUP_SREG: u16 = 2;
+    pub(super) const IMMEDIATE_DREG: u16 = 1; pub(super) const IMMEDIATE_DATA: u16 = 2;
+    pub(super) const DATA_VALUE: u16 = 1; pub(super) const DATA_VERDICT: u16 = 2;
+    pub(super) const VERDICT_CODE: u16 = 1;
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -398,14 +376,14 @@ mod tests {
             let mut all = Attributes::behind(messages[index].body, 4);
             all.find(|a| a.kind == kind).unwrap().value
         };
-        assert_eq!(value(0, NFTA_TABLE_FLAGS), [0, 0, 0, 6]);
+        assert_eq!(value(0, nfta::TABLE_FLAGS), [0, 0, 0, 6]);
         let hook = [
             attribute(1, &[0, 0, 0, 1]),
             attribute(2, &[0xff, 0xff, 0xff, 0xf6]),
         ];
-        assert_eq!(value(1, NFTA_CHAIN_HOOK), hook.concat());
-        assert_eq!(value(4, NFTA_SET_KEY_LEN), [0, 0, 0, 32]);
-        let rule = value(5, NFTA_RULE_EXPRESSIONS);
+        assert_eq!(value(1, nfta::CHAIN_HOOK), hook.concat());
+        assert_eq!(value(4, nfta::SET_KEY_LEN), [0, 0, 0, 32]);
+        let rule = value(5, nfta::RULE_EXPRESSIONS);
         let meta = [attribute(1, &[0, 0, 0, 1]), attribute(2, &[0, 0, 0, 15])].concat();
         let first = [attribute(1, b"meta\0"), attribute(0x8002, &meta)].concat();
         assert!(rule.starts_with(&attribute(0x8001, &first)));
