@@ -32,6 +32,8 @@ pub struct Router {
     demux: Demux,
     timers: Queue,
     group4: IpAddr,
+    /// No instance leaves Initialize before this.
+    startup_at: Instant,
     /// The addresses that the instances send from and their interfaces, each once.
     sources: Vec<(u16, IpAddr)>,
     drops: Drops,
@@ -57,6 +59,7 @@ impl Router {
             demux,
             timers: Queue::new(count as u16),
             group4,
+            startup_at,
             sources: Vec::with_capacity(count),
             drops: Drops::default(),
             searches: Searches::default(),
@@ -93,7 +96,7 @@ impl Router {
             let id = Id(index as u16);
             let kept = matched.and_then(|old_id| old[old_id.index()].take());
             let mut instance =
-                kept.unwrap_or_else(|| Instance::new(id, spec.settings, Instant::ZERO, now));
+                kept.unwrap_or_else(|| Instance::new(id, spec.settings, self.startup_at, now));
             instance.id = id;
             self.instances.push(instance);
         }
