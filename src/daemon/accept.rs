@@ -17,7 +17,7 @@ use crate::sys::error::{Cause, Error};
 use crate::sys::netlink::CommandSocket;
 use crate::vrrp::types::is_link_local;
 
-use super::addresses::{Addresses, Entry};
+use super::addresses::Addresses;
 use super::links::Links;
 
 /// The table in the kernel; there is none while nobody wants it.
@@ -26,7 +26,7 @@ pub(super) struct AcceptMode {
     table: String,
     /// Its owner in the kernel's eyes.
     socket: Option<CommandSocket>,
-    /// What is in it, sorted.
+    /// What is in it.
     refused: Vec<Refused>,
 }
 
@@ -61,27 +61,26 @@ pub fn unenforceable(config: &Config) -> Option<Unenforceable> {
     (tried.errno != Errno::EPERM).then_some(Unenforceable(tried))
 }
 
-/// What the configuration does not accept, sorted.
+/// What the configuration does not accept, each once.
 pub(super) fn refused(config: &Config, links: &Links, addresses: &Addresses) -> Vec<Refused> {
-    let refused = |entry: &Entry| Refused {
-        address: entry.address,
-        interface: is_link_local(&entry.address)
-            .then(|| links.get(entry.link).name.as_str().into()),
-    };
-    let entries = addresses.entries().iter();
-    let mut found: Vec<_> = entries
-        .filter(|entry| !config.instances[entry.instance.index()].accept)
-        .map(refused)
-        .collect();
-    found.sort_unstable();
-    found.dedup();
+    let mut found = Vec::new();
+    for entry in addresses.entries() {
+        if config.instances[entry.instance.index()].accept {
+            continue;
+        }
+        let link = is_link_local(&entry.address).then(|| &*links.get(entry.link).name);
+        let refused = Refused::new(entry.address, link);
+        if !found.contains(&refused) {
+            found.push(refused);
+        }
+    }
     found
 }
 
 /// Removes the table of a daemon that was killed, if it is still there.
 pub(super) fn remove_left(table: &str) {
     let removed = CommandSocket::open_netfilter()
-        .and_then(|mut socket| transaction(&mut socket, false, |batch| nft::delete(batch, table)));
+        .and_then(|mut socket| transaction(&mut socket, false, &|batch| nft::delete(batch, table)));
     if removed.is_ok() {
         log::warn!("nftables table inet {table} was left by an earlier vipd; it is removed");
     }
@@ -102,7 +101,7 @@ impl AcceptMode {
         &self.table
     }
 
-    /// Drops what comes to `wanted`, which is sorted, and still to all that was dropped before.
+    /// Drops what comes to `wanted`, and still to all that was dropped before.
     ///
     /// # Errors
     /// Nothing has changed then.
@@ -120,14 +119,13 @@ impl AcceptMode {
             self.refused.extend_from_slice(some);
             Ok(())
         });
-        self.refused.sort_unstable();
         if result.is_err() {
             self.narrow(before);
         }
         result.map_err(Unenforceable)
     }
 
-    /// Accepts again what is not in `wanted`, which is sorted and dropped already.
+    /// Accepts again what is not in `wanted`, which is dropped already.
     pub(super) fn narrow(&mut self, wanted: Vec<Refused>) {
         let result = if wanted.is_empty() {
             self.remove()
@@ -149,14 +147,14 @@ impl AcceptMode {
         let Some(mut socket) = self.socket.take() else {
             return Ok(());
         };
-        transaction(&mut socket, false, |batch| nft::delete(batch, &self.table))
+        transaction(&mut socket, false, &|batch| nft::delete(batch, &self.table))
     }
 
     fn change(&mut self, these: &[Refused], each: Each) -> Result<(), Error> {
         let Some(socket) = &mut self.socket else {
             return Ok(());
         };
-        transaction(socket, false, |batch| {
+        transaction(socket, false, &|batch| {
             let one = |refused| each(batch, &self.table, refused);
             these.iter().for_each(one);
         })
@@ -166,10 +164,10 @@ impl AcceptMode {
 /// Puts an address in, or takes it out.
 type Each = fn(&mut Batch, &str, &Refused);
 
-/// What is in `these` and not in `those`, which is sorted.
+/// What is in `these` and not in `those`.
 fn difference(these: &[Refused], those: &[Refused]) -> Vec<Refused> {
-    let differs = |refused: &&Refused| those.binary_search(refused).is_err();
-    these.iter().filter(differs).cloned().collect()
+    let differs = |refused: &Refused| !those.contains(refused);
+    these.iter().copied().filter(differs).collect()
 }
 
 /// The table, without an address in it; or a mere trial of it. Of the flags that keep others away,
@@ -177,7 +175,7 @@ fn difference(these: &[Refused], those: &[Refused]) -> Vec<Refused> {
 fn install(table: &str, trial: bool) -> Result<CommandSocket, Error> {
     let mut socket = CommandSocket::open_netfilter()?;
     let create = |socket: &mut _, flags| {
-        transaction(socket, trial, |batch| nft::create(batch, table, flags))
+        transaction(socket, trial, &|batch| nft::create(batch, table, flags))
     };
     create(&mut socket, nft::OWNER | nft::PERSIST)
         .or_else(|_| create(&mut socket, nft::OWNER))
@@ -188,7 +186,7 @@ fn install(table: &str, trial: bool) -> Result<CommandSocket, Error> {
 fn transaction(
     socket: &mut CommandSocket,
     trial: bool,
-    write: impl FnOnce(&mut Batch),
+    write: &dyn Fn(&mut Batch),
 ) -> Result<(), Error> {
     let batch = socket.batch();
     nft::begin(batch);

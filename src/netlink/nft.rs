@@ -38,13 +38,32 @@ const CHAIN: &str = "input";
 const FIRST: u32 = libc::NFT_REG_1 as u32;
 const SECOND: u32 = libc::NFT_REG_2 as u32;
 
-/// A virtual address that nothing is accepted for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A virtual address that nothing is accepted for, as the key of an element of its set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// The address.
-    pub address: IpAddr,
-    /// A link-local address means something else on each interface, so its interface counts too.
-    pub interface: Option<Box<str>>,
+    set: usize,
+    key: [u8; 16 + NAME_LEN],
+}
+
+impl Refused {
+    /// `interface` for a link-local address: it means something else on each.
+    pub fn new(address: IpAddr, interface: Option<&str>) -> Self {
+        let mut key = [0; 16 + NAME_LEN];
+        let set = match (address, interface) {
+            (IpAddr::V4(address), _) => {
+                key[..4].copy_from_slice(&address.octets());
+                IPV4
+            }
+            (IpAddr::V6(address), interface) => {
+                key[..16].copy_from_slice(&address.octets());
+                let name = interface.unwrap_or_default();
+                let name = key[16..].iter_mut().zip(name.bytes());
+                name.for_each(|(to, from)| *to = from);
+                if interface.is_some() { LINK } else { IPV6 }
+            }
+        };
+        Self { set, key }
+    }
 }
 
 /// A set: its name, what `nft` shows as its type, and the length of its keys.
@@ -173,21 +192,8 @@ pub fn accept(batch: &mut Batch, table: &str, refused: &Refused) {
 }
 
 fn element(batch: &mut Batch, kind: c_int, table: &str, refused: &Refused) {
-    let mut key = [0; 16 + NAME_LEN];
-    let set = match (refused.address, &refused.interface) {
-        (IpAddr::V4(address), _) => {
-            key[..4].copy_from_slice(&address.octets());
-            IPV4
-        }
-        (IpAddr::V6(address), interface) => {
-            key[..16].copy_from_slice(&address.octets());
-            let name = interface.as_deref().unwrap_or_default();
-            let name = key[16..].iter_mut().zip(name.bytes());
-            name.for_each(|(to, from)| *to = from);
-            if interface.is_some() { LINK } else { IPV6 }
-        }
-    };
-    let set = &SETS[set];
+    let Refused { set, key } = refused;
+    let set = &SETS[*set];
     message(batch, kind, CREATE, table, |body| {
         body.attribute_str(nfta::SET_ELEM_LIST_SET, set.name);
         body.nested(nfta::SET_ELEM_LIST_ELEMENTS | NESTED, |body| {
@@ -332,10 +338,7 @@ mod tests {
     #[test]
     fn an_ipv4_address_is_what_nft_sends() {
         let mut batch = Batch::with_capacity(256);
-        let refused = Refused {
-            address: [10, 0, 0, 1].into(),
-            interface: None,
-        };
+        let refused = Refused::new([10, 0, 0, 1].into(), None);
         refuse(&mut batch, "vipd", &refused);
         let key = attribute(0x8001, &attribute(1, &[10, 0, 0, 1]));
         let elements = attribute(0x8003, &attribute(0x8001, &key));
@@ -350,10 +353,7 @@ mod tests {
     #[test]
     fn a_link_local_address_goes_with_its_interface() {
         let mut batch = Batch::with_capacity(256);
-        let refused = Refused {
-            address: "fe80::1".parse().unwrap(),
-            interface: Some("br-lan".into()),
-        };
+        let refused = Refused::new("fe80::1".parse().unwrap(), Some("br-lan"));
         refuse(&mut batch, "vipd", &refused);
         let body = only_body(&batch, 0x0a0c);
         let mut key = [0; 32];

@@ -35,10 +35,7 @@ fn send(socket: &mut CommandSocket) -> i32 {
 }
 
 fn refused(address: &str, interface: Option<&str>) -> Refused {
-    Refused {
-        address: address.parse::<IpAddr>().unwrap(),
-        interface: interface.map(Into::into),
-    }
+    Refused::new(address.parse::<IpAddr>().unwrap(), interface)
 }
 
 fn delete_by_another() -> i32 {
