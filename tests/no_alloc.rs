@@ -106,7 +106,7 @@ impl Machine {
     fn new() -> Self {
         let specs = (1..=INSTANCES).map(|vrid| Spec {
             link: 0,
-            settings: instance(vrid),
+            settings: instance(vrid).into(),
         });
         let now = Instant::from_micros(5_000_000);
         Self {

@@ -123,7 +123,7 @@ impl Builder<'_> {
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,
             interface,
-            settings,
+            settings: Rc::new(settings),
             source: value(&instance.draft.unicast_src_ip)
                 .or_else(|| value(&instance.draft.mcast_src_ip)),
             vips: instance

@@ -47,8 +47,8 @@ pub struct Instance {
     pub name: Box<str>,
     /// The interface that adverts are sent and received on.
     pub interface: Rc<str>,
-    /// What the protocol core needs.
-    pub settings: Settings,
+    /// What the protocol core needs, and shares.
+    pub settings: Rc<Settings>,
     /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`. The daemon
     /// takes them out, into its table of addresses.
     pub vips: Box<[Vip]>,

@@ -18,6 +18,7 @@
 mod reconfigure;
 mod view;
 
+use alloc::rc::Rc;
 use core::net::IpAddr;
 
 use super::action::{Action, Actions, Change, Hold, Id, Reason, Unresolved};
@@ -102,7 +103,7 @@ struct Active {
 #[derive(Debug)]
 pub struct Instance {
     pub(super) id: Id,
-    settings: Settings,
+    settings: Rc<Settings>,
     link: LinkState,
     startup_at: Instant,
     stopped: bool,
@@ -118,7 +119,7 @@ pub struct Instance {
 
 impl Instance {
     /// An instance in Initialize, which may start at `startup_at` at the earliest.
-    pub fn new(id: Id, settings: Settings, startup_at: Instant, now: Instant) -> Self {
+    pub fn new(id: Id, settings: Rc<Settings>, startup_at: Instant, now: Instant) -> Self {
         Self {
             id,
             active_adver_interval: settings.advert_interval,
