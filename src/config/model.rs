@@ -61,6 +61,8 @@ pub struct Instance {
     pub address_lease: Option<Duration>,
     /// `receive`: how adverts are received.
     pub receive: Receive,
+    /// Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are accepted.
+    pub accept: bool,
 }
 
 impl Instance {
@@ -75,6 +77,7 @@ impl Instance {
             garp_mode,
             address_lease,
             receive,
+            accept,
         } = self;
         *interface == other.interface
             && *settings == other.settings
@@ -83,6 +86,7 @@ impl Instance {
             && *garp_mode == other.garp_mode
             && *address_lease == other.address_lease
             && *receive == other.receive
+            && *accept == other.accept
     }
 }
 

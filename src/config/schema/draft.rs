@@ -39,6 +39,8 @@ pub(crate) struct Draft {
     pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
     pub(crate) vips: Vec<PlacedVip>,
     pub(crate) native_ipv6: Option<Placed<bool>>,
+    pub(crate) accept: Option<Placed<bool>>,
+    pub(crate) strict: Option<Placed<bool>>,
 
     pub(crate) version: Option<Placed<u32>>,
     pub(crate) checksum_as_v2: Option<Placed<bool>>,
