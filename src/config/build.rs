@@ -9,6 +9,7 @@ use super::family;
 use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
+use super::strict;
 use super::vmac::Names;
 use crate::time::Duration;
 use crate::vrrp::types::{
@@ -80,9 +81,11 @@ impl Builder<'_> {
         };
         checks::checksum_words(&instance.draft, self.report);
         checks::required(&instance, self.globals, self.report);
+        let priority = priority(&instance.draft);
+        let of_it = (version, priority);
+        strict::settle(&mut instance.draft, self.globals, of_it, self.report);
         let advert_interval = checks::advert_interval(&instance.draft, version, self.report);
         let auth = self.auth(&instance.draft, version);
-        let priority = priority(&instance.draft);
         let (preempt, preempt_delay) = self.preempt(&instance.draft, priority);
         checks::source_address(&instance.draft, self.report);
         checks::peers(&instance.draft, self.report);
@@ -127,6 +130,7 @@ impl Builder<'_> {
                 && !value(&draft.vmac_xmit_base).unwrap_or(false)
                 && settings.unicast.is_none(),
             macvlans,
+            accept: strict::accept(&instance.draft, self.globals, priority),
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,

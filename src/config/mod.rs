@@ -26,6 +26,7 @@ mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
 mod schema;
+mod strict;
 pub mod uci;
 mod value;
 mod vip;

@@ -61,6 +61,8 @@ pub struct Instance {
     pub address_lease: Option<Duration>,
     /// `receive`: how adverts are received.
     pub receive: Receive,
+    /// Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are accepted.
+    pub accept: bool,
     /// `use_vmac` without `vmac_xmit_base`: adverts carry the virtual MAC address.
     pub vmac_adverts: bool,
     /// The interfaces with the virtual MAC address that vipd makes, each for the addresses whose
@@ -91,6 +93,7 @@ impl Instance {
             receive,
             vmac_adverts,
             macvlans,
+            accept,
         } = self;
         *interface == other.interface
             && *settings == other.settings
@@ -101,6 +104,7 @@ impl Instance {
             && *receive == other.receive
             && *vmac_adverts == other.vmac_adverts
             && *macvlans == other.macvlans
+            && *accept == other.accept
     }
 }
 

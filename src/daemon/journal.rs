@@ -75,6 +75,8 @@ impl fmt::Display for Line {
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
+    /// An nftables table of the family inet: the line `table NAME`.
+    pub(super) table: Option<String>,
 }
 
 impl Journal {
@@ -82,6 +84,7 @@ impl Journal {
     pub(super) fn new(runtime_dir: &Path) -> Self {
         Self {
             path: runtime_dir.join("journal"),
+            table: None,
         }
     }
 
@@ -92,12 +95,14 @@ impl Journal {
 
     /// What an earlier daemon left; empty if there is no journal. Lines that say nothing are
     /// passed over: a journal is replaced whole, so that they are somebody else's.
-    pub(super) fn read(&self) -> io::Result<Vec<Line>> {
+    pub(super) fn read(&mut self) -> io::Result<Vec<Line>> {
         match std::fs::read(&self.path) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes)
-                .lines()
-                .filter_map(parse)
-                .collect()),
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let mut lines = text.lines();
+                self.table = lines.find_map(|line| line.strip_prefix("table ").map(Into::into));
+                Ok(text.lines().filter_map(parse).collect())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -108,6 +113,9 @@ impl Journal {
         let mut text = Vec::new();
         for line in lines {
             writeln!(text, "{line}")?;
+        }
+        if let Some(table) = &self.table {
+            writeln!(text, "table {table}")?;
         }
         let new = self.path.with_extension("new");
         std::fs::write(&new, text)?;
@@ -149,7 +157,8 @@ mod tests {
     fn what_is_written_is_read() {
         let dir = std::env::temp_dir().join(format!("vipd-journal-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a temporary directory");
-        let journal = Journal::new(&dir);
+        let mut journal = Journal::new(&dir);
+        journal.table = Some("vipd-1".to_owned());
         assert_eq!(journal.read().expect("no journal is no error"), []);
         let lines = [
             Line::Address {
@@ -169,7 +178,9 @@ mod tests {
             },
         ];
         journal.write(&lines).expect("written");
-        assert_eq!(journal.read().expect("read"), lines);
+        let mut again = Journal::new(&dir);
+        assert_eq!(again.read().expect("read"), lines);
+        assert_eq!(again.table, journal.table);
         std::fs::remove_dir_all(&dir).expect("removed");
     }
 

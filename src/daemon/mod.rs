@@ -4,6 +4,7 @@
 //! the kernel. Timers come before packets and packets are bounded a wakeup, so that a flood cannot
 //! starve an advert.
 
+mod accept;
 mod addresses;
 mod advert;
 mod control;
@@ -38,6 +39,7 @@ use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
 use crate::vrrp::types::Family;
 
+use accept::AcceptMode;
 use addresses::News;
 use ears::Ears;
 use executor::{Context, Executor};
@@ -48,6 +50,7 @@ use netifd::Netifd;
 use reload::{Outcome, Refused};
 use vmac::Vmacs;
 
+pub use accept::{Unenforceable, unenforceable};
 pub use foreign::already_there;
 pub use start::StartError;
 
@@ -63,6 +66,7 @@ pub struct Daemon {
     link_of: Vec<Slot>,
     executor: Executor,
     kernel: Kernel,
+    accept_mode: AcceptMode,
     ears: Ears,
     netifd: Netifd,
     signals: Signals,
@@ -322,9 +326,11 @@ impl Daemon {
             self.handle(id, Event::Shutdown, now);
         }
         self.flush(now);
+        self.accept_mode.narrow(Vec::new());
         if !self.executor.vmacs.is_empty() {
             self.executor.replace_vmacs(Vmacs::default(), &self.links);
             // What is put back now must not be put back again by the next start.
+            self.journal.table = None;
             if let Err(error) = self.journal.write(&[]) {
                 ::log::warn!("the journal keeps more than is needed: {error}");
             }

@@ -42,6 +42,8 @@ pub(crate) struct Draft {
     pub(crate) use_vmac_addr: Option<Placed<bool>>,
     pub(crate) vmac_xmit_base: Option<Placed<bool>>,
     pub(crate) native_ipv6: Option<Placed<bool>>,
+    pub(crate) accept: Option<Placed<bool>>,
+    pub(crate) strict: Option<Placed<bool>>,
 
     pub(crate) version: Option<Placed<u32>>,
     pub(crate) checksum_as_v2: Option<Placed<bool>>,
