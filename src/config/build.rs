@@ -100,6 +100,7 @@ impl Builder<'_> {
                 .unwrap_or(false),
             announce: self.announce(&instance.draft),
             unicast: self.unicast(&instance.draft),
+            trackers: Box::default(),
             addresses: instance
                 .draft
                 .vips

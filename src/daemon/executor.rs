@@ -123,7 +123,7 @@ impl Executor {
                 self.state_changes += 1;
                 self.notes.push(*action);
             }
-            Action::Warn(..) => self.notes.push(*action),
+            Action::PriorityChanged(..) | Action::Warn(..) => self.notes.push(*action),
         }
     }
 

@@ -228,6 +228,8 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::Held(Hold::Deaf) => "deaf",
         Reason::Held(Hold::NoSource(_)) => "no-source",
         Reason::Held(Hold::NoPeer) => "no-peer",
+        Reason::Held(Hold::Tracker(_)) => "tracker",
+        Reason::Held(Hold::Group(_)) => "group",
         Reason::Held(Hold::Stopped) => "stopped",
         Reason::Ready => "ready",
         Reason::Owner => "owner",
@@ -237,5 +239,6 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::HigherPriority { .. } => "higher-priority",
         Reason::HigherAddress { .. } => "higher-address",
         Reason::Stalled { .. } => "stalled",
+        Reason::Group(_) => "group",
     }
 }
