@@ -24,7 +24,7 @@ judge() {
 
 build() {
     local name=$1
-    router_cargo "$name" build || {
+    router_cargo "$name" || {
         echo "$name: the build failed: see the messages above" >&2
         return 1
     }

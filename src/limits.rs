@@ -68,3 +68,11 @@ pub const PROOF_SLACK: u32 = 2;
 pub const RECHECK_PERIOD: Duration = Duration::from_secs(60);
 /// Pairs of addresses that are compared in one search.
 pub const COMPARISONS: usize = 65_536;
+/// How long netifd may take to say which devices its interfaces are.
+pub const NETIFD_PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of netifd's answer: about 2 KB an interface.
+pub const NETIFD_ANSWER: usize = 256 * 1024;
+/// The first wait before netifd is asked again about an interface that has no device yet.
+pub const NETIFD_GAP_MIN: Duration = Duration::from_secs(1);
+/// The longest such wait.
+pub const NETIFD_GAP_MAX: Duration = Duration::from_secs(60);

@@ -118,7 +118,7 @@ fn describe(config: &Config, found: &mut String) {
     }
 }
 
-/// Each `tests/config/*.conf` against the `.expected` beside it; UPDATE_EXPECT=1 rewrites them.
+/// Each `tests/config/*.conf` and `*.uci` against the `.expected` beside it; UPDATE_EXPECT=1 rewrites them.
 #[test]
 fn the_corpus_means_what_stands_beside_it() {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(root().join("tests/config"))
@@ -126,7 +126,7 @@ fn the_corpus_means_what_stands_beside_it() {
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             path.extension()
-                .is_some_and(|extension| extension == "conf")
+                .is_some_and(|extension| extension == "conf" || extension == "uci")
         })
         .collect();
     paths.sort();

@@ -20,6 +20,24 @@ fn load(globals: &str, instance: &str) -> Loaded {
     load_str("f", &text).unwrap_or_else(|failure| panic!("{failure}\n{text}"))
 }
 
+/// The same as [`file`] in UCI's spelling.
+fn in_uci(globals: &str, instance: &str) -> String {
+    let options = |lines: &str| -> String {
+        let of_block = |line: &&str| !line.contains(['{', '}']) && !line.is_empty();
+        let option = |line: &str| {
+            let (word, value) = line.split_once(' ').unwrap_or((line, "1"));
+            format!("\toption {word} '{value}'\n")
+        };
+        lines.lines().filter(of_block).map(option).collect()
+    };
+    format!(
+        "config globals\n{}config vrrp_instance 'A'\n{}\tlist virtual_ipaddress 10.0.0.1\n{}",
+        options(globals),
+        options(MUST),
+        options(instance)
+    )
+}
+
 fn messages(text: &str) -> Vec<String> {
     let all = match load_str("f", text) {
         Ok(loaded) => loaded.warnings,
@@ -314,6 +332,13 @@ fn each_word_has_its_effect_on_the_instance() {
             check(&config.instances[0]),
             "{globals:?} {line:?}: {config:#?}"
         );
+        let text = in_uci(globals, line);
+        let uci = load_str("f", &text).unwrap_or_else(|failure| panic!("{failure}\n{text}"));
+        let uci = Config {
+            dialect: config.dialect,
+            ..uci.config
+        };
+        assert_eq!(uci, config, "{text}");
     }
 }
 

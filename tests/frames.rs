@@ -69,7 +69,11 @@ fn golden_adverts_are_emitted_byte_for_byte() {
 /// The kernel chose keepalived's flow label; everything else is the same.
 #[test]
 fn golden_ipv6_adverts_differ_in_the_flow_label_only() {
-    for name in ["keepalived-v3-ipv6.pcap", "keepalived-2.4.3-hmac-v3.pcap"] {
+    for name in [
+        "keepalived-v3-ipv6.pcap",
+        "keepalived-v3-ipv6-router.pcap",
+        "keepalived-2.4.3-hmac-v3.pcap",
+    ] {
         let mut seen = 0;
         for mut frame in pcap::golden(name) {
             let Ok(parsed) = parse_ipv6(&frame) else {
@@ -97,26 +101,48 @@ fn golden_ipv6_adverts_differ_in_the_flow_label_only() {
     }
 }
 
-/// keepalived sets the Router flag where the kernel forwards; RFC 9568 §6.4.1 always.
-#[test]
-fn golden_neighbour_advertisements_differ_in_the_router_flag_only() {
-    let mut seen = 0;
-    for theirs in pcap::golden("keepalived-v3-ipv6.pcap") {
-        let (next_header, message) = (theirs[20], &theirs[IPV6_PAYLOAD..]);
-        if ethertype(&theirs) != 0x86dd || (next_header, message[0]) != (58, 136) {
-            continue;
-        }
+/// The Neighbour Advertisements of a capture, and what we send in their place.
+fn neighbour_advertisements(name: &str) -> Vec<(Vec<u8>, [u8; NA_LEN])> {
+    let frames = pcap::golden(name).into_iter();
+    let is_na = |frame: &Vec<u8>| {
+        ethertype(frame) == 0x86dd && (frame[20], frame[IPV6_PAYLOAD]) == (58, 136)
+    };
+    let ours = |theirs: &[u8]| {
         let vip: [u8; 16] = theirs[IPV6_PAYLOAD + 8..][..16].try_into().unwrap();
         let mut ours = [0x55; NA_LEN];
         let len = emit_na(&mut ours, theirs[6..12].try_into().unwrap(), vip.into());
         assert_eq!(len, theirs.len());
-        assert_eq!((message[4], ours[IPV6_PAYLOAD + 4]), (0x20, 0xa0));
-        ours[IPV6_PAYLOAD + 4] = 0x20;
-        ours[IPV6_PAYLOAD + 2..][..2].copy_from_slice(&message[2..4]);
+        ours
+    };
+    frames
+        .filter(is_na)
+        .map(|theirs| (theirs.clone(), ours(&theirs)))
+        .collect()
+}
+
+/// keepalived sets the Router flag where the kernel forwards, as on any router.
+#[test]
+fn golden_neighbour_advertisements_of_a_router_are_emitted_byte_for_byte() {
+    let all = neighbour_advertisements("keepalived-v3-ipv6-router.pcap");
+    assert_eq!(all.len(), 20);
+    for (theirs, ours) in all {
         assert_eq!(ours[..], theirs[..]);
-        seen += 1;
     }
-    assert_eq!(seen, 10);
+}
+
+/// RFC 9568 §6.4.1 wants the Router flag whether the kernel forwards or not.
+#[test]
+fn golden_neighbour_advertisements_of_a_host_differ_in_the_router_flag_only() {
+    let all = neighbour_advertisements("keepalived-v3-ipv6.pcap");
+    assert_eq!(all.len(), 10);
+    const FLAGS: usize = IPV6_PAYLOAD + 4;
+    for (theirs, mut ours) in all {
+        assert_eq!((theirs[FLAGS], ours[FLAGS]), (0x20, 0xa0));
+        ours[FLAGS] = 0x20;
+        // And in the checksum, which covers it.
+        ours[IPV6_PAYLOAD + 2..][..2].copy_from_slice(&theirs[IPV6_PAYLOAD + 2..][..2]);
+        assert_eq!(ours[..], theirs[..]);
+    }
 }
 
 /// keepalived writes ff:ff:ff:ff:ff:ff where RFC 5227 wants zeros; everything else is the same.

@@ -16,6 +16,7 @@ const NONE: &str = "keepalived-v2-none.pcap";
 const PASS: &str = "keepalived-v2-pass.pcap";
 const V3_IPV4: &str = "keepalived-v3-ipv4.pcap";
 const V3_IPV6: &str = "keepalived-v3-ipv6.pcap";
+const V3_IPV6_ROUTER: &str = "keepalived-v3-ipv6-router.pcap";
 const HMAC_V2: &str = "keepalived-2.4.3-hmac-v2.pcap";
 const HMAC_V3: &str = "keepalived-2.4.3-hmac-v3.pcap";
 /// keepalived's HMAC trailer stands behind the message.
@@ -171,6 +172,7 @@ fn v2_with_the_password_of_the_example() {
 fn v3_over_ipv4_and_ipv6() {
     assert_eq!(round_trip(V3_IPV4, 0), 4);
     assert_eq!(round_trip(V3_IPV6, 0), 4);
+    assert_eq!(round_trip(V3_IPV6_ROUTER, 0), 9);
 }
 
 /// The trailer is not ours to read yet; the message in front of it is.
@@ -220,6 +222,7 @@ fn the_ladder_lets_keepalived_in() {
         (PASS, Version::V2, Auth::Pass(*b"123456\0\0")),
         (V3_IPV4, Version::V3, Auth::None),
         (V3_IPV6, Version::V3, Auth::None),
+        (V3_IPV6_ROUTER, Version::V3, Auth::None),
         // keepalived's v2 with HMAC says authentication type 0.
         (HMAC_V2, Version::V2, Auth::None),
         // Over IPv6 the checksum covers the trailer as well.

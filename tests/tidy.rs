@@ -60,6 +60,12 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        why: "`Debug` prints nothing in router builds (cross/toolchain.sh): messages use `Display`",
+        within: &["src/"],
+        but_for: &["src/demo/"],
+        banned: &[":?}", ":#?}", "dbg!"],
+    },
+    Rule {
         why: "time itself has no clock inside",
         within: &["src/time.rs", "src/limits.rs"],
         but_for: &[],

@@ -10,7 +10,8 @@ use crate::daemon;
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "check")]
 pub(super) struct Check {
-    /// the configuration file, in keepalived's syntax
+    /// the configuration file: keepalived.conf; or UCI, in /etc/config/ or with `config` as its first
+    /// word
     #[argh(positional)]
     file: String,
 }

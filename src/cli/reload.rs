@@ -12,8 +12,8 @@ use crate::control::ask::ask;
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "reload")]
 pub(super) struct Reload {
-    /// the runtime directory of the daemon (/run/vipd)
-    #[argh(option, default = "PathBuf::from(\"/run/vipd\")")]
+    /// the runtime directory of the daemon (/var/run/vipd)
+    #[argh(option, default = "PathBuf::from(\"/var/run/vipd\")")]
     runtime_dir: PathBuf,
 }
 

@@ -14,11 +14,12 @@ use crate::sys::memory;
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "run")]
 pub(super) struct Run {
-    /// the configuration file, in keepalived's syntax
+    /// the configuration file: keepalived.conf; or UCI, in /etc/config/ or with `config` as its first
+    /// word
     #[argh(option)]
     config: String,
-    /// where the journal and the lock live, in RAM as a rule (/run/vipd)
-    #[argh(option, default = "PathBuf::from(\"/run/vipd\")")]
+    /// where the journal and the lock live, in RAM as a rule (/var/run/vipd)
+    #[argh(option, default = "PathBuf::from(\"/var/run/vipd\")")]
     runtime_dir: PathBuf,
     /// error, warn, info, debug or trace (info)
     #[argh(option, default = "log::LevelFilter::Info")]

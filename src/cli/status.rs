@@ -19,8 +19,8 @@ pub(super) struct Status {
     /// as JSON, for programs
     #[argh(switch)]
     json: bool,
-    /// the runtime directory of the daemon (/run/vipd)
-    #[argh(option, default = "PathBuf::from(\"/run/vipd\")")]
+    /// the runtime directory of the daemon (/var/run/vipd)
+    #[argh(option, default = "PathBuf::from(\"/var/run/vipd\")")]
     runtime_dir: PathBuf,
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::checks;
 use super::error::{Placed, Report};
 use super::family;
-use super::model::{Config, GarpMode, Globals, Instance, Receive};
+use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use crate::time::Duration;
@@ -23,7 +23,7 @@ const PRIORITY_DEFAULT: u8 = 100;
 const AUTH_BYTES: usize = 8;
 
 /// The configuration; meaningless if the report has errors.
-pub(crate) fn build(drafts: Drafts, report: &mut Report) -> Config {
+pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
     let Drafts { globals, instances } = drafts;
     checks::checksum_words(&globals, report);
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
@@ -38,6 +38,7 @@ pub(crate) fn build(drafts: Drafts, report: &mut Report) -> Config {
         }
     }
     Config {
+        dialect,
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
             mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),

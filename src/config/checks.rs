@@ -169,7 +169,8 @@ pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut R
     ];
     for (_, word, takes) in missing.iter().filter(|(has, ..)| !has) {
         let message = format!("instance {} has no `{word}`", quoted(&instance.name));
-        report.error(&instance.span, message, format!("add `{word} {takes}`"));
+        let help = format!("add {}", report.spell(word, takes));
+        report.error(&instance.span, message, help);
     }
 }
 

@@ -3,6 +3,8 @@
 use core::fmt;
 use std::rc::Rc;
 
+use super::model::Dialect;
+
 /// A place in a configuration file. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -88,6 +90,8 @@ pub const MAX_DIAGNOSTICS: usize = 200;
 /// What was found so far, and the files in the order in which they were read.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    /// The dialect of what is being read, for remedies.
+    pub(crate) dialect: Dialect,
     files: Vec<Rc<str>>,
     errors: Found,
     warnings: Found,
@@ -164,6 +168,17 @@ impl Report {
                 more: 0,
             }),
         }
+    }
+
+    /// How a keyword and what it takes are written in this dialect.
+    pub(crate) fn spell(&self, word: &str, takes: &str) -> String {
+        let item = takes.strip_prefix("{ ").and_then(|t| t.strip_suffix(" }"));
+        let (kind, takes) = match (self.dialect, item) {
+            (Dialect::Keepalived, _) => return format!("`{word} {takes}`"),
+            (Dialect::Uci, Some(item)) => ("list", item),
+            (Dialect::Uci, None) => ("option", takes),
+        };
+        format!("`{kind} {word} '{takes}'`")
     }
 
     /// Whether further errors are only counted, so that their text need not be found.

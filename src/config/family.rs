@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use super::error::Report;
+use super::model::Dialect;
 use super::read::InstanceDraft;
 use super::schema::Draft;
 use crate::limits;
@@ -43,7 +44,15 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
                 }
             );
             let help = "write a second instance for the other family; it may have the same VRID";
-            report.warn(&placed.span, message, help);
+            // In UCI both families in one section will be two instances in one group.
+            match report.dialect {
+                Dialect::Keepalived => report.warn(&placed.span, message, help),
+                Dialect::Uci => report.error(
+                    &placed.span,
+                    "IPv4 and IPv6 addresses in one section are not supported yet by vipd",
+                    help,
+                ),
+            }
         }
         same
     });

@@ -1,7 +1,8 @@
 //! Text → validated [`model::Config`]. May use the heap, may not touch the running state.
 //!
 //! ```text
-//!   bytes ─► keepalived (lines, variables, includes) ─► block (words and braces, file:line:col)
+//!   bytes ─► keepalived (lines, variables, includes), or uci (sections, options)
+//!         ─► block (words and braces, file:line:col)
 //!         ─► read (each statement looked up in schema, the ONE table) ─► drafts
 //!         ─► checks, build (inheritance, defaults, what must hold between words) ─► model::Config
 //! ```
@@ -25,6 +26,7 @@ mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
 mod schema;
+pub mod uci;
 mod value;
 mod vip;
 
@@ -34,7 +36,7 @@ pub use vip::MAX_VIPS;
 
 use error::Report;
 use files::{Disk, Files, Memory};
-use model::Config;
+use model::{Config, Dialect};
 use read::Drafts;
 
 /// A configuration that can be used, and what the operator should know about it.
@@ -91,23 +93,29 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     let mut report = Report::default();
     let file = report.file(name);
     let mut drafts = Drafts::default();
-    keepalived::parse(name, bytes, files, &mut report, &mut |node, report| {
-        drafts.read(&node, report);
-    });
+    report.dialect = uci::dialect_of(name, bytes);
+    let each = &mut |node: block::Node, report: &mut Report| drafts.read(&node, report);
+    let dialect = match report.dialect {
+        Dialect::Keepalived => {
+            keepalived::parse(name, bytes, files, &mut report, each);
+            Dialect::Keepalived
+        }
+        Dialect::Uci => uci::parse(name, bytes, files, &mut report, each),
+    };
     if drafts.instances.is_empty() && report.error_count() == 0 {
         let message = "there is no `vrrp_instance`, so nothing to do";
-        report.error(
-            &Span::whole(&file),
-            message,
-            "add `vrrp_instance NAME { … }`",
-        );
+        let help = match dialect {
+            Dialect::Keepalived => "add `vrrp_instance NAME { … }`",
+            Dialect::Uci => "add `config vrrp_instance 'NAME'`, or set its `enabled` to 1",
+        };
+        report.error(&Span::whole(&file), message, help);
     }
     drafts
         .instances
         .iter_mut()
         .for_each(|instance| family::settle(instance, &mut report));
     checks::between(&drafts, &mut report);
-    let config = build::build(drafts, &mut report);
+    let config = build::build(drafts, dialect, &mut report);
     let failed = report.error_count() > 0;
     let (errors, warnings) = report.finish();
     if failed {

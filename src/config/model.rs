@@ -6,9 +6,21 @@ use std::rc::Rc;
 use crate::time::Duration;
 use crate::vrrp::types::Settings;
 
+/// How the text of a configuration was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// keepalived.conf: names of interfaces are the kernel's.
+    #[default]
+    Keepalived,
+    /// UCI: names of interfaces may be netifd's, such as `lan`.
+    Uci,
+}
+
 /// A whole validated configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// How it was written, which says whose names its interfaces have.
+    pub dialect: Dialect,
     /// `global_defs`.
     pub globals: Globals,
     /// One for each `vrrp_instance`, in the order of the file.

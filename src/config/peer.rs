@@ -50,7 +50,7 @@ fn peer<'a>(
     let address = word.text.parse::<IpAddr>().ok();
     let Some(address) = address.filter(vip::is_host) else {
         let message = format!("{} is not the address of a router", quoted(&word.text));
-        let suggestion = Block::Peer.suggest(&word.text);
+        let suggestion = Block::Peer.suggest(&word.text, report.dialect);
         let help = suggestion.unwrap_or_else(|| "write its IP address without a prefix".into());
         report.error(&word.span, message, help);
         return None;

@@ -164,7 +164,9 @@ impl Reader<'_> {
     /// Not for words whose error is only counted: it takes a while.
     fn suggest(&self, block: Block, word: &Word) -> Option<String> {
         let wanted = !self.report.is_full();
-        wanted.then(|| block.suggest(&word.text)).flatten()
+        wanted
+            .then(|| block.suggest(&word.text, self.report.dialect))
+            .flatten()
     }
 
     /// keepalived ignores what a keyword does not take; so do we, but we say so. A slip in the

@@ -2,6 +2,7 @@
 
 use core::fmt::Write;
 
+use super::schema::uci::{ENTRIES, Part};
 use super::schema::{Block, Class, Keyword, Rule, Skip, TABLES, Table};
 
 const HEAD: &str = "\
@@ -9,7 +10,7 @@ const HEAD: &str = "\
 
 <!-- Written from src/config/schema by `UPDATE_CONFIG_MD=1 cargo test --test config`. Do not edit. -->
 
-vipd reads keepalived.conf. `vipd check FILE` says what is wrong with a file, each error as one line
+vipd reads keepalived.conf, and OpenWrt's UCI (see below). `vipd check FILE` says what is wrong with a file, each error as one line
 `file:line:col: what is wrong: what to write instead`.
 
     vrrp_instance VI_1 {
@@ -44,16 +45,76 @@ vipd reads keepalived.conf. `vipd check FILE` says what is wrong with a file, ea
   `${_PWD}`, `${_INSTANCE}`, `${_HASH}`, `${_BANG}`, `${_ENV NAME}`. `~SEQ` and `~LST` are not supported.
 - BOOL is `on`, `off`, `true`, `false`, `yes` or `no`. SECONDS may have up to six decimals.
 
+## UCI
+
+A file in /etc/config/, and one whose first statement is `config` or `package`, is UCI:
+
+    config globals 'globals'
+        option enabled '1'
+
+    config vrrp_instance 'home'
+        option interface 'lan'
+        option virtual_router_id '50'
+        option priority '150'
+        option nopreempt '1'
+        list virtual_ipaddress '192.168.1.1'
+
+The grammar is libuci's, and the words are those of the tables below:
+
+- A block is a section, `config BLOCK 'NAME'`; `config globals` is `global_defs`. `option name` is for names that
+  have more than letters, digits and `_`. The words of `authentication` stand in the instance itself.
+- A keyword is `option KEYWORD 'VALUE'`. A BOOL is `1`, `on`, `true`, `yes`, `enabled`, or `0`, `off`, `false`, `no`,
+  `disabled`; a keyword without value takes one too, so that `option nopreempt '0'` means that it is not there.
+- A keyword with a block of lines is `list KEYWORD 'LINE'`, once for each line.
+- `option enabled '0'` leaves a section out; that of `globals` is for the init script. `option alt_config_file` names a
+  keepalived.conf that is read instead if it is there.
+- A list may hold the line itself, such as `192.168.1.1/24 dev br-lan`, or the name of a section that has its parts:
+
+SECTIONS
+- `direction` of a `vrrp_script` stands behind its weight. `url` sections are for LVS, and skipped; the options of a
+  peer for `keepalived-sync` (`sync`, `ssh_key` …) are answered with one warning.
+
 The class says how common a word is among keepalived's users: a everyone, b many, c few; + is vipd's own.
 ";
 
 /// The whole of CONFIG.md.
 pub fn markdown() -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = HEAD.replace("SECTIONS", &sections());
     for table in TABLES {
         write_table(&mut text, table);
     }
     text
+}
+
+/// The types of section that become a line of a list.
+fn sections() -> String {
+    let mut text = String::new();
+    text.push_str(
+        "| section | names it | options besides `name`, and what they become |\n|---|---|---|\n",
+    );
+    for entry in ENTRIES {
+        let lists: Vec<String> = entry.lists.iter().map(|list| code(list)).collect();
+        let options: Vec<String> = entry.options.iter().map(part).collect();
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} |",
+            entry.kind,
+            lists.join(", "),
+            options.join("; ")
+        );
+    }
+    text
+}
+
+fn part((option, part): &(&str, Part)) -> String {
+    match part {
+        Part::Value => format!("`{option}`, needed"),
+        Part::Named(word) if word == option => code(option),
+        Part::Named(word) => format!("`{option}`: `{word}`"),
+        Part::Flag(_) => format!("`{option}`: BOOL"),
+        Part::Label => format!("`{option}`: `label DEVICE:SUFFIX`, `vip` unless given"),
+        Part::Direction => format!("`{option}`: `reverse` or `noreverse`"),
+    }
 }
 
 fn write_table(text: &mut String, table: &Table) {

@@ -4,7 +4,8 @@ use core::net::Ipv4Addr;
 use core::str::FromStr;
 
 use super::block::Word;
-use super::error::{Placed, Span, quoted};
+use super::error::{Placed, Report, Span, quoted};
+use super::model::Dialect;
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
 use super::vip;
@@ -26,7 +27,8 @@ impl Reader<'_> {
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
-            self.report.error(span, message, wanted(keyword));
+            let help = wanted(keyword, self.report);
+            self.report.error(span, message, help);
             return None;
         };
         let at = &word.span;
@@ -116,7 +118,12 @@ impl Reader<'_> {
         let value = boolean(&word.text);
         if value.is_none() {
             let message = format!("{} is neither on nor off", quoted(&word.text));
-            let help = format!("write `{0}`, `{0} on` or `{0} off`", keyword.name);
+            let help = match self.report.dialect {
+                Dialect::Keepalived => {
+                    format!("write `{0}`, `{0} on` or `{0} off`", keyword.name)
+                }
+                Dialect::Uci => format!("write `option {} '1'`, or '0'", keyword.name),
+            };
             self.report.error(&word.span, message, help);
         }
         value
@@ -165,7 +172,8 @@ impl Reader<'_> {
         } else {
             format!("{shown} is not {what}")
         };
-        self.report.error(&word.span, message, wanted(keyword));
+        let help = wanted(keyword, self.report);
+        self.report.error(&word.span, message, help);
     }
 
     fn choice(
@@ -177,7 +185,8 @@ impl Reader<'_> {
         let value = of.iter().copied().find(|choice| *choice == word.text);
         if value.is_none() {
             let message = format!("`{}` cannot be {}", keyword.name, quoted(&word.text));
-            self.report.error(&word.span, message, wanted(keyword));
+            let help = wanted(keyword, self.report);
+            self.report.error(&word.span, message, help);
         }
         value
     }
@@ -192,15 +201,16 @@ impl Reader<'_> {
         let value = word.text.parse().ok().filter(|address| fits(address));
         if value.is_none() {
             let message = format!("{} is not {what}", quoted(&word.text));
-            self.report.error(&word.span, message, wanted(keyword));
+            let help = wanted(keyword, self.report);
+            self.report.error(&word.span, message, help);
         }
         value
     }
 }
 
 /// What to write: `write `priority 1–255``.
-fn wanted(keyword: &Keyword) -> String {
-    format!("write `{} {}`", keyword.name, keyword.syntax())
+fn wanted(keyword: &Keyword, report: &Report) -> String {
+    format!("write {}", report.spell(keyword.name, &keyword.syntax()))
 }
 
 /// `1`, `0.01`, `2.500000`: at most six decimals, at most 32 bits of whole seconds.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
-use super::model::Vip;
+use super::model::{Dialect, Vip};
 use super::schema::{Block, Draft, Rule, Skip};
 
 /// The advert's count of addresses has eight bits (RFC 9568 §5.2.5); 255 IPv4 addresses make an
@@ -92,6 +92,8 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
     const UNCLOSED: &str = "close the `virtual_ipaddress` block in front of it with `}`";
     const WANTED: &str =
         "write an address such as 192.0.2.1 or 2001:db8::1, or 192.0.2.1/24 with its prefix";
+    const WANTED_UCI: &str =
+        "write an address such as 192.0.2.1/24, or the name of a `config ipaddress` section";
     let (text, prefix) = match word.text.split_once('/') {
         Some((text, prefix)) => (text, Some(prefix)),
         None => (word.text.as_str(), None),
@@ -101,7 +103,11 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
         let is_keyword = [Block::Instance, Block::Top]
             .iter()
             .any(|block| block.find(text).is_some());
-        let help = if is_keyword { UNCLOSED } else { WANTED };
+        let help = match report.dialect {
+            Dialect::Uci => WANTED_UCI,
+            Dialect::Keepalived if is_keyword => UNCLOSED,
+            Dialect::Keepalived => WANTED,
+        };
         report.error(&word.span, message, help);
         return None;
     };
@@ -153,7 +159,9 @@ fn option<'a>(
     let Some(keyword) = Block::Address.find(&word.text) else {
         let message = format!("unknown option {} of an address", quoted(&word.text));
         let wanted = !report.is_full();
-        let suggestion = wanted.then(|| Block::Address.suggest(&word.text)).flatten();
+        let suggestion = wanted
+            .then(|| Block::Address.suggest(&word.text, report.dialect))
+            .flatten();
         let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists the options".into());
         report.error(&word.span, message, help);
         return None;

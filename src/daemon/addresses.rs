@@ -28,7 +28,9 @@ pub(super) enum News {
 pub(super) struct Entry {
     /// Whose it is.
     pub(super) instance: Id,
-    /// The interface that carries it.
+    /// The interface that carries it, as the configuration calls it.
+    pub(super) interface: Rc<str>,
+    /// The device that is.
     pub(super) link: Slot,
     /// The address.
     pub(super) address: IpAddr,
@@ -86,6 +88,25 @@ impl Addresses {
     pub(super) fn with_capacity(addresses: usize) -> Self {
         Self {
             entries: Vec::with_capacity(addresses),
+            news: Vec::new(),
+        }
+    }
+
+    /// The same addresses, as a configuration has them, on other devices.
+    pub(super) fn moved(&self, mut slot: impl FnMut(&str) -> Slot) -> Self {
+        let move_one = |entry: &Entry| Entry {
+            link: slot(&entry.interface),
+            outdated_lease: false,
+            wanted: false,
+            present: false,
+            foreign: false,
+            told_missing: false,
+            leaving: 0,
+            owed: 0,
+            ..entry.clone()
+        };
+        Self {
+            entries: self.entries.iter().map(move_one).collect(),
             news: Vec::new(),
         }
     }

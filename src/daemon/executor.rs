@@ -360,7 +360,8 @@ impl Executor {
         }
     }
 
-    /// Gratuitous ARPs and Neighbour Advertisements, round by round over all addresses that are owed some, bounded a wakeup.
+    /// Gratuitous ARPs and Neighbour Advertisements, round by round over all addresses that are owed
+    /// some, bounded a wakeup.
     fn announce(&mut self, now: Instant, context: &Context<'_>) {
         let gap = context.config.globals.garp_interval;
         let budget = if gap.is_zero() {
@@ -452,6 +453,10 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
         ..
     } = *entry;
     let interface = &context.links.get(entry.link).name;
+    if !wanted || errno == Errno::EADDRNOTAVAIL {
+        // A removal that did not happen, so that there will be no news of it.
+        entry.leaving = entry.leaving.saturating_sub(1);
+    }
     match errno {
         Errno::EEXIST => {
             entry.foreign = true;
@@ -461,10 +466,7 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
             );
         }
         // It has gone already, or its interface has: the event tells the rest.
-        Errno::EADDRNOTAVAIL | Errno::ENODEV => {
-            entry.present = false;
-            entry.leaving = entry.leaving.saturating_sub(1);
-        }
+        Errno::EADDRNOTAVAIL | Errno::ENODEV => entry.present = false,
         _ if wanted => {
             entry.present = false;
             log::error!(

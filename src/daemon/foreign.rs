@@ -7,17 +7,31 @@ use crate::vrrp::types::PRIORITY_OWNER;
 use super::addresses::{Addresses, IFA_PROTO_VIPD};
 use super::kernel::Kernel;
 use super::links::Links;
+use super::netifd::{self, Names};
 use super::start::tables;
 
-/// A line for each virtual address that is on its interface without vipd having put it there,
-/// unless the router owns it. For `vipd check`, which a running daemon must not mind.
+/// What this machine has to say of a configuration: a line if netifd cannot be asked, one for each
+/// interface that has no device, and one for each virtual address that is on its interface without
+/// vipd having put it there, unless the router owns it. For `vipd check`, which a running daemon
+/// must not mind.
 pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
     let mut links = Links::default();
-    let mut addresses = tables(&mut config.clone(), &mut links);
+    let (names, mut found) = match netifd::ask_now(config.dialect) {
+        Ok(names) => (names, Vec::new()),
+        Err(failure) => (Names::Unasked, vec![failure.to_string()]),
+    };
+    let link_of = names.slots(config, &mut links);
+    let mut addresses = tables(&mut config.clone(), &names, &mut links);
     Kernel::open()?.dump(&mut links)?;
     links.forget_addresses_of(IFA_PROTO_VIPD);
     addresses.reconcile(&links, true);
-    Ok(lines(config, &links, &addresses).collect())
+    for (instance, slot) in config.instances.iter().zip(link_of) {
+        if let Some(why) = names.unresolved(&instance.interface, links.get(slot)) {
+            found.push(format!("{}: {}: {why}", instance.name, instance.interface));
+        }
+    }
+    found.extend(lines(config, &links, &addresses));
+    Ok(found)
 }
 
 /// What to say of the entries that are marked as foreign.

@@ -85,6 +85,11 @@ impl Links {
         }) as Slot
     }
 
+    /// The slot of a logical interface that has no device: its name is none that a device can have.
+    pub(super) fn placeholder(&mut self, name: &str) -> Slot {
+        self.slot(&format!("{name} (no device)"))
+    }
+
     /// Whether any interface has `source` is to be known from the next dump on. True if it was not
     /// known before.
     pub(super) fn watch(&mut self, source: IpAddr) -> bool {
@@ -216,6 +221,11 @@ impl Link {
                 LinkState::Up(source.map(|a| a.address))
             }
         }
+    }
+
+    /// It is no [`Links::placeholder`].
+    pub(super) fn is_device(&self) -> bool {
+        !self.name.contains(' ')
     }
 
     /// It exists, is set up and has carrier.

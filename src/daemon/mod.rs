@@ -13,6 +13,7 @@ mod foreign;
 mod journal;
 mod kernel;
 mod links;
+mod netifd;
 pub mod reload;
 mod report;
 mod start;
@@ -34,6 +35,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
+use crate::vrrp::types::Family;
 
 use addresses::News;
 use ears::Ears;
@@ -41,6 +43,7 @@ use executor::{Context, Executor};
 use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
+use netifd::Netifd;
 use reload::{Outcome, Refused};
 
 pub use foreign::already_there;
@@ -59,6 +62,7 @@ pub struct Daemon {
     executor: Executor,
     kernel: Kernel,
     ears: Ears,
+    netifd: Netifd,
     signals: Signals,
     timer: Timer,
     poll: Poll,
@@ -110,6 +114,12 @@ impl Daemon {
                 return Ok(());
             }
             self.serve_control(now);
+            if self.netifd.has_work(&self.poll, now) {
+                self.relist = true;
+                if self.netifd.tend(now) {
+                    self.resolved(now);
+                }
+            }
         }
     }
 
@@ -128,7 +138,8 @@ impl Daemon {
     fn deadline(&self) -> Instant {
         let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
-        core.min(executor).min(ears).min(control)
+        let netifd = self.netifd.poll_at();
+        core.min(executor).min(ears).min(control).min(netifd)
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -196,6 +207,7 @@ impl Daemon {
         };
         self.ears.add_to(&mut self.poll);
         self.control.add_to(&mut self.poll);
+        self.netifd.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {
@@ -349,15 +361,23 @@ impl Daemon {
         let addresses = &self.executor.addresses;
         let family = instance.settings.family;
         let owner = instance.settings.priority == crate::vrrp::types::PRIORITY_OWNER;
+        let chosen = instance.source;
+        let unicast = self.router.instance(id).settings().unicast.is_some();
+        // A multicast source over IPv6 is one of the interface's own addresses.
+        let pinned = family == Family::V6 && !unicast && chosen.is_some();
         let state = self.links.get(slot).state(|a| {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
-            ours && a.may_be_source(family)
+            ours && a.may_be_source(family) && (!pinned || chosen == Some(a.address))
         });
-        let unicast = self.router.instance(id).settings().unicast.is_some();
-        match (state, instance.source) {
+        let names = self.netifd.names(self.config.dialect);
+        if let Some(why) = names.unresolved(&instance.interface, self.links.get(slot)) {
+            return LinkState::Unresolved(why);
+        }
+        match (state, chosen) {
             // Without an address of its family it may have no multicast to join.
             (LinkState::Up(None), None) => state,
+            (LinkState::Up(None), Some(_)) if pinned => state,
             (LinkState::Up(_), _) if !self.ears.hears((slot, family)) => LinkState::Deaf,
             (LinkState::Up(_), Some(source)) if unicast && !self.links.has_source(&source) => {
                 LinkState::NoSource(source)

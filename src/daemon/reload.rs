@@ -6,17 +6,18 @@
 
 use core::fmt;
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Instance};
 use crate::config::{self, Failure};
 use crate::limits;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
-use crate::vrrp::instance::Event;
+use crate::vrrp::instance::{Event, Instance as Running, LinkState};
 use crate::vrrp::types::State;
 
 use super::Daemon;
-use super::addresses::Addresses;
+use super::addresses::{Addresses, Entry};
 use super::executor::Context;
+use super::links::Slot;
 use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
 
 /// What a reload has changed.
@@ -48,20 +49,78 @@ pub enum Refused {
 impl Daemon {
     /// Reads the configuration file again and applies it.
     pub fn reload(&mut self, now: Instant) -> Result<Outcome, Refused> {
-        let loaded = config::load(&self.path).map_err(Refused::Config)?;
+        let loaded = config::load(&self.path);
+        // Interfaces may have changed even if the file is wrong now.
+        let running = self.config.dialect;
+        let dialect = loaded.as_ref().map_or(running, |l| l.config.dialect);
+        self.netifd.ask(dialect, now);
+        let loaded = loaded.map_err(Refused::Config)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let mut config = loaded.config;
         let known = self.links.iter().count();
-        let link_of: Vec<_> = config
-            .instances
-            .iter()
-            .map(|i| self.links.slot(&i.interface))
-            .collect();
-        let mut addresses = tables(&mut config, &mut self.links);
-        if self.is_as_before(&config, &addresses) {
+        let names = self.netifd.names(config.dialect);
+        let addresses = tables(&mut config, names, &mut self.links);
+        self.apply(config, addresses, known, now)
+    }
+
+    /// netifd has said which devices its interfaces are.
+    pub(super) fn resolved(&mut self, now: Instant) {
+        let known = self.links.iter().count();
+        let names = self.netifd.names(self.config.dialect);
+        let slot = |name: &str| names.slot(name, &mut self.links);
+        let addresses = self.executor.addresses.moved(slot);
+        let before = self.link_of.clone();
+        match self.apply(self.config.clone(), addresses, known, now) {
+            Ok(_) => self.tell_devices(&before),
+            Err(refused) => {
+                log::error!("what netifd says of its interfaces is not applied: {refused}");
+                self.netifd.ask_later(now);
+            }
+        }
+        if self.waits_for_device() {
+            self.netifd.ask_later(now);
+        }
+    }
+
+    fn tell_devices(&self, before: &[Slot]) {
+        for (index, instance) in self.config.instances.iter().enumerate() {
+            let link = self.links.get(self.link_of[index]);
+            if self.link_of[index] != before[index] && link.is_device() {
+                let Instance {
+                    name, interface, ..
+                } = instance;
+                log::info!("{name}: interface {interface} is {} now", link.name);
+            }
+        }
+    }
+
+    /// An address or its instance has no device.
+    fn waits_for_device(&self) -> bool {
+        let names = self.netifd.names(self.config.dialect);
+        let nowhere = |e: &Entry| {
+            let link = self.links.get(e.link);
+            names.unresolved(&e.interface, link).is_some()
+        };
+        let waits = |i: &Running| matches!(i.link(), LinkState::Unresolved(_));
+        self.router.instances().iter().any(waits)
+            || self.executor.addresses.entries().iter().any(nowhere)
+    }
+
+    /// Goes over to another configuration, or the same on other devices. `known` is how many
+    /// interfaces there were before it.
+    fn apply(
+        &mut self,
+        config: Config,
+        mut addresses: Addresses,
+        known: usize,
+        now: Instant,
+    ) -> Result<Outcome, Refused> {
+        let names = self.netifd.names(config.dialect);
+        let link_of = names.slots(&config, &mut self.links);
+        if link_of == self.link_of && self.is_as_before(&config, &addresses) {
             return Ok(Outcome {
                 unchanged: config.instances.len(),
                 ..Outcome::default()

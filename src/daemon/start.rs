@@ -2,8 +2,9 @@
 
 use core::fmt;
 use std::path::Path;
+use std::rc::Rc;
 
-use crate::config::model::{Config, Instance, Receive};
+use crate::config::model::{Config, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
 use crate::netlink::addr;
@@ -25,6 +26,7 @@ use super::foreign;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
+use super::netifd::{Names, Netifd};
 use super::{Daemon, Places};
 
 /// Signals that the daemon answers.
@@ -35,7 +37,7 @@ const SIGNALS: &[Signal] = &[
     Signal::SIGUSR1,
 ];
 /// The sockets in the poll set besides those of the interfaces.
-const FIXED_SOCKETS: usize = 3;
+const FIXED_SOCKETS: usize = 5;
 
 /// Why the daemon cannot start.
 #[derive(Debug)]
@@ -78,12 +80,11 @@ impl Daemon {
         signal::ignore_pipe()?;
         let mut kernel = Kernel::open()?;
         let mut links = Links::default();
-        let link_of: Vec<Slot> = config
-            .instances
-            .iter()
-            .map(|i| links.slot(&i.interface))
-            .collect();
-        let mut addresses = tables(&mut config, &mut links);
+        let mut netifd = Netifd::new();
+        netifd.ask(config.dialect, clock::now());
+        let names = netifd.names(config.dialect);
+        let link_of = names.slots(&config, &mut links);
+        let mut addresses = tables(&mut config, names, &mut links);
         let journal = Journal::new(runtime_dir);
         let left = journal
             .read()
@@ -131,6 +132,7 @@ impl Daemon {
             kernel,
             tended: 0,
             ears,
+            netifd,
             signals,
             control,
             started: now,
@@ -169,14 +171,17 @@ pub(super) fn watch_sources(config: &Config, links: &mut Links) -> bool {
 
 /// Takes the virtual addresses out of the configuration, and makes a slot for each interface they
 /// are on.
-pub(super) fn tables(config: &mut Config, links: &mut Links) -> Addresses {
+pub(super) fn tables(config: &mut Config, names: &Names, links: &mut Links) -> Addresses {
     let count = config.instances.iter().map(|i| i.vips.len()).sum();
     let mut addresses = Addresses::with_capacity(count);
     for (index, instance) in config.instances.iter_mut().enumerate() {
         let vips = core::mem::take(&mut instance.vips);
-        let entries = vips.into_iter().map(|vip| Entry {
+        let own = &instance.interface;
+        let named = |vip: Vip| (vip.dev.clone().unwrap_or_else(|| Rc::clone(own)), vip);
+        let entries = vips.into_iter().map(named).map(|(interface, vip)| Entry {
             instance: Id(index as u16),
-            link: links.slot(vip.dev.as_deref().unwrap_or(&instance.interface)),
+            link: names.slot(&interface, links),
+            interface,
             address: vip.address,
             prefix_len: vip.prefix_len,
             scope: vip.scope,
@@ -205,7 +210,6 @@ fn clean_up(
     links: &mut Links,
     addresses: &Addresses,
 ) -> Result<(), Error> {
-    let mut commands = CommandSocket::open()?;
     let mut gone = Vec::new();
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
@@ -225,23 +229,20 @@ fn clean_up(
                     found.prefix_len,
                     link.name
                 );
-                addr::delete(
-                    commands.batch(),
-                    kernel.ifindex,
-                    found.address,
-                    found.prefix_len,
-                );
-                gone.push((slot, found.address, found.prefix_len));
+                gone.push((slot, kernel.ifindex, found.address, found.prefix_len));
             }
         }
     }
-    if !gone.is_empty() {
-        commands.send()?;
-        commands.receive(|_| {})?;
+    if gone.is_empty() {
+        return Ok(());
     }
-    for (slot, address, prefix_len) in gone {
+    let mut commands = CommandSocket::open()?;
+    for (slot, ifindex, address, prefix_len) in gone {
+        addr::delete(commands.batch(), ifindex, address, prefix_len);
         links.address_removed(slot, address, prefix_len);
     }
+    commands.send()?;
+    commands.receive(|_| {})?;
     Ok(())
 }
 
@@ -255,7 +256,7 @@ pub(super) fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
     addresses
         .entries()
         .iter()
-        .filter(|e| !e.foreign)
+        .filter(|e| !e.foreign && links.get(e.link).is_device())
         .map(line)
         .collect()
 }

@@ -220,6 +220,7 @@ fn reason_word(reason: Reason) -> &'static str {
     match reason {
         Reason::Held(Hold::Starting) => "starting",
         Reason::Held(Hold::StartupDelay) => "startup-delay",
+        Reason::Held(Hold::Unresolved(_)) => "unresolved",
         Reason::Held(Hold::LinkAbsent) => "interface-absent",
         Reason::Held(Hold::LinkDown) => "interface-down",
         Reason::Held(Hold::BridgePort(_)) => "bridge-port",

@@ -7,6 +7,8 @@ use super::parse::{Attribute, Attributes, u32_at};
 
 /// Length of `struct ifaddrmsg`.
 const HEADER_LEN: usize = 8;
+/// Where its `ifa_flags` are, the lower eight bits.
+const FLAGS: usize = 2;
 /// Who put the address there (Linux 5.18; older kernels ignore the attribute).
 const IFA_PROTO: u16 = 11;
 /// A lifetime without an end, in `struct ifa_cacheinfo`.
@@ -153,7 +155,9 @@ pub fn add(batch: &mut Batch, new: &NewAddress<'_>, existing: Existing) -> u32 {
             Existing::Replace => libc::NLM_F_REPLACE,
         };
     batch.message(libc::RTM_NEWADDR, flags as u16, |body| {
-        body.put(&header(new.address, new.prefix_len, new.scope, new.index));
+        let mut header = header(new.address, new.prefix_len, new.scope, new.index);
+        header[FLAGS] = new.flags.to_le_bytes()[0];
+        body.put(&header);
         put_address(body, new.address);
         if let Some(broadcast) = new.broadcast {
             body.attribute(libc::IFA_BROADCAST, &broadcast.octets());
@@ -161,7 +165,8 @@ pub fn add(batch: &mut Batch, new: &NewAddress<'_>, existing: Existing) -> u32 {
         if let Some(label) = new.label {
             body.attribute_str(libc::IFA_LABEL, label);
         }
-        if new.flags != 0 {
+        // Where it is present the kernel does not look at the header's eight bits.
+        if new.flags > u32::from(u8::MAX) {
             body.attribute_u32(libc::IFA_FLAGS, new.flags);
         }
         if let Some(protocol) = new.protocol {
@@ -331,6 +336,7 @@ mod tests {
         };
         assert_eq!((address.valid_secs, address.prefix_len), (None, 128));
         assert!(address.is_usable());
+        assert_eq!(address.flags, libc::IFA_F_NODAD);
         let bytes = batch.bytes();
         let at = bytes.len() - 20;
         assert_eq!(bytes[at + 2..at + 4], libc::IFA_CACHEINFO.to_ne_bytes());

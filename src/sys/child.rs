@@ -1,4 +1,4 @@
-//! Child processes that never outlive us: for `vipd demo` and the tests.
+//! Child processes that never outlive us.
 
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -7,7 +7,7 @@ use std::process::{ChildStderr, Command};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, Pid, getpid, getppid};
 
@@ -70,7 +70,7 @@ impl Child {
     }
 
     /// Takes charge of a new child that nobody else waits for.
-    fn adopt(pid: Pid) -> Result<Self, Error> {
+    pub(super) fn adopt(pid: Pid) -> Result<Self, Error> {
         match pidfd_open(pid) {
             Ok(pidfd) => Ok(Self {
                 pid,
@@ -99,6 +99,23 @@ impl Child {
         match self.exit {
             Some(_) => Ok(()),
             None => kill(self.pid, signal).context("signal child", ""),
+        }
+    }
+
+    /// Whether the child has ended. Until [`Child::wait`] tells how, its number stays its own.
+    ///
+    /// # Errors
+    /// As waitid(2).
+    pub(super) fn has_ended(&self) -> Result<bool, Error> {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let seen = || waitid(Id::Pid(self.pid), flags).context("wait for child", "");
+        Ok(self.exit.is_some() || seen()? != WaitStatus::StillAlive)
+    }
+
+    /// Kills the child's process group, whose leader it is, unless its end has been told.
+    pub(super) fn kill_group(&self) {
+        if self.exit.is_none() {
+            let _ = killpg(self.pid, Signal::SIGKILL);
         }
     }
 
@@ -152,12 +169,12 @@ pub fn die_with_parent(command: &mut Command) {
 }
 
 /// In the child: be killed with the parent; fail if it has gone already.
-fn follow_parent(parent: Pid) -> std::io::Result<()> {
+pub(super) fn follow_parent(parent: Pid) -> Result<(), Errno> {
     set_pdeathsig(Signal::SIGKILL)?;
     if getppid() == parent {
         Ok(())
     } else {
-        Err(Errno::ESRCH.into())
+        Err(Errno::ESRCH)
     }
 }
 

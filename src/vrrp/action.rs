@@ -59,6 +59,8 @@ pub enum Hold {
     Starting,
     /// `vrrp_startup_delay` runs.
     StartupDelay,
+    /// It is not known which device the logical interface is.
+    Unresolved(Unresolved),
     /// The interface does not exist.
     LinkAbsent,
     /// The interface has no carrier or is set down.
@@ -81,6 +83,19 @@ pub enum Hold {
     Group(Id),
     /// The daemon stops, or the instance has gone from the configuration.
     Stopped,
+}
+
+/// Why it is not known which device a logical interface is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// netifd has not answered yet.
+    Silent,
+    /// netifd does not know the interface, and no device has that name.
+    Unknown,
+    /// netifd knows the interface, which has no device now.
+    NoDevice,
+    /// Its device serves another instance with the same VRID.
+    Taken,
 }
 
 /// Why a state was entered.
@@ -187,6 +202,7 @@ impl fmt::Display for Hold {
         match self {
             Self::Starting => f.write_str("starting"),
             Self::StartupDelay => f.write_str("vrrp_startup_delay has not passed yet"),
+            Self::Unresolved(unresolved) => unresolved.fmt(f),
             Self::LinkAbsent => {
                 f.write_str("the interface does not exist; it is taken up as soon as it appears")
             }
@@ -223,6 +239,27 @@ impl fmt::Display for Hold {
             ),
             Self::Stopped => f.write_str("stopped"),
         }
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => {
+                "netifd has not said yet which device this is; it is asked until it does"
+            }
+            Self::Unknown => {
+                "netifd does not know this interface, and no device is called so; correct the name, \
+                 or add the interface to /etc/config/network"
+            }
+            Self::NoDevice => {
+                "netifd says that it is down: it has no device yet; look at `ifstatus` and `ifup`"
+            }
+            Self::Taken => {
+                "its device already serves an instance with this virtual_router_id; write another one, \
+                 the same on all routers"
+            }
+        })
     }
 }
 

@@ -22,7 +22,7 @@ mod weigh;
 
 use core::net::IpAddr;
 
-use super::action::{Action, Actions, Change, Hold, Id, Reason};
+use super::action::{Action, Actions, Change, Hold, Id, Reason, Unresolved};
 use super::counters::Counters;
 use super::speakers::{Speaker, Speakers};
 use super::timers;
@@ -40,6 +40,8 @@ pub(super) use member::Standing;
 pub enum LinkState {
     /// Nothing yet.
     Unknown,
+    /// It is not known which device it is.
+    Unresolved(Unresolved),
     /// There is no such interface.
     Absent,
     /// It is down or has no carrier.
@@ -389,6 +391,7 @@ impl Instance {
         }
         match self.link {
             LinkState::Unknown => Some(Hold::Starting),
+            LinkState::Unresolved(why) => Some(Hold::Unresolved(why)),
             LinkState::Absent => Some(Hold::LinkAbsent),
             LinkState::Down => Some(Hold::LinkDown),
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),

@@ -35,6 +35,8 @@ pub struct Router {
     timers: Queue,
     groups: Groups,
     group4: IpAddr,
+    /// No instance leaves Initialize before this.
+    startup_at: Instant,
     /// The addresses that the instances send from and their interfaces, each once.
     sources: Vec<(u16, IpAddr)>,
     drops: Drops,
@@ -61,6 +63,7 @@ impl Router {
             timers: Queue::new(count as u16),
             groups: Groups::default(),
             group4,
+            startup_at,
             sources: Vec::with_capacity(count),
             drops: Drops::default(),
             searches: Searches::default(),
@@ -97,7 +100,7 @@ impl Router {
             let id = Id(index as u16);
             let kept = matched.and_then(|old_id| old[old_id.index()].take());
             let mut instance =
-                kept.unwrap_or_else(|| Instance::new(id, spec.settings, Instant::ZERO, now));
+                kept.unwrap_or_else(|| Instance::new(id, spec.settings, self.startup_at, now));
             instance.id = id;
             self.instances.push(instance);
         }

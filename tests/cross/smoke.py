@@ -27,7 +27,7 @@ from lib import conf, wire  # noqa: E402
 from lib.check import CaseFailed, Deadline, check, equal  # noqa: E402
 from lib.lab import Lab, now  # noqa: E402
 from lib.peers import Keepalived  # noqa: E402
-from lib.sniffer import is_advert, is_garp  # noqa: E402
+from lib.sniffer import is_advert, is_garp, is_na  # noqa: E402
 from lib.vipd import Vipd  # noqa: E402
 
 # A restart after kill -9 says so.
@@ -196,6 +196,54 @@ def case_keepalived_in_version_3(program):
         first.terminate()
         third.wait_master(5)
         handed_over(sniffer, "n1", "n3", told)
+        clean(first)
+
+
+def case_ipv6_byte_for_byte(program):
+    with Lab() as lab:
+        node, sniffer = lab.node("n1"), lab.sniff()
+        own = node.link_local()
+        vipd = program.router(node, conf.instance(vrid=201, priority=254, advert_int=0.3, vips=conf.VIPS6))
+        vipd.wait_state("Active", 15)
+        message = wire.vrrp3(201, 254, conf.VIPS6, own, wire.GROUP6, interval_cs=30)
+        wanted = wire.ethernet(wire.ipv6(message, own), node.mac(), wire.GROUP6_MAC, wire.ETH_IPV6)
+        for advert in sniffer.wait_count(lambda f: is_advert(f, "n1"), 5, 15, "adverts"):
+            equal(advert.raw.hex(" "), wanted.hex(" "), "the frame of an advert")
+        for vip in conf.VIPS6:
+            entry = node.wait_has(vip, 5)
+            equal((entry["prefixlen"], entry.get("nodad")), (128, True), f"the entry of {vip}")
+            na = sniffer.wait(lambda f, v=vip: is_na(f, v, "n1"), 5, f"the announcement of {vip}")
+            equal((na.src, na.mac, na.eth_src, na.flags, na.hop_limit, na.checksum_fits),
+                  (vip, node.mac(), node.mac(), 0xA0, 255, True), "the form of an NA")
+        vipd.terminate()
+        equal([vip for vip in conf.VIPS6 if node.has(vip)], [], "addresses left behind")
+        clean(vipd)
+
+
+def case_ipv6_in_turn_with_a_native_peer(program):
+    with Lab() as lab:
+        node1, node2, sniffer = lab.node("n1"), lab.node("n2"), lab.sniff()
+        for node in (node1, node2):
+            node.link_local()
+        text = {priority: conf.instance(priority=priority, advert_int=0.3, vips=conf.VIPS6) for priority in (100, 200)}
+        second = program.peer(node2, text[200])
+        second.wait_state("Active", 10)
+        first = program.router(node1, text[100])
+        first.wait_state("Backup", 15)
+        received_all(first)
+        mark = first.log.mark()
+        second.kill9()
+        first.wait_state("Active", 10, mark)
+        node1.wait_has(conf.VIPS6[1], 5)
+        mark = first.log.mark()
+        second = program.peer(node2, text[200], "again")
+        first.wait_state("Backup", 15, mark)
+        node1.wait_lacks(conf.VIPS6[1], 5)
+        mark, told = first.log.mark(), now()
+        second.terminate()
+        first.wait_state("Active", 5, mark)
+        handed_over(sniffer, "n2", "n1", told)
+        first.terminate()
         clean(first)
 
 

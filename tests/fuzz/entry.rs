@@ -1,15 +1,15 @@
 //! What is fuzzed: functions from bytes that may be anything to nothing, which must not panic.
 //! The fuzz targets call them, and so does `tests/parsing.rs` on stable, with the corpus.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vipd::frame;
 use vipd::time::{Duration, Instant};
-use vipd::vrrp::action::{Action, Actions};
+use vipd::vrrp::action::{Action, Actions, Unresolved};
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
 use vipd::vrrp::types::{
-    Announce, Auth, ChecksumForm, ChecksumMode, Family, Settings, State, Version,
+    Announce, Auth, ChecksumForm, ChecksumMode, Family, GROUP6, Settings, State, Version,
 };
 use vipd::vrrp::validate::Received;
 use vipd::vrrp::wire::{Packet, Repr};
@@ -18,6 +18,9 @@ const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
 const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 10, 201, 102));
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 10, 201, 103));
 const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 10, 201, 101));
+const OWN6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2));
+const PEER6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 3));
+const VIP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x50));
 const START: Instant = Instant::from_micros(1_000_000);
 
 fn settings(version: Version) -> Settings {
@@ -40,12 +43,17 @@ fn settings(version: Version) -> Settings {
     }
 }
 
-fn router(version: Version) -> Router {
-    let specs = vec![Spec {
-        link: 0,
-        settings: settings(version),
-    }];
+fn router(settings: Settings) -> Router {
+    let specs = vec![Spec { link: 0, settings }];
     Router::new(specs, GROUP, Duration::ZERO, START)
+}
+
+fn settings6() -> Settings {
+    Settings {
+        family: Family::V6,
+        addresses: [VIP6].into(),
+        ..settings(Version::V3)
+    }
 }
 
 /// The payload of an IP packet: read as either family, and given to a router of each version.
@@ -55,16 +63,20 @@ pub fn advert(data: &[u8]) {
             assert_eq!(packet.addresses().count(), usize::from(packet.count()));
         }
     }
-    for version in [Version::V2, Version::V3] {
-        let mut router = router(version);
+    for (settings, own, source, destination) in [
+        (settings(Version::V2), OWN, PEER, GROUP),
+        (settings(Version::V3), OWN, PEER, GROUP),
+        (settings6(), OWN6, PEER6, GROUP6),
+    ] {
+        let mut router = router(settings);
         let mut out = Actions::new();
         let id = router.ids().next().expect("it has one instance");
-        router.handle(id, Event::Link(LinkState::Up(Some(OWN))), START, &mut out);
+        router.handle(id, Event::Link(LinkState::Up(Some(own))), START, &mut out);
         out.clear();
         let received = Received {
             link: 0,
-            source: PEER,
-            destination: GROUP,
+            source,
+            destination,
             ttl: 255,
             payload: data,
         };
@@ -74,11 +86,14 @@ pub fn advert(data: &[u8]) {
 
 /// A whole Ethernet frame.
 pub fn frame(data: &[u8]) {
-    if let Ok(packet) = frame::parse_ipv4(data) {
-        assert!(packet.payload.len() <= data.len());
-        advert(packet.payload);
+    for family in [Family::V4, Family::V6] {
+        if let Ok(packet) = frame::parse(family, data) {
+            assert!(packet.payload.len() <= data.len());
+            assert_eq!(Family::of(&packet.source), family);
+            advert(packet.payload);
+        }
+        let _ = frame::parse_packet(family, data);
     }
-    let _ = frame::parse_ipv4_packet(data);
 }
 
 /// A sequence of operations on a router: two bytes each, what and how much. Whatever the order,
@@ -89,7 +104,7 @@ pub fn operations(data: &[u8]) {
         _ => Version::V3,
     };
     let settings = settings(version);
-    let mut router = router(version);
+    let mut router = router(settings.clone());
     let mut now = START;
     let mut addresses = false;
     for operation in data.chunks_exact(2) {
@@ -111,6 +126,7 @@ pub fn operations(data: &[u8]) {
                     1 => LinkState::Absent,
                     2 => LinkState::Up(None),
                     3 => LinkState::BridgePort(4),
+                    4 => LinkState::Unresolved(Unresolved::Unknown),
                     _ => LinkState::Up(Some(OWN)),
                 };
                 router.handle(id, Event::Link(link), now, &mut out);

@@ -1,7 +1,7 @@
 //! RFC 9568 §6.4.3: Active.
 
 use vipd::time::Duration;
-use vipd::vrrp::action::{Action, Hold, Reason, Warning};
+use vipd::vrrp::action::{Action, Hold, Reason, Unresolved, Warning};
 use vipd::vrrp::instance::LinkState;
 use vipd::vrrp::types::{PRIORITY_OWNER, State};
 
@@ -27,6 +27,11 @@ pub fn rows() -> Vec<Row> {
 
 fn leaving() -> Vec<Row> {
     let each = [
+        (
+            "vipd: Active, netifd has no device for the interface any more",
+            LinkState::Unresolved(Unresolved::NoDevice),
+            Hold::Unresolved(Unresolved::NoDevice),
+        ),
         (
             "vipd: Active, the interface goes away",
             LinkState::Absent,

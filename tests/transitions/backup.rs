@@ -1,7 +1,7 @@
 //! RFC 9568 §6.4.2: Backup.
 
 use vipd::time::Duration;
-use vipd::vrrp::action::{Action, Hold, Reason, Warning};
+use vipd::vrrp::action::{Action, Hold, Reason, Unresolved, Warning};
 use vipd::vrrp::drop::DropReason;
 use vipd::vrrp::instance::LinkState;
 use vipd::vrrp::types::{PRIORITY_OWNER, State};
@@ -39,6 +39,11 @@ fn interval_warning(source: std::net::IpAddr, ms: u64) -> Action {
 
 fn leaving() -> Vec<Row> {
     let each = [
+        (
+            "vipd: Backup, netifd has no device for the interface any more",
+            LinkState::Unresolved(Unresolved::NoDevice),
+            Hold::Unresolved(Unresolved::NoDevice),
+        ),
         (
             "vipd: Backup, the interface goes away",
             LinkState::Absent,

@@ -1,6 +1,6 @@
 //! RFC 9568 §6.4.1: Initialize.
 
-use vipd::vrrp::action::{Hold, Reason};
+use vipd::vrrp::action::{Hold, Reason, Unresolved};
 use vipd::vrrp::instance::LinkState;
 use vipd::vrrp::types::{PRIORITY_OWNER, State};
 
@@ -50,6 +50,11 @@ fn startup() -> Vec<Row> {
 
 fn holds() -> Vec<Row> {
     let each = [
+        (
+            "vipd: held in Initialize, netifd has no device for the interface",
+            LinkState::Unresolved(Unresolved::NoDevice),
+            Hold::Unresolved(Unresolved::NoDevice),
+        ),
         (
             "vipd: held in Initialize, the interface does not exist",
             LinkState::Absent,

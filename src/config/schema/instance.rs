@@ -20,7 +20,7 @@ pub(super) const INSTANCE: Table = Table {
 #[rustfmt::skip] // one row a keyword
 const WORDS: &[Keyword] = &[
     row("state", A, Rule::Choice { of: &["MASTER", "BACKUP"], slot: |d| &mut d.state }, "BACKUP", "MASTER without a `priority` means priority 255; otherwise the election decides, whatever stands here.", ""),
-    row("interface", A, Rule::Interface { slot: |d| &mut d.interface }, "default_interface", "The interface that adverts are sent and received on, and that carries the addresses.", ""),
+    row("interface", A, Rule::Interface { slot: |d| &mut d.interface }, "default_interface", "The interface that adverts are sent and received on, and that carries the addresses. In UCI also netifd's name of it: `lan` is the device that netifd says, now and whenever that changes.", ""),
     row("virtual_router_id", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.vrid }, "", "VRID; the same on all routers of this virtual router. Required.", "RFC 9568 §5.2.3"),
     row("priority", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.priority }, "100; 255 with `state MASTER`", "The highest becomes Active; 255 is the owner of the addresses.", "RFC 9568 §5.2.4"),
     row("advert_int", A, Rule::Seconds { min: Duration::from_millis(10), max: Duration::from_secs(255), slot: |d| &mut d.advert_int }, "1", "Time between two adverts. v2: whole seconds, 1–255; v3: 0.01–40.95 in steps of 0.01.", "RFC 9568 §6.1, RFC 3768 §5.3.7"),

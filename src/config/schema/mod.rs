@@ -5,9 +5,11 @@ mod draft;
 mod globals;
 mod instance;
 mod others;
+pub(crate) mod uci;
 
 use std::rc::Rc;
 
+use crate::config::model::Dialect;
 use crate::time::Duration;
 
 pub(crate) use draft::Draft;
@@ -192,14 +194,12 @@ impl Block {
     }
 
     /// What the user may have meant by `unknown`.
-    pub(crate) fn suggest(self, unknown: &str) -> Option<String> {
+    pub(crate) fn suggest(self, unknown: &str, dialect: Dialect) -> Option<String> {
         if unknown.starts_with("include") {
             return Some("begin a new line with `include`".into());
         }
-        let near = |word: &Keyword| (distance(unknown, word.name), word.name);
-        if let Some((wrong, name)) = self.words().iter().map(near).min()
-            && wrong <= tolerance(unknown)
-        {
+        let names: Vec<&str> = self.words().iter().map(|word| word.name).collect();
+        if let Some(name) = nearest(unknown, &names) {
             return Some(format!("write `{name}`"));
         }
         let is_longer = |word: &&Keyword| word.name.len() > 5 && unknown.starts_with(word.name);
@@ -213,10 +213,22 @@ impl Block {
                 && table.words.iter().any(|word| word.name == unknown)
         })?;
         match elsewhere.block {
-            Self::Top => Some("it belongs outside of all blocks: close the block above it".into()),
-            block => Some(format!("it belongs into `{}`", block.name())),
+            Self::Top => Some(match dialect {
+                Dialect::Keepalived => {
+                    "it belongs outside of all blocks: close the block above it".into()
+                }
+                Dialect::Uci => format!("write `config {unknown}` for a section of its own"),
+            }),
+            block => Some(format!("it belongs into `{}`", block.called(dialect))),
         }
     }
+}
+
+/// The one of `names` that is meant by `unknown`, if one is near enough.
+pub(crate) fn nearest(unknown: &str, names: &[&'static str]) -> Option<&'static str> {
+    let near = |name: &&'static str| (distance(unknown, name), *name);
+    let (wrong, name) = names.iter().map(near).min()?;
+    (wrong <= tolerance(unknown)).then_some(name)
 }
 
 /// How many letters may be wrong for a word to be recognized.
@@ -325,12 +337,13 @@ const fn row(
     }
 }
 
-/// What a skipped word takes. Router builds keep only whether it takes something.
+/// What a skipped word takes. Router builds keep only what the reader goes by.
 const fn form(takes: &'static str) -> &'static str {
-    if cfg!(feature = "reference") || takes.is_empty() {
-        takes
-    } else {
-        "…"
+    match takes.as_bytes() {
+        _ if cfg!(feature = "reference") => takes,
+        b"" | b"[BOOL]" => takes,
+        [b'{', ..] => "{ … }",
+        _ => "…",
     }
 }
 
@@ -432,9 +445,12 @@ mod tests {
             ("xyzzy", None),
         ];
         for (unknown, expected) in rows {
-            let found = Block::Instance.suggest(unknown);
+            let found = Block::Instance.suggest(unknown, Dialect::Keepalived);
             assert_eq!(found.as_deref(), expected, "{unknown}");
         }
-        assert_eq!(Block::Top.suggest(&"x".repeat(100_000)), None);
+        assert_eq!(
+            Block::Top.suggest(&"x".repeat(100_000), Dialect::Keepalived),
+            None
+        );
     }
 }

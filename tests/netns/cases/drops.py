@@ -24,14 +24,14 @@ DROP_RS = os.path.join(os.path.dirname(__file__), "../../../src/vrrp/drop.rs")
 
 
 class Row:
-    """A reason, the version of the Active it is tried on, and the frame that draws it."""
+    """A reason, the version and family of the Active it is tried on, and the frame that draws it."""
 
-    def __init__(self, reason, frame, version=3, note="", counted=True, extra=()):
+    def __init__(self, reason, frame, version=3, note="", counted=True, six=False, extra=()):
         self.reason, self.frame, self.version, self.note, self.counted = reason, frame, version, note, counted
-        self.extra = extra
+        self.six, self.extra = six, extra
 
     def __str__(self):
-        return self.reason + (f"-{self.note}" if self.note else "")
+        return self.reason + (f"-{self.note}" if self.note else "") + ("-ipv6" if self.six else "")
 
     def interval(self):
         """The Active's interval in seconds."""
@@ -41,9 +41,18 @@ class Row:
 class Sender:
     """What a frame needs: mallory's addresses and the Active's."""
 
-    def __init__(self, node, mallory):
-        self.mac, self.src = mallory.mac(), mallory.address
-        self.active_mac, self.active = node.mac(), node.address
+    def __init__(self, node, mallory, six):
+        self.mac, self.src = mallory.mac(), mallory.link_local() if six else mallory.address
+        self.active_mac, self.active = node.mac(), node.link_local() if six else node.address
+
+    def v6(self, packet=None, ether=None, src=None, dst=wire.GROUP6, cut=None, **message):
+        """A frame with an IPv6 advert of priority 250, wrong where told."""
+        src = src or self.src
+        vrid, addresses = message.pop("vrid", 50), message.pop("addresses", list(conf.VIPS6))
+        interval = message.pop("interval_cs", 10)
+        body = wire.vrrp3(vrid, 250, addresses, src, dst, interval_cs=interval, **message)[:cut]
+        ether = {"dst": wire.GROUP6_MAC, **(ether or {})}
+        return wire.ethernet(wire.ipv6(body, src, dst, **(packet or {})), self.mac, ethertype=wire.ETH_IPV6, **ether)
 
     def v3(self, packet=None, ether=None, src=None, dst=wire.GROUP4, **message):
         """A frame with a version 3 advert of priority 250, wrong where told."""
@@ -102,19 +111,47 @@ ROWS = (
 )
 
 
+ROWS6 = tuple(Row(reason, frame, six=True, **more) for reason, frame, more in (
+    ("elsewhere", lambda s: s.v6(ether={"dst": "02:00:00:00:00:99"}), {}),
+    ("frame-truncated", lambda s: s.v6(packet={"length": 600}), {}),
+    ("ip-header", lambda s: s.v6(packet={"version": 4}), {}),
+    ("not-vrrp", lambda s: s.v6(packet={"next_header": 89}), {"counted": False}),
+    ("not-vrrp", lambda s: s.v6(packet={"next_header": 44}), {"counted": False, "note": "fragment"}),
+    ("destination", lambda s: s.v6(dst="ff02::5", ether={"dst": "33:33:00:00:00:05"}), {}),
+    ("destination", lambda s: s.v6(dst=s.active, ether={"dst": s.active_mac}), {"note": "unicast"}),
+    ("own-advert", lambda s: s.v6(src=s.active), {}),
+    ("source", lambda s: s.v6(src="2001:db8::9"), {}),
+    ("ttl", lambda s: s.v6(packet={"hop_limit": 254}), {}),
+    ("truncated", lambda s: s.v6(cut=6), {}),
+    ("truncated", lambda s: s.v6(count=5), {"note": "count"}),
+    ("unknown-version", lambda s: s.v6(version=4), {}),
+    ("unknown-type", lambda s: s.v6(kind=2), {}),
+    ("checksum", lambda s: s.v6(bad_checksum=True), {}),
+    ("checksum", lambda s: s.v6(pseudo=False), {"note": "message-alone"}),
+    ("unknown-vrid", lambda s: s.v6(vrid=99, addresses=["fe80::99"]), {}),
+    ("unknown-vrid", lambda s: s.v6(vrid=99), {"note": "our-address"}),
+    ("version-mismatch", lambda s: s.v6(version=2, pseudo=False, addresses=["fe80::1", "::"], count=1), {}),
+    ("no-address", lambda s: s.v6(addresses=[]), {}),
+    ("zero-interval", lambda s: s.v6(interval_cs=0), {}),
+))
+
+
 class Target:
     """An Active alone on its segment with mallory."""
 
-    def __init__(self, lab, version, extra=()):
+    def __init__(self, lab, version, six=False, extra=()):
         self.node, self.mallory = lab.node("n1", conf.NODE1), lab.node("mallory", MALLORY)
+        self.vips = conf.VIPS6 if six else (conf.VIP,)
+        for node in (self.node, self.mallory) if six else ():
+            node.link_local()
         self.sniffer = lab.sniff(ignored_mac=self.mallory.mac())
         self.interval = 0.1 if version == 3 else 1.0
         password = "123456" if version == 2 else None
         self.vipd = Vipd(self.node, conf.instance(priority=100, version=version,
                                                   advert_int=0.1 if version == 3 else 1, password=password,
-                                                  extra=extra))
+                                                  vips=self.vips, extra=extra))
         self.vipd.wait_state("Active", 10)
-        self.inject, self.sender = Injector(self.mallory), Sender(self.node, self.mallory)
+        self.inject, self.sender = Injector(self.mallory), Sender(self.node, self.mallory, six)
         # Past the GARPs of the takeover, and on the grid.
         self.await_adverts(3)
 
@@ -136,15 +173,15 @@ class Target:
         lines = len(self.vipd.log.lines) - log
         check(lines <= ended - started + 1, f"{lines} lines of log in {ended - started:.1f} s")
         check(self.vipd.proc.running(), "vipd ended")
-        check(self.node.has(conf.VIP), "the address has gone")
+        check(all(self.node.has(vip) for vip in self.vips), "an address has gone")
         return sent
 
 
-@each(*ROWS)
+@each(*ROWS, *ROWS6)
 @limits(timeout=90)
 def case_active_is_not_moved_by(row):
     with Lab() as lab:
-        target = Target(lab, row.version, row.extra)
+        target = Target(lab, row.version, row.six, row.extra)
         frame, vipd = row.frame(target.sender), target.vipd
         before = vipd.counters()
         equal(before.drops, {}, "drops before")
@@ -229,4 +266,4 @@ def case_every_reason_has_a_row():
     with open(DROP_RS, encoding="utf-8") as source:
         names = set(re.findall(r'^    [A-Z]\w+ = "([a-z-]+)",$', source.read(), re.MULTILINE))
     check(len(names) > 15, f"only {names} found in {DROP_RS}")
-    equal(names, {row.reason for row in ROWS} | {"not-running"}, "reasons with a row here")
+    equal(names, {row.reason for row in ROWS + ROWS6} | {"not-running"}, "reasons with a row here")

@@ -12,6 +12,8 @@ from lib.vipd import Vipd
 class Way:
     """A version, an interval in seconds and a password."""
 
+    vips = (conf.VIP,)
+
     def __init__(self, version, interval, password=None):
         self.version, self.interval, self.password = version, interval, password
 
@@ -21,7 +23,15 @@ class Way:
     def conf(self, priority):
         """The configuration of either daemon."""
         return conf.instance(priority=priority, version=self.version, advert_int=self.interval,
-                             password=self.password)
+                             password=self.password, vips=self.vips)
+
+    def node(self, lab, name):
+        """The machine of one of the two routers."""
+        return lab.node(name, conf.NODE1 if name == "n1" else conf.NODE2)
+
+    def source(self, node):
+        """Where the adverts of a node come from."""
+        return node.address
 
     def bound(self):
         """A generous bound in seconds on a takeover."""
@@ -36,9 +46,10 @@ class Bench:
     """vipd on n1, a peer on n2, and what both said so far."""
 
     def __init__(self, lab, way, own, other, make_peer):
-        self.node1, self.node2 = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2)
+        self.node1, self.node2 = way.node(lab, "n1"), way.node(lab, "n2")
         self.sniffer, self.way, self.own, self.other = lab.sniff(), way, own, other
         self.make_peer = make_peer
+        self.peer_source = way.source(self.node2)
         self.vipds, self.peers = [], []
 
     def start_vipd(self):
@@ -50,6 +61,16 @@ class Bench:
         """Starts the peer (again)."""
         self.peers.append(self.make_peer(self, f"peer{len(self.peers)}"))
         return self.peers[-1]
+
+    def wait_addresses(self):
+        """Waits until vipd's node holds all virtual addresses."""
+        for vip in self.way.vips:
+            self.node1.wait_has(vip, 5)
+
+    def wait_no_addresses(self):
+        """Waits until vipd's node holds none of them."""
+        for vip in self.way.vips:
+            self.node1.wait_lacks(vip, 5)
 
     def wait_adverts(self, port, count=5):
         """Waits for adverts from a port, from now on."""
@@ -85,9 +106,9 @@ def vipd_above(bench):
         log, came = peer.log.mark(), bench.sniffer.mark()
         vipd = bench.start_vipd()
         line = vipd.wait_state("Active", way.bound())
-        check("10.10.201.103" in line, f"the reason does not name the peer: {line!r}")
+        check(bench.peer_source in line, f"the reason does not name the peer: {line!r}")
         peer.wait_backup(way.bound(), log)
-        bench.node1.wait_has(conf.VIP, 5)
+        bench.wait_addresses()
         first = bench.sniffer.adverts("n1", came)[0]
         wait = down_s(way.version, bench.own, way.interval)
         check(first.at - vipd.started >= wait, f"vipd preempted {wait - (first.at - vipd.started):.6f} s early")
@@ -112,15 +133,15 @@ def vipd_below(bench):
         log, mark = vipd.log.mark(), bench.sniffer.mark()
         getattr(peer, leave)()
         vipd.wait_state("Active", way.bound(), log)
-        bench.node1.wait_has(conf.VIP, 5)
+        bench.wait_addresses()
         bench.wait_adverts("n1")
         not_early(bench.sniffer, "n2", "n1", mark, way.version, bench.own, way.interval)
         log = vipd.log.mark()
         peer = bench.start_peer()
         peer.wait_master(way.bound())
         line = vipd.wait_state("Backup", way.bound(), log)
-        check("10.10.201.103" in line and str(bench.other) in line, f"the reason names no winner: {line!r}")
-        bench.node1.wait_lacks(conf.VIP, 5)
+        check(bench.peer_source in line and str(bench.other) in line, f"the reason names no winner: {line!r}")
+        bench.wait_no_addresses()
         bench.wait_adverts("n2", 10)
         equal(len(vipd.transitions(log)), 1, "transitions of vipd while the peer came back")
     bench.heard_without_drop(vipd)
@@ -134,7 +155,8 @@ def keepalived(bench, name):
 
 def frr(bench, name):
     """Makes the peer an FRR."""
-    return Frr(bench.node2, 50, bench.other, int(bench.way.interval * 1000), conf.VIP, name)
+    vips = bench.way.vips if len(bench.way.vips) > 1 else conf.VIP
+    return Frr(bench.node2, 50, bench.other, int(bench.way.interval * 1000), vips, name)
 
 
 @each(V2, V2_PASS, SLOW, FAST)

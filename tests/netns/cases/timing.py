@@ -1,7 +1,7 @@
 """Counts and order of adverts at 10 ms: an absolute grid, nobody early."""
 
 from lib import conf
-from lib.check import check, equal, limits
+from lib.check import check, each, equal, limits
 from lib.lab import Lab
 from lib.pair import not_early
 from lib.sniffer import is_advert
@@ -13,11 +13,13 @@ COUNT = 500
 DRIFT_S = 0.001
 
 
+@each("ipv4", "ipv6")
 @limits(timeout=60, alone=True)
-def case_500_adverts_at_10_ms_stay_on_their_grid():
+def case_500_adverts_at_10_ms_stay_on_their_grid(family):
     with Lab() as lab:
         node, sniffer = lab.node("n1", conf.NODE1), lab.sniff()
-        vipd = Vipd(node, conf.instance(advert_int=0.01))
+        node.link_local()
+        vipd = Vipd(node, conf.instance(advert_int=0.01, vips=conf.VIPS6 if family == "ipv6" else (conf.VIP,)))
         vipd.wait_state("Active", 5)
         adverts = sniffer.wait_count(lambda f: is_advert(f, "n1"), COUNT, 30, f"{COUNT} adverts", sniffer.mark())
         late = [f.at - adverts[0].at - i * INTERVAL_S for i, f in enumerate(adverts)]

@@ -46,17 +46,34 @@ class Node:
 
     def addresses(self, iface=None):
         """The IPv4 addresses of the node (of one interface), as `ip -j addr` has them."""
-        links = json.loads(self.ip("-4", "-j", "addr", "show", *(["dev", iface] if iface else [])))
+        return self._addresses("-4", iface)
+
+    def addresses6(self, iface=None):
+        """The same for IPv6."""
+        return self._addresses("-6", iface)
+
+    def _addresses(self, family, iface):
+        links = json.loads(self.ip(family, "-j", "addr", "show", *(["dev", iface] if iface else [])))
         return [dict(a, dev=link["ifname"]) for link in links if link for a in link.get("addr_info", [])]
 
     def has(self, address, iface=None):
         """Whether the node holds `address`."""
-        return any(a["local"] == address for a in self.addresses(iface))
+        return bool(self._entries(address, iface))
+
+    def _entries(self, address, iface):
+        held = self.addresses6(iface) if ":" in address else self.addresses(iface)
+        return [a for a in held if a["local"] == address]
+
+    def link_local(self, iface=None, timeout=10):
+        """Waits for the node's own link-local address to be usable, and returns it."""
+        return self.wait(lambda: [a for a in self.addresses6(iface or self.iface)
+                                  if a["scope"] == "link" and a["prefixlen"] == 64
+                                  and not a.get("tentative") and not a.get("dadfailed")],
+                         timeout, f"{self.name} to have a link-local address")[0]["local"]
 
     def wait_has(self, address, timeout, iface=None):
         """Waits until the node holds `address`, and returns its entry."""
-        return self.wait(lambda: [a for a in self.addresses(iface) if a["local"] == address],
-                         timeout, f"{self.name} to hold {address}")[0]
+        return self.wait(lambda: self._entries(address, iface), timeout, f"{self.name} to hold {address}")[0]
 
     def wait_lacks(self, address, timeout, iface=None):
         """Waits until the node does not hold `address`."""
@@ -67,8 +84,9 @@ class Node:
         return ns.wait_kernel(self.ns, holds, timeout, what)
 
     def neighbour(self, address):
-        """The MAC that the node's ARP table has for `address`, or None."""
-        entries = json.loads(self.ip("-4", "-j", "neigh", "show", address) or "[]")
+        """The MAC that the node's ARP table or neighbour cache has for `address`, or None."""
+        family = "-6" if ":" in address else "-4"
+        entries = json.loads(self.ip(family, "-j", "neigh", "show", address) or "[]")
         return next((e.get("lladdr") for e in entries), None)
 
     def wait_neighbour(self, address, mac, timeout):
@@ -124,11 +142,12 @@ class Lab:
 
     def _unguard_switch(self):
         """A switch passes every frame; with br_netfilter the kernel drops those with a bad IP header."""
-        guard = "/proc/sys/net/bridge/bridge-nf-call-iptables"
         with ns.entered(self.switch):
-            if os.path.exists(guard):
-                with open(guard, "w", encoding="ascii") as out:
-                    out.write("0")
+            for table in ("iptables", "ip6tables"):
+                guard = f"/proc/sys/net/bridge/bridge-nf-call-{table}"
+                if os.path.exists(guard):
+                    with open(guard, "w", encoding="ascii") as out:
+                        out.write("0")
 
     def node(self, name, address=None, iface="ens160"):
         """Adds a node; `address` with its prefix length."""

@@ -16,7 +16,7 @@ COMPLAINT = (r"(?i)invalid|mismatch|bogus|malformed|ignor|discard|dropp|incorrec
 HARMLESS = (r"setting config option|Refusing to start Virtual Router|EC 4043309110|"
             r"stream_read_try|encountered an error and is shutting down|Setting protodown|"
             r"script user|SECURITY VIOLATION|track_process|received lower priority \(\d+\) advert|"
-            r"Received VRRP Advertisement from|Discarding advertisement from \S+ \((\d+) < \d+ & preempt")
+            r"Received VRRP Advertisement from|Discarding advertisement from \S+ \((\d+) <=? \d+ &")
 
 
 def complaints(proc, since=0):
@@ -69,11 +69,17 @@ class Frr:
         self.dir = os.path.join(node.lab.dir, f"{node.name}-{name}")
         os.mkdir(self.dir)
         shutil.chown(self.dir, "frr", "frr")
-        self._macvlan(vip)
+        vips = [vip] if isinstance(vip, str) else list(vip)
+        word, self.family = ("ipv6", "IPv6") if ":" in vips[0] else ("ip", "IPv4")
+        if word == "ipv6":
+            self._macvlan6(vips)
+        else:
+            self._macvlan(vip)
         self._config("zebra", "")
         self._config("vrrpd", f"debug vrrp\ninterface {node.iface}\n"
                      f" vrrp {vrid} version 3\n vrrp {vrid} priority {priority}\n"
-                     f" vrrp {vrid} advertisement-interval {interval_ms}\n vrrp {vrid} ip {vip}\n")
+                     f" vrrp {vrid} advertisement-interval {interval_ms}\n\n"
+                     + "".join(f" vrrp {vrid} {word} {address}\n" for address in vips))
         self.zebra = self._start("zebra")
         self._wait_file("zserv.api")
         self.vrrpd = self._start("vrrpd")
@@ -86,6 +92,17 @@ class Frr:
         node.ip("link", "add", "vrrp4", "link", node.iface, "address", vmac, "type", "macvlan", "mode", "bridge")
         node.ip("addr", "add", f"{vip}/32", "dev", "vrrp4")
         node.ip("link", "set", "vrrp4", "up")
+
+    def _macvlan6(self, vips):
+        """The link-local address among `vips` is the source of its adverts."""
+        node, vmac = self.node, f"00:00:5e:00:02:{self.vrid:02x}"
+        if any(a["dev"] == "vrrp6" for a in node.addresses6()):
+            return
+        node.ip("link", "add", "vrrp6", "link", node.iface, "address", vmac, "type", "macvlan", "mode", "bridge")
+        node.ip("link", "set", "vrrp6", "addrgenmode", "none")
+        for address in vips:
+            node.ip("addr", "add", f"{address}/64", "dev", "vrrp6", "nodad")
+        node.ip("link", "set", "vrrp6", "up")
 
     def _config(self, daemon, text):
         path = os.path.join(self.dir, f"{daemon}.conf")
@@ -109,18 +126,18 @@ class Frr:
 
     def wait_master(self, timeout, since=0):
         """Waits until it says that it is master."""
-        self.log.wait(r"\[IPv4\] \w+ -> Master", timeout, since)
+        self.log.wait(rf"\[{self.family}\] \w+ -> Master", timeout, since)
 
     def wait_backup(self, timeout, since=0):
         """Waits until it says that it is backup."""
-        self.log.wait(r"\[IPv4\] \w+ -> Backup", timeout, since)
+        self.log.wait(rf"\[{self.family}\] \w+ -> Backup", timeout, since)
 
     def received(self):
         """How many adverts vrrpd counted as received."""
         done = subprocess.run(["vtysh", "--vty_socket", self.dir, "-d", "vrrpd", "-c", "show vrrp"],
                               capture_output=True, text=True, timeout=20)
         for line in done.stdout.splitlines():
-            if line.strip().startswith("Advertisements Rx (v4)"):
+            if line.strip().startswith(f"Advertisements Rx (v{self.family[-1]})"):
                 return int(line.split()[-1])
         raise CaseFailed(f"vtysh showed no count of received adverts: {done.stdout}{done.stderr}")
 

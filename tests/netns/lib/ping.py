@@ -20,8 +20,12 @@ class Pinger:
         self._target, self._interval, self._ident = target, interval, os.getpid() & 0xFFFF
         self._stop = threading.Event()
         self._grown = threading.Condition()
+        self._six = ":" in target
+        scope = node.ifindex() if target.startswith("fe80:") else 0
+        self._to = (target, 0, 0, scope) if self._six else (target, 0)
         with ns.entered(node.ns):
-            self._sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+            self._sock = (socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) if self._six
+                          else socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
         self._sock.setblocking(False)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -38,11 +42,12 @@ class Pinger:
 
     def _send(self):
         sequence = len(self.sent)
-        head = struct.pack("!BBHHH", 8, 0, 0, self._ident, sequence & 0xFFFF)
+        # Over IPv6 the kernel fills in the checksum.
+        head = struct.pack("!BBHHH", 128 if self._six else 8, 0, 0, self._ident, sequence & 0xFFFF)
         total = checksum(head)
         self.sent.append(time.time())
         try:
-            self._sock.sendto(head[:2] + struct.pack("!H", total) + head[4:], (self._target, 0))
+            self._sock.sendto(head[:2] + struct.pack("!H", total) + head[4:], self._to)
         except OSError:
             pass  # no route or no neighbour: a lost ping like any other
 
@@ -51,9 +56,9 @@ class Pinger:
             raw = self._sock.recv(2048)
         except OSError:
             return
-        icmp = raw[(raw[0] & 15) * 4:]
+        icmp = raw if self._six else raw[(raw[0] & 15) * 4:]
         kind, _, _, ident, low = struct.unpack("!BBHHH", icmp[:8])
-        if kind != 0 or ident != self._ident:
+        if kind != (129 if self._six else 0) or ident != self._ident:
             return
         last = len(self.sent) - 1
         sequence = last - ((last - low) & 0xFFFF)

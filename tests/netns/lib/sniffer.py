@@ -1,4 +1,4 @@
-"""Listens on every port of the switch and keeps each ARP and VRRP frame that entered it."""
+"""Listens on every port of the switch and keeps each ARP, VRRP and ICMPv6 frame that entered it."""
 
 import ctypes
 import socket
@@ -16,12 +16,14 @@ SKF_AD_PKTTYPE = 0xFFFFF000 + 4
 
 
 def _filter(ignored_mac):
-    """Accepts incoming ARP and VRRP; drops what `ignored_mac` sent, so that a flood costs nothing."""
+    """Accepts incoming ARP, VRRP and ICMPv6; drops what `ignored_mac` sent, so that a flood costs nothing."""
     last4 = int.from_bytes(wire.mac_bytes(ignored_mac)[2:], "big") if ignored_mac else None
     program = [(LD_W, 0, 0, SKF_AD_PKTTYPE), (JEQ, "drop", 0, PACKET_OUTGOING)]
     if last4 is not None:
         program += [(LD_W, 0, 0, 8), (JEQ, "drop", 0, last4)]
-    program += [(LD_H, 0, 0, 12), (JEQ, "take", 0, wire.ETH_ARP), (JEQ, 0, "drop", wire.ETH_IP),
+    program += [(LD_H, 0, 0, 12), (JEQ, "take", 0, wire.ETH_ARP), (JEQ, 5, 0, wire.ETH_IP),
+                (JEQ, 0, "drop", wire.ETH_IPV6), (LD_B, 0, 0, 20), (JEQ, "take", 0, wire.PROTO_VRRP),
+                (JEQ, "take", 0, wire.PROTO_ICMPV6), (JEQ, "take", "drop", wire.PROTO_HOP_BY_HOP),
                 (LD_B, 0, 0, 23), (JEQ, "take", "drop", wire.PROTO_VRRP)]
     take, drop = len(program), len(program) + 1
     program += [(RET, 0, 0, 0xFFFF), (RET, 0, 0, 0)]
@@ -121,3 +123,9 @@ def is_garp(frame, vip, port=None, mac=None):
     """Whether `frame` announces `vip` gratuitously (from that port, for that MAC where given)."""
     return (isinstance(frame, wire.Arp) and frame.gratuitous() and frame.sender == vip
             and port in (None, frame.port) and mac in (None, frame.sender_mac))
+
+
+def is_na(frame, vip, port=None, mac=None):
+    """Whether `frame` tells all nodes where `vip` is (from that port, at that MAC where given)."""
+    return (isinstance(frame, wire.Na) and frame.unsolicited() and frame.target == vip
+            and port in (None, frame.port) and mac in (None, frame.mac))

@@ -10,14 +10,14 @@ from lib import ns
 from lib.check import CaseFailed, Deadline
 
 RTM_NEWADDR, RTM_DELADDR = 20, 21
-IFA_LOCAL, IFA_CACHEINFO = 2, 6
+IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO = 1, 2, 6
 FOREVER = 0xFFFFFFFF
 SO_RCVBUFFORCE = 33
 
 
 @dataclass
 class News:
-    """One change of an IPv4 address; `valid` is its lifetime in seconds, None for ever."""
+    """One change of an address; `valid` is its lifetime in seconds, None for ever."""
 
     at: float
     kind: str  # "new" or "gone"
@@ -30,15 +30,15 @@ class News:
 
 
 class Watch:
-    """Collects the news of a node from now on, as `ip monitor address` would show them."""
+    """Collects the news of a node's IPv4 (or IPv6) addresses from now on, as `ip monitor address` would."""
 
-    def __init__(self, node):
+    def __init__(self, node, six=False):
         self.news = []
         self._grown = threading.Condition()
         with ns.entered(node.ns):
             self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
-        self._sock.bind((0, ns.IPV4_ADDR))
+        self._sock.bind((0, ns.IPV6_ADDR if six else ns.IPV4_ADDR))
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
@@ -105,7 +105,9 @@ def _news(at, kind, body):
             break
         attributes[number] = body[offset + 4:offset + length]
         offset += (length + 3) & ~3
-    if len(attributes.get(IFA_LOCAL, b"")) != 4:
+    address = attributes.get(IFA_LOCAL, attributes.get(IFA_ADDRESS, b""))
+    if len(address) not in (4, 16):
         return None
+    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
     valid = struct.unpack_from("=I", attributes[IFA_CACHEINFO], 4)[0] if IFA_CACHEINFO in attributes else FOREVER
-    return News(at, kind, socket.inet_ntoa(attributes[IFA_LOCAL]), body[1], None if valid == FOREVER else valid)
+    return News(at, kind, socket.inet_ntop(family, address), body[1], None if valid == FOREVER else valid)

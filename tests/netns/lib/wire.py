@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 GROUP4 = "224.0.0.18"
 GROUP4_MAC = "01:00:5e:00:00:12"
+GROUP6 = "ff02::12"
+GROUP6_MAC = "33:33:00:00:00:12"
+ALL_NODES, ALL_NODES_MAC = "ff02::1", "33:33:00:00:00:01"
 BROADCAST = "ff:ff:ff:ff:ff:ff"
-ETH_IP, ETH_ARP = 0x0800, 0x0806
-PROTO_AH, PROTO_VRRP = 51, 112
+ETH_IP, ETH_ARP, ETH_IPV6 = 0x0800, 0x0806, 0x86DD
+PROTO_HOP_BY_HOP, PROTO_AH, PROTO_ICMPV6, PROTO_VRRP = 0, 51, 58, 112
 
 
 def mac_bytes(text):
@@ -50,6 +53,14 @@ def ipv4(payload, src, dst=GROUP4, proto=PROTO_VRRP, ttl=255, version=4, ihl=5,
     return head[:10] + struct.pack("!H", total) + head[12:] + payload
 
 
+def ipv6(payload, src, dst=GROUP6, next_header=PROTO_VRRP, hop_limit=255, version=6, length=None):
+    """An IPv6 packet; the later arguments make it wrong."""
+    length = len(payload) if length is None else length
+    head = struct.pack("!IHBB16s16s", version << 28 | 0xC0 << 20, length, next_header, hop_limit,
+                       ip_bytes(src), ip_bytes(dst))
+    return head + payload
+
+
 def vrrp2(vrid, priority, addresses, interval_s=1, auth_type=0, auth=b"",
           version=2, kind=1, count=None, bad_checksum=False):
     """A version 2 advert (RFC 3768 §5.1)."""
@@ -62,13 +73,18 @@ def vrrp2(vrid, priority, addresses, interval_s=1, auth_type=0, auth=b"",
 
 def vrrp3(vrid, priority, addresses, src, dst=GROUP4, interval_cs=100,
           version=3, kind=1, count=None, bad_checksum=False, pseudo=True):
-    """A version 3 advert (RFC 9568 §5.1); `pseudo` chooses RFC 5798's form of the checksum."""
+    """A version 3 advert (RFC 9568 §5.1); `pseudo` chooses RFC 5798's form of the checksum over IPv4."""
     count = len(addresses) if count is None else count
     head = struct.pack("!BBBBHH", version << 4 | kind, vrid, priority, count, interval_cs, 0)
     body = head + b"".join(map(ip_bytes, addresses))
-    cover = ip_bytes(src) + ip_bytes(dst) + struct.pack("!BBH", 0, PROTO_VRRP, len(body)) if pseudo else b""
+    cover = _pseudo_header(ip_bytes(src), ip_bytes(dst), len(body)) if pseudo else b""
     total = checksum(cover + body) ^ (0x5555 if bad_checksum else 0)
     return body[:6] + struct.pack("!H", total) + body[8:]
+
+
+def _pseudo_header(src, dst, length, protocol=PROTO_VRRP):
+    """The pseudo-header of RFC 8200 §8.1; over IPv4 its sum is that of RFC 793's."""
+    return src + dst + struct.pack("!II", length, protocol)
 
 
 @dataclass
@@ -121,6 +137,30 @@ class Arp:
 
 
 @dataclass
+class Na:
+    """A captured Neighbour Advertisement (RFC 4861 §4.4)."""
+
+    at: float
+    port: str
+    eth_src: str
+    eth_dst: str
+    src: str
+    dst: str
+    hop_limit: int
+    flags: int  # 0x80 Router, 0x40 Solicited, 0x20 Override
+    target: str
+    mac: str  # the target link-layer address, or None
+    checksum_fits: bool
+
+    def unsolicited(self):
+        """Whether it tells all nodes."""
+        return self.dst == ALL_NODES
+
+    def __str__(self):
+        return f"{self.at:.6f} {self.port}: NA {self.src} > {self.dst} {self.target} is at {self.mac} flags {self.flags:#x}"
+
+
+@dataclass
 class Other:
     """A captured frame of another kind, or one that does not parse."""
 
@@ -139,7 +179,21 @@ def decode(at, port, raw):
         return _decode_arp(at, port, raw)
     if ethertype == ETH_IP and len(raw) >= 34 and raw[23] == PROTO_VRRP:
         return _decode_advert(at, port, raw) or Other(at, port, raw)
+    if ethertype == ETH_IPV6 and len(raw) >= 54:
+        if raw[20] == PROTO_VRRP:
+            return _decode_advert(at, port, raw) or Other(at, port, raw)
+        if raw[20] == PROTO_ICMPV6 and len(raw) >= 78 and raw[54] == 136:
+            return _decode_na(at, port, raw)
     return Other(at, port, raw)
+
+
+def _decode_na(at, port, raw):
+    message = raw[54:54 + int.from_bytes(raw[18:20], "big")]
+    fits = checksum(_pseudo_header(raw[22:38], raw[38:54], len(message), PROTO_ICMPV6) + message) == 0
+    mac = mac_text(message[26:32]) if message[24:26] == b"\2\1" else None
+    return Na(at, port, mac_text(raw[6:12]), mac_text(raw[0:6]), str(ipaddress.ip_address(raw[22:38])),
+              str(ipaddress.ip_address(raw[38:54])), raw[21], message[4],
+              str(ipaddress.ip_address(message[8:24])), mac, fits)
 
 
 def _decode_arp(at, port, raw):
@@ -149,23 +203,25 @@ def _decode_arp(at, port, raw):
 
 
 def _decode_advert(at, port, raw):
-    header = (raw[14] & 15) * 4
-    total = int.from_bytes(raw[16:18], "big")
-    message = raw[14 + header:14 + total]
+    if raw[14] >> 4 == 6:
+        size, src, dst, ttl = 16, raw[22:38], raw[38:54], raw[21]
+        message = raw[54:54 + int.from_bytes(raw[18:20], "big")]
+    else:
+        size, src, dst, ttl = 4, raw[26:30], raw[30:34], raw[22]
+        message = raw[14 + (raw[14] & 15) * 4:14 + int.from_bytes(raw[16:18], "big")]
     if len(message) < 8 or message[0] & 15 != 1 or message[0] >> 4 not in (2, 3):
         return None
     version, count = message[0] >> 4, message[3]
-    end = 8 + 4 * count
+    end = 8 + size * count
     if len(message) < end + (8 if version == 2 else 0):
         return None
-    src, dst = raw[26:30], raw[30:34]
-    cover = src + dst + struct.pack("!BBH", 0, PROTO_VRRP, len(message))
+    cover = _pseudo_header(src, dst, len(message))
     form = ("message" if checksum(message) == 0
             else "pseudo" if checksum(cover + message) == 0 else "wrong")
     interval = (message[5] * 1000 if version == 2
                 else (int.from_bytes(message[4:6], "big") & 0xFFF) * 10)
-    addresses = [str(ipaddress.ip_address(message[i:i + 4])) for i in range(8, end, 4)]
+    addresses = [str(ipaddress.ip_address(message[i:i + size])) for i in range(8, end, size)]
     return Advert(at, port, mac_text(raw[6:12]), mac_text(raw[0:6]), str(ipaddress.ip_address(src)),
-                  str(ipaddress.ip_address(dst)), raw[22], version, message[1], message[2], interval,
+                  str(ipaddress.ip_address(dst)), ttl, version, message[1], message[2], interval,
                   addresses, message[4] if version == 2 else 0,
                   message[end:end + 8] if version == 2 else b"", form, raw)

@@ -1,0 +1,350 @@
+//! OpenWrt's logical interfaces: which device `lan` is.
+//!
+//! `/bin/ubus` is run beside the loop and asked for all interfaces at once: at start, at each
+//! reload (a hotplug script of the package reloads when netifd has changed something), and now and
+//! then while an instance waits for its device. What it says is kept until it says something else;
+//! an interface that is down keeps the device that it had, which the kernel watches from then on.
+
+mod dump;
+
+use core::ffi::CStr;
+use core::fmt;
+use core::ops::Range;
+use std::fs;
+use std::path::Path;
+
+use crate::config::model::{Config, Dialect};
+use crate::limits;
+use crate::sys::child::Exit;
+use crate::sys::clock;
+use crate::sys::error::Error;
+use crate::sys::poll::Poll;
+use crate::sys::program::{End, Program};
+use crate::time::{Duration, Instant};
+use crate::vrrp::action::Unresolved;
+
+use super::links::{Link, Links, Slot};
+
+const UBUS: &str = "/bin/ubus";
+const ASK: &[&CStr] = &[c"/bin/ubus", c"call", c"network.interface", c"dump"];
+
+/// What a name of an interface in the configuration means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// It is the device's.
+    Devices,
+    /// Nobody knows yet.
+    Unasked,
+    /// What netifd says.
+    Said(Vec<Interface>),
+}
+
+/// An interface of netifd's, and the last device that it had.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Interface {
+    name: Box<str>,
+    device: Option<Box<str>>,
+}
+
+impl Names {
+    /// In UCI, before anybody was asked.
+    fn new() -> Self {
+        let here = fs::exists(Path::new(UBUS)).unwrap_or(true);
+        if here { Self::Unasked } else { Self::Devices }
+    }
+
+    /// The device of an interface, or why it is not known. netifd's names are those of sections
+    /// in /etc/config/network: `br-lan` or `eth0.2` cannot be one, so nobody need be asked.
+    fn device<'a>(&'a self, name: &'a str) -> Result<&'a str, Unresolved> {
+        let may_be_section = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let interfaces = match self {
+            Self::Devices => return Ok(name),
+            _ if !name.bytes().all(may_be_section) => return Ok(name),
+            Self::Unasked => return Err(Unresolved::Silent),
+            Self::Said(interfaces) => interfaces,
+        };
+        let known = interfaces.iter().find(|known| *known.name == *name);
+        let device = known.ok_or(Unresolved::Unknown)?.device.as_deref();
+        device.ok_or(Unresolved::NoDevice)
+    }
+
+    /// The slot of an interface. What netifd does not know may be a device; what it has no device
+    /// for gets a slot that no device can have.
+    pub(super) fn slot(&self, name: &str, links: &mut Links) -> Slot {
+        match self.device(name) {
+            Ok(device) => links.slot(device),
+            Err(Unresolved::Unknown) => links.slot(name),
+            Err(_) => links.placeholder(name),
+        }
+    }
+
+    /// Why interface `name`, which is `link`, is not there, if that is for want of a device.
+    pub(super) fn unresolved(&self, name: &str, link: &Link) -> Option<Unresolved> {
+        match (&link.kernel, self.device(name)) {
+            (Some(_), _) => None,
+            (None, Err(why)) => Some(why),
+            (None, Ok(_)) => (!link.is_device()).then_some(Unresolved::Taken),
+        }
+    }
+
+    /// The interface of each instance. Two that turn out to be one device cannot have the same
+    /// VRID: the later one gets no device.
+    pub(super) fn slots(&self, config: &Config, links: &mut Links) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = Vec::with_capacity(config.instances.len());
+        for instance in &config.instances {
+            let key = (instance.settings.vrid, instance.settings.family);
+            let slot = self.slot(&instance.interface, links);
+            let same = |(other, taken): (&crate::config::model::Instance, &Slot)| {
+                *taken == slot && (other.settings.vrid, other.settings.family) == key
+            };
+            let taken = *self != Self::Devices && config.instances.iter().zip(&slots).any(same);
+            slots.push(if taken {
+                links.placeholder(&instance.interface)
+            } else {
+                slot
+            });
+        }
+        slots
+    }
+
+    /// Takes in an answer. None if it is none.
+    fn learn(&self, answer: &[u8]) -> Option<Self> {
+        let mut said = Vec::new();
+        dump::parse(answer, &mut |name, device| {
+            let device = device.or_else(|| self.device(name).ok());
+            said.push(Interface {
+                name: name.into(),
+                device: device.map(Into::into),
+            });
+        })?;
+        // It has one for the loopback device at least.
+        (!said.is_empty()).then_some(Self::Said(said))
+    }
+}
+
+/// The names, and the program that is asked for them.
+pub(super) struct Netifd {
+    names: Names,
+    program: Option<Program>,
+    places: Range<usize>,
+    /// When it is asked again.
+    ask_at: Instant,
+    gap: Duration,
+    /// The last failure that was told.
+    told: Option<Failure>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    System(Error),
+    Ended(End),
+    NoAnswer,
+}
+
+impl Netifd {
+    /// Nobody is asked yet; [`Netifd::ask`] comes before the first [`Netifd::names`].
+    pub(super) fn new() -> Self {
+        Self {
+            names: Names::Devices,
+            program: None,
+            places: 0..0,
+            ask_at: Instant::NEVER,
+            gap: limits::NETIFD_GAP_MIN,
+            told: None,
+        }
+    }
+
+    /// What names mean in a configuration of this dialect.
+    pub(super) fn names(&self, dialect: Dialect) -> &Names {
+        match dialect {
+            Dialect::Keepalived => &Names::Devices,
+            Dialect::Uci => &self.names,
+        }
+    }
+
+    /// At start and reload: asks as soon as nobody is being asked.
+    pub(super) fn ask(&mut self, dialect: Dialect, now: Instant) {
+        self.gap = limits::NETIFD_GAP_MIN;
+        self.ask_at = Instant::NEVER;
+        if dialect == Dialect::Keepalived {
+            return;
+        }
+        if self.names == Names::Devices {
+            self.names = Names::new();
+        }
+        match self.names {
+            Names::Devices => {
+                log::info!("there is no {UBUS}: interfaces are called as their devices")
+            }
+            _ => self.ask_at = now,
+        }
+    }
+
+    /// An instance waits for its device.
+    pub(super) fn ask_later(&mut self, now: Instant) {
+        self.ask_at = self.ask_at.min(now + self.gap);
+        self.gap = self.gap.times(2).min(limits::NETIFD_GAP_MAX);
+    }
+
+    /// When [`Netifd::tend`] has something to do though nothing happens.
+    pub(super) fn poll_at(&self) -> Instant {
+        match &self.program {
+            Some(program) => program.deadline(),
+            None => self.ask_at,
+        }
+    }
+
+    /// Puts the program's descriptors into the poll set.
+    pub(super) fn add_to(&mut self, poll: &mut Poll) {
+        self.places = match &self.program {
+            Some(program) => program.add_to(poll),
+            None => 0..0,
+        };
+    }
+
+    /// True if [`Netifd::tend`] has something to do.
+    pub(super) fn has_work(&self, poll: &Poll, now: Instant) -> bool {
+        let ready = |place| poll.readiness(place).any();
+        now >= self.poll_at() || self.places.clone().any(ready)
+    }
+
+    /// Starts the program, or takes in what it has said. True if there is an answer.
+    pub(super) fn tend(&mut self, now: Instant) -> bool {
+        let result = match &mut self.program {
+            None => {
+                self.ask_at = Instant::NEVER;
+                start(now).map(|program| {
+                    self.program = Some(program);
+                    None
+                })
+            }
+            Some(program) => proceed(program, &self.names, now),
+        };
+        match result {
+            Ok(None) => return false,
+            Ok(Some(names)) => {
+                self.names = names;
+                self.told = None;
+            }
+            Err(failure) => {
+                self.ask_later(now);
+                if self.told.as_ref() != Some(&failure) {
+                    log::warn!("{failure}");
+                }
+                self.told = Some(failure);
+            }
+        }
+        self.program = None;
+        self.told.is_none()
+    }
+}
+
+fn start(now: Instant) -> Result<Program, Failure> {
+    let deadline = now + limits::NETIFD_PATIENCE;
+    Program::start(ASK, limits::NETIFD_ANSWER, deadline).map_err(Failure::System)
+}
+
+/// The new names, once there is an answer.
+fn proceed(program: &mut Program, names: &Names, now: Instant) -> Result<Option<Names>, Failure> {
+    match program.proceed(now).map_err(Failure::System)? {
+        None => Ok(None),
+        Some(End::Exit(Exit::Code(0))) => match names.learn(program.output()) {
+            Some(names) => Ok(Some(names)),
+            None => Err(Failure::NoAnswer),
+        },
+        Some(end) => Err(Failure::Ended(end)),
+    }
+}
+
+/// Asks and waits for the answer, within its bound: for `vipd check`.
+pub(super) fn ask_now(dialect: Dialect) -> Result<Names, Failure> {
+    let names = match dialect {
+        Dialect::Keepalived => Names::Devices,
+        Dialect::Uci => Names::new(),
+    };
+    if names == Names::Devices {
+        return Ok(names);
+    }
+    let mut program = start(clock::now())?;
+    let mut poll = Poll::with_capacity(2);
+    loop {
+        let now = clock::now();
+        if let Some(names) = proceed(&mut program, &names, now)? {
+            return Ok(names);
+        }
+        poll.clear();
+        program.add_to(&mut poll);
+        let patience = program.deadline().since(now);
+        poll.wait(Some(patience.min(limits::NETIFD_PATIENCE)))
+            .map_err(Failure::System)?;
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("netifd cannot be asked for the devices of its interfaces: ")?;
+        match self {
+            Self::System(error) => error.fmt(f)?,
+            Self::NoAnswer => write!(f, "what {UBUS} printed is no list of interfaces")?,
+            Self::Ended(End::TimedOut) => write!(
+                f,
+                "{UBUS} gave no answer within {}",
+                limits::NETIFD_PATIENCE
+            )?,
+            Self::Ended(End::TooMuch) => write!(
+                f,
+                "{UBUS} printed more than {} bytes",
+                limits::NETIFD_ANSWER
+            )?,
+            Self::Ended(End::Exit(Exit::Code(code))) => write!(f, "{UBUS} ended with {code}")?,
+            Self::Ended(End::Exit(Exit::Signal(signal))) => {
+                write!(f, "{UBUS} was ended by {signal}")?;
+            }
+        }
+        f.write_str(
+            "; try `ubus call network.interface dump` by hand, as the user that vipd runs as; \
+             it is asked again",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(answer: &str, before: &Names) -> Names {
+        before.learn(answer.as_bytes()).expect("an answer")
+    }
+
+    #[test]
+    fn a_device_is_kept_until_there_is_another() {
+        let up = r#"{"interface":[{"interface":"lan","l3_device":"br-lan"},{"interface":"wan"}]}"#;
+        let names = said(up, &Names::Unasked);
+        assert_eq!(names.device("lan"), Ok("br-lan"));
+        assert_eq!(names.device("wan"), Err(Unresolved::NoDevice));
+        assert_eq!(names.device("lann"), Err(Unresolved::Unknown));
+        let down = said(r#"{"interface":[{"interface":"lan"}]}"#, &names);
+        assert_eq!(down.device("lan"), Ok("br-lan"));
+        let other = r#"{"interface":[{"interface":"lan","l3_device":"eth0"}]}"#;
+        assert_eq!(said(other, &down).device("lan"), Ok("eth0"));
+        assert_eq!(down.learn(br#"{"interface":[]}"#), None);
+        assert_eq!(Names::Devices.device("eth7"), Ok("eth7"));
+        assert_eq!(Names::Unasked.device("eth7"), Err(Unresolved::Silent));
+        assert_eq!(Names::Unasked.device("br-lan"), Ok("br-lan"));
+    }
+
+    #[test]
+    fn what_has_no_device_yet_is_never_mistaken_for_one() {
+        let mut links = Links::default();
+        let names = said(r#"{"interface":[{"interface":"wan"}]}"#, &Names::Unasked);
+        let port = links.slot("wan");
+        let (waits, unknown) = (
+            names.slot("wan", &mut links),
+            names.slot("eth0", &mut links),
+        );
+        assert!(waits != port && !links.get(waits).is_device());
+        assert_eq!(links.get(unknown).name, "eth0");
+        assert!(links.get(unknown).is_device());
+    }
+}

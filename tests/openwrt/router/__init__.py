@@ -1,0 +1,1 @@
+"""A folder that looks like a router."""
