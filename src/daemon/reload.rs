@@ -161,6 +161,7 @@ impl Daemon {
         self.executor
             .replace(addresses, &matches, &given_up, &self.links);
         self.adopt(now);
+        self.arrange(now);
         self.report_links(now);
         self.flush(now);
         if let Err(error) = self.journal.write(&settled) {

@@ -2,21 +2,21 @@
 
 use crate::config::model::{self, Config};
 use crate::control::status::{
-    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Vip,
+    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Tracker, Vip,
 };
-use crate::sys::netlink::interface_name;
 use crate::time::Instant;
 use crate::vrrp::action::{Hold, Id, Reason};
 use crate::vrrp::counters::Drops;
 use crate::vrrp::instance::Instance as Running;
 use crate::vrrp::router::Router;
 use crate::vrrp::speakers::Speaker;
+use crate::vrrp::track::{self, Effect, Reading};
 use crate::vrrp::types::{ChecksumForm, Family, State, Version};
 
 use super::addresses::{Addresses, Entry};
 use super::ears::Ears;
 use super::links::{Links, Slot};
-use super::report::Why;
+use super::report::{self, Why};
 
 /// What is shown, and when.
 pub(super) struct View<'a> {
@@ -56,7 +56,7 @@ impl<'a> View<'a> {
         let running = self.router.instances().get(index)?;
         let settings = running.settings();
         let state = running.state();
-        let backup = state == State::Backup;
+        let backup = state == State::Backup && running.poll_at() != Instant::NEVER;
         Some(Instance {
             name: (&*configured.name).into(),
             interface: (&*configured.interface).into(),
@@ -67,15 +67,17 @@ impl<'a> View<'a> {
             keepalived_state: keepalived_state(state).into(),
             state_age_ms: self.now.since(running.since()).as_millis(),
             reason: reason_word(running.reason()).into(),
-            reason_text: why(configured, running.reason()).into(),
+            reason_text: why(configured, running.reason(), self.config).into(),
             priority: settings.priority,
-            effective_priority: settings.priority,
+            effective_priority: running.effective_priority(),
             advert_interval_ms: settings.advert_interval.as_millis(),
             preempt: settings.preempt,
             preempt_delay_ms: settings.preempt_delay.as_millis(),
             checksum: form(running, running.checksum_form()).map(Into::into),
             source: running.source(),
             active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
+            group: configured.group.as_deref().map(Into::into),
+            trackers: trackers(running),
             active: active(running),
             receive: self.receive(index)?,
             vips: self.vips(Id(index as u16)),
@@ -128,7 +130,7 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
         return Some(Active {
             address: running.source(),
             this_router: true,
-            priority: Some(settings.priority),
+            priority: Some(running.effective_priority()),
             advert_interval_ms: Some(settings.advert_interval.as_millis()),
             version,
             checksum: form(running, running.checksum_form()).map(Into::into),
@@ -146,6 +148,21 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
             .and_then(|s| form(running, s.checksum))
             .map(Into::into),
     })
+}
+
+fn trackers<'a>(running: &'a Running) -> Vec<Tracker<'a>> {
+    let trackers = running.settings().trackers.iter();
+    let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| Tracker {
+        interface: (&*tracker.interface).into(),
+        weight: tracker.weight,
+        reverse: tracker.reverse,
+        up: *reading == Reading::Up,
+        effect: match tracker.effect(*reading) {
+            Effect::Priority(change) => Some(change),
+            Effect::Fault => None,
+        },
+    };
+    trackers.zip(running.readings()).map(shown).collect()
 }
 
 fn counters(running: &Running) -> Counters {
@@ -169,16 +186,13 @@ fn drops<'a>(drops: &Drops) -> Vec<Dropped<'a>> {
     drops.occurred().map(dropped).collect()
 }
 
-fn why(instance: &model::Instance, reason: Reason) -> String {
-    let bridge = match reason {
-        Reason::Held(Hold::BridgePort(index)) => interface_name(index),
-        _ => None,
-    };
-    let bridge = bridge.as_deref();
+fn why(instance: &model::Instance, reason: Reason, config: &Config) -> String {
+    let other = report::other(reason, &config.instances);
+    let other = other.as_deref();
     Why {
         instance,
         reason,
-        bridge,
+        other,
     }
     .to_string()
 }

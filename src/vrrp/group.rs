@@ -43,11 +43,7 @@ enum Phase {
 impl Groups {
     /// Each group by its members, who are told. Members that are Active already draw the others
     /// along.
-    pub(super) fn new(
-        groups: &[Box<[Id]>],
-        instances: &mut [Instance],
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(groups: &[Box<[Id]>], instances: &mut [Instance], now: Instant) -> Self {
         instances.iter_mut().for_each(Instance::ungroup);
         let made = groups.iter().map(|members| {
             let mut members = members.clone();

@@ -366,8 +366,7 @@ impl Instance {
         // router did what the RFC asks of it. The owner is never a Backup.
         let late = now.since(active.adver_at);
         let down = self.active_down_interval(self.settings.advert_interval);
-        (late >= down && self.effective != PRIORITY_OWNER)
-            .then_some(Reason::Stalled { by, late })
+        (late >= down && self.effective != PRIORITY_OWNER).then_some(Reason::Stalled { by, late })
     }
 
     /// Moves into or out of Initialize, as link, delay and operator demand.

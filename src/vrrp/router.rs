@@ -136,7 +136,10 @@ impl Router {
 
     /// When [`Router::poll`] wants to be called: at the next timer, or before it.
     pub fn poll_at(&self) -> Instant {
-        self.groups.due.unwrap_or(Instant::NEVER).min(self.timers.earliest())
+        self.groups
+            .due
+            .unwrap_or(Instant::NEVER)
+            .min(self.timers.earliest())
     }
 
     /// Lets one instance whose deadline has passed act; false if there is none.

@@ -89,7 +89,7 @@ impl Instance {
         if let Machine::Backup(backup) = &mut self.machine
             && self.membership.first
         {
-            backup.active_down_at = backup.active_down_at + self.settings.advert_interval;
+            backup.active_down_at += self.settings.advert_interval;
         }
     }
 }

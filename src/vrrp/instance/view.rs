@@ -72,8 +72,7 @@ impl Instance {
     /// Active_Down_Interval as the Backups compute it, while Active.
     pub fn active_down_interval_if_active(&self) -> Option<Duration> {
         let interval = self.settings.advert_interval;
-        (self.state() == State::Active)
-            .then(|| self.active_down_interval(interval))
+        (self.state() == State::Active).then(|| self.active_down_interval(interval))
     }
 
     /// Since when it is in this state (or in Initialize for this reason).
