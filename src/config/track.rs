@@ -34,6 +34,7 @@ pub(crate) fn read(lines: &[Node], draft: &mut Draft, report: &mut Report) {
             }
         }
         let span = word.span.clone();
+        let interface: Box<str> = (&*interface).into();
         let same = |placed: &&Placed<Tracker>| placed.value.interface == interface;
         if let Some(before) = draft.tracked.iter().find(same) {
             let message = format!("{} already stands at {}", quoted(&interface), before.span);

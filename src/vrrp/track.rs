@@ -5,15 +5,13 @@
 //! one while it is down; `reverse` turns the sign round, and without a weight the condition. The sum
 //! is clamped to 1–254. The owner's 255 never moves, but a tracker without a weight holds it too.
 
-use std::rc::Rc;
-
 use super::types::{PRIORITY_OWNER, Settings};
 
 /// One thing that a virtual router watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracker {
     /// The interface.
-    pub interface: Rc<str>,
+    pub interface: Box<str>,
     /// -253–253; 0: the instance stays in Initialize while the interface is down.
     pub weight: i16,
     /// Down counts as up, and up as down.

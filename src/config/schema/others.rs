@@ -65,7 +65,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         not_yet("notify_stop", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
         not_yet("notify_deleted", C, "[SCRIPT [USER [GROUP]]]", NO_NOTIFY),
         not_yet("notify_priority_changes", C, "[BOOL]", "nothing is written to a FIFO"),
-        not_yet("global_tracking", C, "", NO_TRACK),
+        not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
         not_ours("smtp_alert", C, "[BOOL]", "no mail is sent; watch the log instead"),
     ],
 };
