@@ -98,6 +98,7 @@ router_cargo() {
     esac
     cross_cargo std,panic_abort rustc "${thumb[@]}" --quiet --profile router --no-default-features --bin vipd \
         --config "target.'cfg(target_env = \"musl\")'.rustflags = [$(printf "'%s'," "${std_flags[@]}")]" \
+        --config 'profile.router.package.core.opt-level = "z"' --config 'profile.router.package.std.opt-level = "z"' \
         -Zpanic-immediate-abort --config 'profile.router.panic = "immediate-abort"' \
         --target "$(target_field "$target" 2)" -- "${CODE_FLAGS[@]}" "$@"
 }
