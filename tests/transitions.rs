@@ -17,6 +17,8 @@ mod ladder;
 mod options;
 #[path = "transitions/row.rs"]
 mod row;
+#[path = "transitions/track.rs"]
+mod track;
 #[path = "transitions/unicast.rs"]
 mod unicast;
 #[path = "transitions/warnings.rs"]
@@ -42,6 +44,11 @@ fn preempt_delay_announcements_and_addresses() {
     options::rows().iter().for_each(row::Row::run);
 }
 
+#[test]
+fn trackers_and_nopreempt() {
+    track::rows().iter().for_each(row::Row::run);
+}
+
 /// A table that loses rows must not look like one that passes.
 #[test]
 fn the_table_is_whole_and_its_tags_are_unique() {
@@ -50,6 +57,7 @@ fn the_table_is_whole_and_its_tags_are_unique() {
         backup::rows(),
         active::rows(),
         options::rows(),
+        track::rows(),
     ]
     .iter()
     .flatten()

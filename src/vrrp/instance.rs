@@ -371,17 +371,18 @@ impl Instance {
 
     /// Moves into or out of Initialize, as link, delay and operator demand.
     fn settle(&mut self, now: Instant, out: &mut Actions) {
-        match (self.hold(now), &self.machine) {
+        let own = self.hold_of_its_own(now);
+        if own.is_some() && self.membership.member {
+            // When that is over, the group decides.
+            self.membership.held_by = Some(self.id);
+        }
+        let hold = own.or(self.membership.held_by.map(Hold::Group));
+        match (hold, &self.machine) {
             (None, Machine::Initialize(_)) => self.startup(now, out),
             (None, _) => {}
             (Some(hold), Machine::Initialize(old)) if hold == *old => {}
             (Some(hold), _) => self.leave(hold, now, out),
         }
-    }
-
-    fn hold(&self, now: Instant) -> Option<Hold> {
-        let own = self.hold_of_its_own(now);
-        own.or(self.membership.held_by.map(Hold::Group))
     }
 
     fn hold_of_its_own(&self, now: Instant) -> Option<Hold> {
@@ -478,7 +479,7 @@ impl Instance {
         if let Machine::Initialize(Hold::Group(by)) = machine
             && by == self.id
         {
-            // It starts, and waits for the group to be looked at: no news.
+            // It could run, and waits for the group to be looked at: no news.
             self.machine = machine;
             return;
         }

@@ -163,6 +163,7 @@ def case_2483_nopreempt_and_a_weight_that_fails():
         first.wait_state("Active", 5)
         second = Vipd(two.n2, nopreempt(100, "weight", "-50"))
         second.wait_state("Backup", 5)
+        two.wait_priority("n1", 101, two.sniffer.mark())
         # What the Active tracks fails: it moves. It recovers: nothing moves.
         wan_cable(two.n1, "down")
         second.wait_state("Active", 5)
@@ -272,16 +273,15 @@ def case_one_link_cut_moves_both_and_both_come_back(peer):
             cable(two.n1, "up")
             wait_all(two.n1, True)
             wait_all(two.n2, False)
-        vrids = {f.vrid for f in two.sniffer.adverts("n1", mark) if f.priority == 0}
-        equal(vrids, {51}, "VRIDs given up with priority 0 by the instance whose link was fine")
+        released = [f.vrid for f in two.sniffer.adverts("n1w", mark) if f.priority == 0]
+        equal(released, [51], "VRIDs given up with priority 0 by the instance whose link was fine")
 
 
 @limits(timeout=90)
 def case_1532_nobody_stays_in_a_fault_for_ever():
     with Lab() as lab:
         two = Groups(lab)
-        for first, second in ((wan_cable, None), (None, wan_cable), (wan_cable, wan_cable)):
-            del second
+        for first in (None, wan_cable):
             mark = two.first.log.mark()
             two.n1.cable("down")
             if first:
@@ -326,8 +326,9 @@ def case_a_member_s_weight_counts_for_all():
         lab.ports_of_wan = set()
         two = Two(lab)
         for node in (two.n1, two.n2):
-            node.ip("link", "add", "up0", "type", "dummy")
+            node.ip("link", "add", "up0", "type", "veth", "peer", "name", "up0p")
             node.ip("link", "set", "up0", "up")
+            node.ip("link", "set", "up0p", "up")
         tracks = ["track_interface {", "    up0 weight -100", "}"]
         first = Vipd(two.n1, group(150, extra1=tracks))
         wait_all(two.n1, True, 10)
