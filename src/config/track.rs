@@ -74,11 +74,16 @@ pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
     let words = lines.iter().flat_map(|line| &line.words);
     let mut words = words.peekable();
     while let Some(word) = words.next() {
-        let seconds = |word: &Word| parse_seconds(&word.text).filter(|d| *d <= MAX_DELAY);
-        let down = words.next_if(|next| seconds(next).is_some());
-        let up = words.next_if(|next| seconds(next).is_some());
-        let (Some(interface), Some(down)) = (vip::interface(word, report), down.and_then(seconds))
-        else {
+        let mut next = || {
+            let word = words.next_if(|next| parse_seconds(&next.text).is_some())?;
+            parse_seconds(&word.text)
+        };
+        let (down, up) = (next(), next());
+        let Some(interface) = vip::interface(word, report) else {
+            continue;
+        };
+        let fits = |delay: &Duration| *delay <= MAX_DELAY;
+        let (Some(down), true) = (down.filter(fits), up.as_ref().is_none_or(fits)) else {
             let message = format!(
                 "the delays of {} are not numbers of seconds",
                 quoted(&word.text)
@@ -90,7 +95,7 @@ pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
             );
             continue;
         };
-        let up = up.and_then(seconds).unwrap_or(down);
+        let up = up.unwrap_or(down);
         draft.delays.retain(|delay| delay.interface != interface);
         draft.delays.push(Delay {
             interface,

@@ -9,8 +9,8 @@
 //!   Active that gave up on one segment (priority 0) is not waited for on the others: it has given
 //!   up there too, and may have no link left to say so.
 //! - The member with the lowest VRID (family, first address), which is the same one on all routers,
-//!   waits an interval longer when it gives way: two groups that have each given way to the other do
-//!   not come back at the same time for ever.
+//!   waits an interval longer when its group gives way and it hears a better router on its segment: two
+//!   groups that have each given way to the other do not come back at the same time for ever.
 
 use super::action::Id;
 use super::instance::{Event, Instance, Order, Standing};
@@ -119,18 +119,18 @@ impl Group {
             let hindered = find(&|s| s == Standing::Backup);
             hindered.map_or(backup, |_| None)
         });
+        let active = find(&|s| s == Standing::Active);
         match (self.phase, backup) {
             (_, None) => {
                 self.phase = Phase::Up;
                 None
             }
             (Phase::Down, Some(by)) if waiting.is_none() => {
-                let active = find(&|s| s == Standing::Active);
                 active.map(|id| (id, Order::Backup(by)))
             }
             (_, Some(id)) => {
                 self.phase = Phase::Rising;
-                Some((id, Order::Active(waiting.unwrap_or(id))))
+                Some((id, Order::Active(waiting.or(active).unwrap_or(id))))
             }
         }
     }

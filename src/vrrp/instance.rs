@@ -119,12 +119,15 @@ struct Active {
 }
 
 /// An instance's part in a sync group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Membership {
     /// It is in one.
     member: bool,
     /// It is the group's first.
     first: bool,
+    /// It is the first, and has given way with the others: when it hears until then that it had to, it
+    /// waits longer.
+    hesitates_until: Instant,
     /// The member that holds it in Initialize; itself, until the group has been looked at.
     held_by: Option<Id>,
 }
@@ -164,7 +167,7 @@ impl Instance {
             link: LinkState::Unknown,
             startup_at,
             stopped: false,
-            membership: Membership::default(),
+            membership: Membership::NONE,
             machine: Machine::Initialize(Hold::Starting),
             since: now,
             reason: Reason::Held(Hold::Starting),
@@ -278,6 +281,7 @@ impl Instance {
             backup.last = Last::Followed(advert.source);
             backup.preempt_at = Instant::NEVER;
             self.follow(advert, now);
+            self.hesitate(advert, now);
             return;
         }
         // §6.4.2: discard, so that the timer runs out; with preempt_delay, not before it is over.
@@ -329,7 +333,8 @@ impl Instance {
                 backup.last = Last::Followed(advert.source);
             }
             self.follow(advert, now);
-            self.wait_as_first();
+            self.give_way(now);
+            self.hesitate(advert, now);
             return;
         }
         // §6.4.3: discard, and assert the Active state at once; the other side may have poisoned

@@ -1,6 +1,7 @@
 //! A virtual router's part in its sync group: see [`group`](crate::vrrp::group).
 
 use super::super::action::{Action, Actions, Hold, Id, Reason};
+use super::super::validate::Advert;
 use super::{Backup, Instance, Last, Machine, Membership, Order, push};
 use crate::time::Instant;
 
@@ -22,6 +23,16 @@ pub(in crate::vrrp) enum Standing {
     Active,
 }
 
+impl Membership {
+    /// In no group.
+    pub(super) const NONE: Self = Self {
+        member: false,
+        first: false,
+        hesitates_until: Instant::ZERO,
+        held_by: None,
+    };
+}
+
 impl Instance {
     pub(in crate::vrrp) fn is_member(&self) -> bool {
         self.membership.member
@@ -39,6 +50,7 @@ impl Instance {
         self.membership = Membership {
             member: true,
             first,
+            hesitates_until: Instant::ZERO,
             held_by: held.then_some(self.id),
         };
         if let Machine::Initialize(hold @ Hold::Group(_)) = &mut self.machine {
@@ -70,7 +82,7 @@ impl Instance {
             (Order::Backup(by), Machine::Active(_)) => {
                 push(out, Action::RemoveAddresses(self.id));
                 self.become_backup(Reason::Group(by), now, out);
-                self.wait_as_first();
+                self.give_way(now);
             }
             (Order::Active(by), Machine::Backup(_)) => {
                 let reason = match self.standing() {
@@ -84,10 +96,21 @@ impl Instance {
         self.settle(now, out);
     }
 
-    /// The first member of a group that has given way lets another one go first.
-    pub(super) fn wait_as_first(&mut self) {
-        if let Machine::Backup(backup) = &mut self.machine
-            && self.membership.first
+    /// The group has given way.
+    pub(super) fn give_way(&mut self, now: Instant) {
+        if self.membership.first {
+            self.membership.hesitates_until = now + self.settings.advert_interval;
+        }
+    }
+
+    /// The first member of a group that has given way lets a better one go first, which it hears on its
+    /// segment while both give way.
+    pub(super) fn hesitate(&mut self, advert: &Advert<'_>, now: Instant) {
+        let rank = (self.effective, self.source());
+        let outranked = (advert.priority, Some(advert.source)) > rank;
+        if now < self.membership.hesitates_until
+            && outranked
+            && let Machine::Backup(backup) = &mut self.machine
         {
             backup.active_down_at += self.settings.advert_interval;
         }

@@ -3,6 +3,7 @@
 from lib import conf, ns
 from lib.check import check, each, equal, limits
 from lib.lab import Lab, now
+from lib.life import reload
 from lib.peers import Keepalived
 from lib.sniffer import is_advert
 from lib.vipd import Vipd
@@ -358,3 +359,37 @@ def case_priorities_that_contradict_each_other_do_not_ping_pong():
         equal(first.transitions(marks[0]) + second.transitions(marks[1]), [], "transitions")
         held = [n.has(a) for n in (two.n1, two.n2) for a in (conf.VIP, VIP2)]
         check(held in ([True, True, False, False], [False, False, True, True]), f"who holds what: {held}")
+
+
+@limits(timeout=60)
+def case_reload_of_groups_and_trackers():
+    with Lab() as lab:
+        two = Two(lab)
+        one, both = group(150).split("vrrp_sync_group")[0], group(150)
+        path = f"{lab.dir}/n1-vipd.conf"
+        vipd = Vipd(two.n1, one)
+        wait_all(two.n1, True, 10)
+        Vipd(two.n2, group(100)).wait_state("Backup", 5)
+        mark = vipd.log.mark()
+        reload(vipd, path, both)
+        reload(vipd, path, group(150, extra1=tracking("weight", "-20")))
+        reload(vipd, path, one)
+        reload(vipd, path, both.replace("VI_2\n    }", "}") )
+        reload(vipd, path, both)
+        two.wait_priority("n1", 150, two.sniffer.mark())
+        equal(vipd.transitions(mark), [], "transitions of the reloads")
+        check("fewer than two instances" in " ".join(vipd.warnings(mark)), "a group of one is not told")
+        # An instance that joins a group that is Active is Active with it (keepalived's 285).
+        alone = "vrrp_instance VI_2" + both.split("vrrp_instance VI_2")[1].split("vrrp_sync_group")[0]
+        reload(vipd, path, one.replace(alone, ""))
+        two.n1.wait_lacks(VIP2, 5)
+        mark = vipd.log.mark()
+        reload(vipd, path, both)
+        vipd.log.wait("VI_2: Backup -> Active: together with VI_1", 5, mark)
+        wait_all(two.n1, True)
+        equal([line for line in vipd.transitions(mark) if "VI_1" in line], [], "transitions of the other")
+        # One that is held leaves the group, and runs.
+        wan_cable(two.n1, "down")
+        wait_all(two.n1, False)
+        reload(vipd, path, one)
+        two.n1.wait_has(conf.VIP, 5)
