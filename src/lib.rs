@@ -15,6 +15,8 @@
 //! (the socket), [`frame`] (the headers), [`vrrp::router`] (whose is it), [`vrrp::validate`] (may
 //! it be believed), [`vrrp::instance`] (what follows from it) and `daemon::executor` (how it is done).
 
+extern crate alloc;
+
 pub mod cli;
 pub mod config;
 pub mod control;

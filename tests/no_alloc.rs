@@ -121,7 +121,7 @@ impl Machine {
     fn new() -> Self {
         let specs = (1..=INSTANCES).map(|vrid| Spec {
             link: 0,
-            settings: instance(vrid),
+            settings: instance(vrid).into(),
         });
         let now = Instant::from_micros(5_000_000);
         let mut router = Router::new(specs.collect(), GROUP, Duration::ZERO, now);

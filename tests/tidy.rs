@@ -54,7 +54,7 @@ const RULES: &[Rule] = &[
             ".to_string(",
             "HashMap",
             "BTreeMap",
-            "Rc<",
+            "Rc::new",
             "Arc<",
             ".to_vec(",
         ],

@@ -125,7 +125,7 @@ impl Builder<'_> {
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,
             interface,
-            settings,
+            settings: Rc::new(settings),
             group: instance.group,
             ignores_link: value(&instance.draft.dont_track_primary).unwrap_or(false),
             source: value(&instance.draft.unicast_src_ip)

@@ -60,8 +60,8 @@ pub struct Instance {
     pub name: Box<str>,
     /// The interface that adverts are sent and received on.
     pub interface: Rc<str>,
-    /// What the protocol core needs.
-    pub settings: Settings,
+    /// What the protocol core needs, and shares.
+    pub settings: Rc<Settings>,
     /// The name of the `vrrp_sync_group` that it is in.
     pub group: Option<Rc<str>>,
     /// `dont_track_primary`: it runs while its own interface is down.

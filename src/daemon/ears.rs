@@ -46,6 +46,8 @@ struct Ear {
     ifindex: u32,
     tap: Option<Socket<PacketSocket>>,
     raw: Option<Socket<RawSocket>>,
+    /// The filter of the raw socket lets nothing in.
+    raw_deaf: bool,
     _membership: Membership,
 }
 
@@ -111,7 +113,7 @@ impl Ears {
                 listening.ear = None;
             }
             if let (None, Some(ifindex)) = (&listening.ear, ifindex) {
-                listening.open(ifindex, &link.name);
+                listening.open(ifindex, &link.name, &mut self.ring);
             }
         }
     }
@@ -126,7 +128,7 @@ impl Ears {
     ) -> bool {
         let mut good = true;
         for listening in &mut self.slots {
-            listening.compare(&mut self.ring);
+            listening.compare(&mut self.ring, now);
             let name = &links.get(listening.place.0).name;
             match listening.tap.tend(active(listening.place), now) {
                 Some(News::Closed) => log::debug!("{name}: the tap is closed while Active"),
@@ -137,15 +139,34 @@ impl Ears {
                 ),
                 None => {}
             }
-            if !listening.tap.wants_tap() {
+            let open = listening.ear.is_some();
+            listening.adjust(name, &mut self.ring);
+            if listening.closes() {
                 listening.skip(&mut self.ring);
             }
-            let open = listening.ear.is_some();
-            listening.adjust(name);
             good &= open == listening.ear.is_some();
         }
         self.schedule();
         good
+    }
+
+    /// Some tap is to be closed. What it still has must be taken first, by [`Ears::receive`]: what
+    /// comes from here on, the raw socket hears too.
+    pub(super) fn closes(&self) -> bool {
+        self.slots.iter().any(Listening::closes)
+    }
+
+    /// Closes the taps that are not wanted any more.
+    pub(super) fn close_taps(&mut self) {
+        for listening in &mut self.slots {
+            if let Some(ear) = listening
+                .ear
+                .as_mut()
+                .filter(|_| !listening.tap.wants_tap())
+            {
+                ear.tap = None;
+            }
+        }
     }
 
     /// When [`Ears::tend`] has something to do though nothing happens.
@@ -174,6 +195,8 @@ impl Ears {
     pub(super) fn receive(
         &mut self,
         poll: &Poll,
+        links: &Links,
+        now: Instant,
         mut heard: impl FnMut(Result<&Received<'_>, DropReason>),
     ) {
         let Self { slots, ring, .. } = self;
@@ -182,7 +205,7 @@ impl Ears {
             let (place, group) = (listening.place, listening.group);
             let Some(ear) = &listening.ear else { continue };
             if let Some(tap) = &ear.tap {
-                if !tap.is_ready(poll) {
+                if !tap.is_ready(poll) && listening.tap.wants_tap() {
                     continue;
                 }
                 let result = tap.socket.receive(ring, limits::RECEIVE_FRAMES, |frame| {
@@ -191,14 +214,16 @@ impl Ears {
                         return heard(Err(DropReason::Elsewhere));
                     }
                     let packet = frame::parse(place.1, frame.bytes);
-                    if packet.as_ref().is_ok_and(|p| p.destination == group) {
+                    let expected = |to| to == group || links.is_local(place.0, to);
+                    if packet.as_ref().is_ok_and(|p| expected(p.destination)) {
                         listening.tap.tap_heard();
                     }
                     hand_on(place.0, &packet, &mut heard);
                 });
                 tell(result);
                 if listening.tap.wants_comparison() {
-                    listening.compare(ring);
+                    listening.compare(ring, now);
+                    listening.tune(ring);
                     compared = true;
                 }
             } else if let Some(raw) = ear.raw.as_ref().filter(|raw| raw.is_ready(poll)) {
@@ -236,50 +261,76 @@ impl Ears {
 }
 
 impl Listening {
-    fn open(&mut self, ifindex: u32, name: &str) {
+    fn open(&mut self, ifindex: u32, name: &str, ring: &mut ReceiveRing) {
         match Membership::join(name, ifindex, self.group) {
             Ok(membership) => {
                 self.ear = Some(Ear {
                     ifindex,
                     tap: None,
                     raw: None,
+                    raw_deaf: false,
                     _membership: membership,
                 });
-                self.adjust(name);
+                self.adjust(name, ring);
             }
             Err(error) => self.fail(ifindex, name, &error),
         }
     }
 
     /// Reads what the raw socket has heard beside the tap, to count it.
-    fn compare(&mut self, ring: &mut ReceiveRing) {
+    fn compare(&mut self, ring: &mut ReceiveRing, now: Instant) {
         let Some((_, raw)) = self.ear.as_ref().and_then(Ear::both) else {
             return;
         };
         let mut heard = 0;
         let result = raw.receive(ring, self.tap.enough() as usize, |frame| {
             let packet = frame::parse_packet(self.place.1, frame.bytes);
-            heard += u32::from(packet.is_ok_and(|p| p.destination == self.group));
+            // A raw socket gets what is for this machine alone.
+            let expected = |to: IpAddr| to == self.group || !to.is_multicast();
+            heard += u32::from(packet.is_ok_and(|p| expected(p.destination)));
         });
         tell(result);
-        self.tap.compare(heard);
+        self.tap.compare(heard, now);
     }
 
-    /// Before the tap is closed: what waits in the raw socket was heard by the tap, and must not
-    /// be taken for new.
+    /// The tap is open, and not wanted.
+    fn closes(&self) -> bool {
+        let open = self.ear.as_ref().is_some_and(|ear| ear.tap.is_some());
+        open && !self.tap.wants_tap()
+    }
+
+    /// Opens and closes the filter of the raw socket as the decision asks.
+    fn tune(&mut self, ring: &mut ReceiveRing) {
+        let deaf = !self.tap.raw_hears();
+        let ear = self.ear.as_mut().filter(|ear| ear.raw_deaf != deaf);
+        let Some(raw) = ear.as_ref().and_then(|ear| ear.raw.as_ref()) else {
+            return;
+        };
+        if let Err(errno) = raw.socket.set_deaf(deaf) {
+            return log::debug!("filter of a raw socket: {}", Cause(errno));
+        }
+        if let Some(ear) = ear {
+            ear.raw_deaf = deaf;
+        }
+        // What it heard in an earlier sample is no proof, nor news.
+        self.skip(ring);
+    }
+
+    /// What waits in the raw socket was heard by the tap, and must not be taken for new.
     fn skip(&self, ring: &mut ReceiveRing) {
         if let Some((_, raw)) = self.ear.as_ref().and_then(Ear::both) {
             tell(raw.receive(ring, limits::RECEIVE_FRAMES * limits::CATCH_UP, |_| ()));
         }
     }
 
-    /// Opens and closes the sockets as the decision asks.
-    fn adjust(&mut self, name: &str) {
+    /// Opens the sockets that the decision asks for.
+    fn adjust(&mut self, name: &str, ring: &mut ReceiveRing) {
         let Some(ear) = &mut self.ear else { return };
         if let Err(error) = ear.adjust(&self.tap, name, self.group) {
             let ifindex = ear.ifindex;
             self.fail(ifindex, name, &error);
         }
+        self.tune(ring);
     }
 
     fn fail(&mut self, ifindex: u32, name: &str, error: &Error) {
@@ -298,9 +349,7 @@ impl Ear {
 
     fn adjust(&mut self, decision: &Tap, name: &str, group: IpAddr) -> Result<(), Error> {
         let family = Family::of(&group);
-        if !decision.wants_tap() {
-            self.tap = None;
-        } else if self.tap.is_none() {
+        if decision.wants_tap() && self.tap.is_none() {
             let socket = PacketSocket::open(name, self.ifindex, family)?;
             if let Err(error) = group::accept_mac(&socket, name, self.ifindex, group) {
                 log::debug!("{error}; the join of the group does the same on most network cards");

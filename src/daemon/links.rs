@@ -127,6 +127,13 @@ impl Links {
         }
     }
 
+    /// The interface has this address, or another one has it and it is watched.
+    pub(super) fn is_local(&self, slot: Slot, address: IpAddr) -> bool {
+        let kernel = self.get(slot).kernel.as_ref();
+        let has = kernel.is_some_and(|k| k.addresses.iter().any(|a| a.address == address));
+        has || self.has_source(&address)
+    }
+
     /// One interface.
     pub(super) fn get(&self, slot: Slot) -> &Link {
         &self.links[usize::from(slot)]

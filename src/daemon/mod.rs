@@ -178,6 +178,20 @@ impl Daemon {
         if !good {
             self.report_links(now);
         }
+        if self.ears.closes() {
+            self.close_taps(now);
+        }
+    }
+
+    /// Takes what the taps still have, so that no advert falls between two sockets.
+    fn close_taps(&mut self, now: Instant) {
+        for _ in 0..limits::CATCH_UP {
+            if self.receive(now) == 0 {
+                break;
+            }
+        }
+        self.ears.close_taps();
+        self.flush(now);
     }
 
     /// Sleeps until something can be read or `deadline` has passed. True if there is something
@@ -251,7 +265,7 @@ impl Daemon {
             ..
         } = self;
         let mut actions = Actions::new();
-        ears.receive(poll, |heard| {
+        ears.receive(poll, links, now, |heard| {
             count += 1;
             match heard {
                 Ok(received) => router.receive(received, now, &mut actions),

@@ -5,6 +5,7 @@
 //! is not touched in the kernel.
 
 use core::fmt;
+use std::rc::Rc;
 
 use crate::config::model::{Config, Instance};
 use crate::config::{self, Failure};
@@ -218,7 +219,7 @@ impl Daemon {
     /// New parameters for the instances that stay, and their addresses in the kernel.
     fn adopt(&mut self, now: Instant) {
         for id in self.router.ids() {
-            let settings = self.config.instances[id.index()].settings.clone();
+            let settings = Rc::clone(&self.config.instances[id.index()].settings);
             let mut actions = Actions::new();
             self.router.reconfigure(id, settings, now, &mut actions);
             self.execute(&mut actions);

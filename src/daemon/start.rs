@@ -175,7 +175,7 @@ impl Daemon {
 pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
     let spec = |(instance, link): (&Instance, &Slot)| Spec {
         link: *link,
-        settings: instance.settings.clone(),
+        settings: Rc::clone(&instance.settings),
     };
     config.instances.iter().zip(link_of).map(spec).collect()
 }

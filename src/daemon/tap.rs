@@ -2,10 +2,11 @@
 //!
 //! The tap hears adverts whatever the firewall says, but makes every packet that the router
 //! forwards dearer. The raw socket costs next to nothing, but a firewall can deafen it. With
-//! `receive auto` a Backup listens on both, and so learns whether the raw socket hears what the tap
-//! hears; to be woken once an advert, it reads the raw socket only now and then, many adverts at a
-//! time. While all instances of the interface are Active and there is that proof, the tap is closed; it is opened for one Active_Down_Interval each minute, so that a firewall that is closed
-//! later is noticed within that bound.
+//! `receive auto` a Backup listens on the tap, and each minute for some adverts on both, and so learns
+//! whether the raw socket hears what the tap hears; otherwise the raw socket's filter lets nothing in, so
+//! that an advert is queued and read once. While all instances of the interface are Active and there
+//! is that proof, the tap is closed; it is opened for one Active_Down_Interval each minute, so
+//! that a firewall that is closed later is noticed within that bound.
 
 use crate::config::model::Receive;
 use crate::limits;
@@ -22,6 +23,10 @@ pub(super) struct Tap {
     by_raw: u32,
     /// Adverts that both have heard.
     by_both: u32,
+    /// The raw socket has heard enough of what the tap heard, then; not since it missed something.
+    proved: Option<Instant>,
+    /// Beside the tap the raw socket's filter is open, and what both hear is compared.
+    sampling: bool,
     /// The raw socket has missed something that the tap heard, and has not heard anything since.
     deaf: bool,
     /// The tap has been closed on a proof since deafness was last told: it is news, then.
@@ -56,6 +61,8 @@ impl Tap {
             by_tap: 0,
             by_raw: 0,
             by_both: 0,
+            proved: None,
+            sampling: true,
             deaf: false,
             trusted: false,
         }
@@ -91,9 +98,17 @@ impl Tap {
         self.mode != Receive::Packet
     }
 
+    /// Does the raw socket's filter let adverts in? Beside a tap it does while there is something
+    /// to prove.
+    pub(super) fn raw_hears(&self) -> bool {
+        self.phase != Phase::Both || self.sampling
+    }
+
     /// The tap has heard an advert.
     pub(super) fn tap_heard(&mut self) {
-        self.by_tap = self.by_tap.saturating_add(1);
+        if self.raw_hears() {
+            self.by_tap = self.by_tap.saturating_add(1);
+        }
     }
 
     /// The tap is so far ahead that the raw socket beside it is to be read.
@@ -108,34 +123,49 @@ impl Tap {
     }
 
     /// The raw socket was read while the tap was open too, and had heard so many adverts.
-    pub(super) fn compare(&mut self, heard: u32) {
+    pub(super) fn compare(&mut self, heard: u32, now: Instant) {
         let by_raw = self.by_raw + heard;
         let both = self.by_tap.min(by_raw);
         self.by_tap -= both;
         self.by_raw = by_raw - both;
         self.by_both = self.by_both.saturating_add(both);
         if self.by_tap > limits::PROOF_SLACK {
-            self.forget();
-            self.deaf = true;
-        } else if self.proved() {
+            self.disprove();
+        } else if self.by_both >= limits::PROOF_ADVERTS {
+            self.proved = Some(now);
+            self.sampling = false;
             self.deaf = false;
         }
     }
 
-    /// The raw socket hears what the tap hears.
-    fn proved(&self) -> bool {
-        self.by_both >= limits::PROOF_ADVERTS
+    fn disprove(&mut self) {
+        self.sample();
+        self.proved = None;
+        self.deaf = true;
+    }
+
+    /// Begins to compare.
+    fn sample(&mut self) {
+        self.forget();
+        self.sampling = true;
     }
 
     fn forget(&mut self) {
         (self.by_tap, self.by_raw, self.by_both) = (0, 0, 0);
     }
 
+    /// When there is to be another proof.
+    fn recheck_at(&self) -> Instant {
+        self.proved
+            .map_or(Instant::NEVER, |proved| proved + limits::RECHECK_PERIOD)
+    }
+
     /// When [`Tap::tend`] has something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
         match self.phase {
             Phase::Both if self.deaf && self.trusted => Instant::ZERO,
-            Phase::Both => Instant::NEVER,
+            Phase::Both if self.sampling => Instant::NEVER,
+            Phase::Both => self.recheck_at(),
             Phase::Alone(until) | Phase::Recheck(until) => until,
         }
     }
@@ -149,13 +179,16 @@ impl Tap {
         let Some(active_down_interval) = active else {
             if self.phase != Phase::Both {
                 self.phase = Phase::Both;
-                self.forget();
+                self.proved = None;
+                self.sample();
+            } else if !self.sampling && now >= self.recheck_at() {
+                self.sample();
             }
             return self.deafness();
         };
         match self.phase {
-            Phase::Both if self.proved() && !self.deaf => {
-                self.phase = Phase::Alone(now + limits::RECHECK_PERIOD);
+            Phase::Both if self.proved.is_some() => {
+                self.phase = Phase::Alone(self.recheck_at());
                 self.trusted = true;
                 Some(News::Closed)
             }
@@ -166,7 +199,7 @@ impl Tap {
             }
             Phase::Recheck(until) if now >= until || self.deaf => {
                 if self.deaf || self.by_tap > 0 {
-                    self.deaf = true;
+                    self.disprove();
                     self.phase = Phase::Both;
                     return self.deafness();
                 }
@@ -203,9 +236,9 @@ impl Tap {
                 "packet and raw",
                 "the raw socket misses adverts: a firewall drops protocol 112",
             ),
-            (Receive::Auto, Phase::Both) if self.proved() => (
+            (Receive::Auto, Phase::Both) if self.proved.is_some() => (
                 "packet and raw",
-                "the raw socket hears what the tap hears; not all instances are Active",
+                "the raw socket hears what the tap hears, by a sample each minute; not all instances are Active",
             ),
             (Receive::Auto, Phase::Both) => (
                 "packet and raw",
@@ -232,7 +265,7 @@ mod tests {
     fn proved() -> Tap {
         let mut tap = Tap::new(Receive::Auto);
         hears(&mut tap, limits::PROOF_ADVERTS);
-        tap.compare(limits::PROOF_ADVERTS);
+        tap.compare(limits::PROOF_ADVERTS, at(0));
         tap
     }
 
@@ -288,12 +321,12 @@ mod tests {
         hears(&mut tap, 1);
         assert!(tap.wants_comparison());
         assert_eq!(tap.poll_at(), Instant::NEVER);
-        tap.compare(0);
+        tap.compare(0, at(0));
         assert_eq!(tap.poll_at(), Instant::ZERO);
         assert_eq!(tap.tend(None, at(62)), Some(News::Deaf));
         assert_eq!(tap.poll_at(), Instant::NEVER);
         hears(&mut tap, 9);
-        tap.compare(0);
+        tap.compare(0, at(0));
         assert_eq!(tap.tend(None, at(63)), None);
         assert!(tap.wants_tap());
     }
@@ -302,7 +335,7 @@ mod tests {
     fn a_firewall_that_was_closed_all_along_is_no_news() {
         let mut tap = Tap::new(Receive::Auto);
         hears(&mut tap, 9);
-        tap.compare(0);
+        tap.compare(0, at(0));
         assert_eq!(tap.poll_at(), Instant::NEVER);
         assert_eq!(tap.tend(None, at(1)), None);
         assert_eq!(tap.tend(Some(DOWN), at(2)), None);
@@ -310,30 +343,55 @@ mod tests {
     }
 
     #[test]
+    fn after_a_proof_the_raw_socket_rests_for_a_minute() {
+        let mut tap = proved();
+        assert!(!tap.raw_hears());
+        assert_eq!(tap.poll_at(), at(60));
+        hears(&mut tap, 100);
+        assert!(!tap.wants_comparison(), "the tap alone hears");
+        assert_eq!(tap.tend(None, at(59)), None);
+        assert!(!tap.raw_hears());
+        assert_eq!(tap.tend(None, at(60)), None);
+        assert!(tap.raw_hears(), "another sample");
+        assert!(tap.proved.is_some(), "the old proof counts meanwhile");
+        assert_eq!(tap.poll_at(), Instant::NEVER);
+    }
+
+    #[test]
+    fn an_old_proof_is_checked_as_soon_as_the_tap_is_closed() {
+        let mut tap = proved();
+        tap.tend(None, at(60));
+        assert_eq!(tap.tend(Some(DOWN), at(65)), Some(News::Closed));
+        assert!(tap.raw_hears() && !tap.wants_tap());
+        assert!(tap.poll_at() <= at(65));
+        assert_eq!(tap.tend(Some(DOWN), at(65)), None);
+        assert!(tap.wants_tap());
+        assert_eq!(tap.poll_at(), at(65) + DOWN);
+    }
+
+    #[test]
     fn one_advert_on_its_way_is_no_disproof_but_silence_is() {
         let mut tap = proved();
+        tap.tend(None, at(60));
         hears(&mut tap, 1);
-        tap.compare(0);
-        assert!(tap.proved());
+        tap.compare(0, at(61));
+        assert!(tap.proved.is_some());
         hears(&mut tap, limits::PROOF_SLACK);
-        tap.compare(0);
-        assert!(!tap.proved());
-        assert_eq!(tap.tend(Some(DOWN), at(1)), None);
+        tap.compare(0, at(62));
+        assert!(tap.proved.is_none() && tap.raw_hears());
+        assert_eq!(tap.tend(Some(DOWN), at(63)), None);
     }
 
     #[test]
     fn the_raw_socket_is_read_no_further_than_the_tap_by_more_than_the_slack() {
         let mut tap = Tap::new(Receive::Auto);
-        hears(&mut tap, limits::PROOF_BATCH);
-        assert_eq!(tap.enough(), limits::PROOF_BATCH + limits::PROOF_SLACK);
-        tap.compare(tap.enough());
+        hears(&mut tap, 1);
+        assert_eq!(tap.enough(), 1 + limits::PROOF_SLACK);
+        tap.compare(tap.enough(), at(0));
         assert_eq!(tap.enough(), 0);
         hears(&mut tap, limits::PROOF_SLACK);
-        tap.compare(0);
-        assert!(tap.proved(), "what the raw socket was ahead counts");
-        hears(&mut tap, limits::PROOF_SLACK + 1);
-        tap.compare(0);
-        assert!(!tap.proved());
+        tap.compare(0, at(0));
+        assert!(tap.proved.is_some(), "what the raw socket was ahead counts");
     }
 
     #[test]

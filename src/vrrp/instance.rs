@@ -20,6 +20,7 @@ mod reconfigure;
 mod view;
 mod weigh;
 
+use alloc::rc::Rc;
 use core::net::IpAddr;
 
 use super::action::{Action, Actions, Change, Hold, Id, Reason, Unresolved};
@@ -136,7 +137,7 @@ struct Membership {
 #[derive(Debug)]
 pub struct Instance {
     pub(super) id: Id,
-    settings: Settings,
+    settings: Rc<Settings>,
     /// What the trackers of the settings see, in their order.
     readings: Box<[Reading]>,
     /// The priority that counts: the configured one and the weights.
@@ -157,7 +158,7 @@ pub struct Instance {
 
 impl Instance {
     /// An instance in Initialize, which may start at `startup_at` at the earliest.
-    pub fn new(id: Id, settings: Settings, startup_at: Instant, now: Instant) -> Self {
+    pub fn new(id: Id, settings: Rc<Settings>, startup_at: Instant, now: Instant) -> Self {
         Self {
             id,
             active_adver_interval: settings.advert_interval,

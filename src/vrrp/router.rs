@@ -1,5 +1,6 @@
 //! All virtual routers of this machine: who a packet is for, and whose timer fires next.
 
+use alloc::rc::Rc;
 use core::net::IpAddr;
 
 use super::action::{Action, Actions, Id, Warning};
@@ -23,8 +24,8 @@ use crate::time::{Duration, Instant};
 pub struct Spec {
     /// The slot of the interface in the daemon's table.
     pub link: u16,
-    /// The parameters.
-    pub settings: Settings,
+    /// The parameters, shared with whoever made them.
+    pub settings: Rc<Settings>,
 }
 
 /// All virtual routers. Storage is allocated when it is made, and never after.
@@ -113,7 +114,7 @@ impl Router {
     }
 
     /// New parameters for an instance; its interface, family and VRID are what they were.
-    pub fn reconfigure(&mut self, id: Id, settings: Settings, now: Instant, out: &mut Actions) {
+    pub fn reconfigure(&mut self, id: Id, settings: Rc<Settings>, now: Instant, out: &mut Actions) {
         self.with(id, now, |instance| instance.reconfigure(settings, now, out));
     }
 

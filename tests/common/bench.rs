@@ -32,7 +32,10 @@ impl Bench {
 
     /// In Initialize, with a `vrrp_startup_delay` that starts at time 0.
     pub fn delayed(settings: Settings, delay: Duration) -> Self {
-        let specs = vec![Spec { link: 0, settings }];
+        let specs = vec![Spec {
+            link: 0,
+            settings: settings.into(),
+        }];
         let now = if delay.is_zero() {
             T0 - Duration::from_secs(500)
         } else {

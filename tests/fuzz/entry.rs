@@ -44,7 +44,10 @@ fn settings(version: Version) -> Settings {
 }
 
 fn router(settings: Settings) -> Router {
-    let specs = vec![Spec { link: 0, settings }];
+    let specs = vec![Spec {
+        link: 0,
+        settings: settings.into(),
+    }];
     Router::new(specs, GROUP, Duration::ZERO, START)
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the namespace cases: `run.py [-k PATTERN] [-j JOBS] [--list]`. Needs root.
 
-A case is a function `case_*` in cases/*.py. Each runs in a process of its own with a bound; the
+A case is a function `case_*` in cases/*.py (of $CASES_OF, if that names another folder). Each runs in a process of its own with a bound; the
 last line of the output is `N passed, N failed`.
 """
 
@@ -19,7 +19,8 @@ import traceback
 from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+BASE = os.path.abspath(os.environ.get("CASES_OF", HERE))
+sys.path[:0] = [BASE, HERE]
 sys.dont_write_bytecode = True
 
 from lib.check import CaseFailed  # noqa: E402
@@ -42,7 +43,7 @@ class Case:
 def find_cases():
     """Every case of cases/*.py, in the order of the files and of their lines."""
     cases = []
-    for file in sorted(os.listdir(os.path.join(HERE, "cases"))):
+    for file in sorted(os.listdir(os.path.join(BASE, "cases"))):
         if not file.endswith(".py"):
             continue
         module = importlib.import_module(f"cases.{file[:-3]}")

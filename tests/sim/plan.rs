@@ -98,12 +98,15 @@ impl Plan {
                 misconfigure(rng, &mut settings);
             }
             settings.unicast = unicast.clone();
-            self.nodes[node].push(Spec { link: 0, settings });
+            self.nodes[node].push(Spec {
+                link: 0,
+                settings: settings.into(),
+            });
         }
         let group = self
             .nodes
             .iter()
-            .map(|specs| &specs[specs.len() - 1].settings);
+            .map(|specs| &*specs[specs.len() - 1].settings);
         self.groups.push(summary(group, vrid, misconfigured));
     }
 }

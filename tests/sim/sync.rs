@@ -158,7 +158,7 @@ impl Net {
         let settings = self.nodes[node].settings.iter().cloned().enumerate();
         let specs = settings.map(|(segment, settings)| Spec {
             link: segment as u16,
-            settings,
+            settings: settings.into(),
         });
         let group = plan::destination(Family::V4);
         let mut router = Router::new(specs.collect(), group, Duration::ZERO, self.now);

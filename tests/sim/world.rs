@@ -149,7 +149,7 @@ impl World {
         let specs = self.plan.nodes[index].clone();
         let oracles = specs.iter().zip(&self.plan.groups);
         let oracles =
-            oracles.map(|(s, g)| Oracle::new(s.settings.clone(), plan::source(index, g.family)));
+            oracles.map(|(s, g)| Oracle::new((*s.settings).clone(), plan::source(index, g.family)));
         let node = &mut self.nodes[index];
         node.oracles = oracles.collect();
         node.kernel.fill(Kernel::default());

@@ -26,7 +26,7 @@ fn drops(bench: &Bench, reason: DropReason) -> u32 {
 fn reconfigure(bench: &mut Bench, settings: Settings) -> Vec<Action> {
     let mut out = Actions::new();
     let now = bench.now;
-    bench.router.reconfigure(ID, settings, now, &mut out);
+    bench.router.reconfigure(ID, settings.into(), now, &mut out);
     out.iter().copied().collect()
 }
 

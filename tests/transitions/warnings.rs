@@ -1,6 +1,7 @@
 //! Warnings: what they say, and how seldom.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use vipd::limits;
 use vipd::time::Duration;
@@ -177,10 +178,10 @@ fn one_warning_of_a_kind_and_instance_in_a_period() {
 fn one_warning_a_second_over_all() {
     let specs = (1..=20).map(|vrid| Spec {
         link: 0,
-        settings: Settings {
+        settings: Rc::new(Settings {
             vrid,
             ..common::settings(Version::V2)
-        },
+        }),
     });
     let mut router = Router::new(specs.collect(), GROUP, Duration::ZERO, instant(0));
     let mut out = Actions::new();

@@ -1,5 +1,7 @@
 //! New parameters for a virtual router that runs: what a reload changes, and what it leaves alone.
 
+use alloc::rc::Rc;
+
 use super::super::action::{Action, Actions, Reason};
 use super::super::types::{PRIORITY_OWNER, Settings, Version};
 use super::{Instance, Machine, push};
@@ -10,7 +12,7 @@ impl Instance {
     /// counters stay; what the other routers must know is advertised at once.
     pub(in crate::vrrp) fn reconfigure(
         &mut self,
-        settings: Settings,
+        settings: Rc<Settings>,
         now: Instant,
         out: &mut Actions,
     ) {

@@ -393,3 +393,24 @@ def case_reload_of_groups_and_trackers():
         wait_all(two.n1, False)
         reload(vipd, path, one)
         two.n1.wait_has(conf.VIP, 5)
+
+
+@limits(timeout=60)
+def case_both_families_of_a_uci_section_move_together():
+    with Lab() as lab:
+        two = Two(lab)
+        vips = (conf.VIP, *conf.VIPS6)
+        first = Vipd(two.n1, conf.uci(iface="ens160", priority=150, vips=vips))
+        for name in ("VI_1", "VI_1-6"):
+            first.wait_state("Active", 10, name=name)
+        second = Vipd(two.n2, conf.uci(iface="ens160", priority=100, vips=vips))
+        second.wait_state("Backup", 5)
+        two.n1.cable("down")
+        for name in ("VI_1", "VI_1-6"):
+            second.wait_state("Active", 5, name=name)
+        two.n2.wait_has(conf.VIP, 5)
+        mark = second.log.mark()
+        two.n1.cable("up")
+        for name in ("VI_1", "VI_1-6"):
+            second.wait_state("Backup", 5, mark, name)
+        two.n1.wait_has(conf.VIP, 5)

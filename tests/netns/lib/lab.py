@@ -36,6 +36,16 @@ class Node:
         self.lab.procs.append(proc)
         return proc
 
+    def folder(self, name):
+        """A folder for the node's programs; returns its path."""
+        path = os.path.join(self.lab.dir, f"{self.name}-{name}")
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def file(self, name, text):
+        """Writes a file for the node's programs and returns its path."""
+        return self.lab.file(f"{self.name}-{name}", text)
+
     def mac(self, iface=None):
         """The MAC address of an interface."""
         return json.loads(self.ip("-j", "link", "show", "dev", iface or self.iface))[0]["address"]

@@ -21,9 +21,17 @@ class Log:
     def feed(self, stream):
         """Reads `stream` to its end: the body of the reader thread."""
         for raw in stream:
-            with self._grown:
-                self.lines.append((time.time(), raw.decode(errors="replace").rstrip("\n")))
-                self._grown.notify_all()
+            self.add(raw.decode(errors="replace").rstrip("\n"))
+        self.close()
+
+    def add(self, line):
+        """One more line, now."""
+        with self._grown:
+            self.lines.append((time.time(), line))
+            self._grown.notify_all()
+
+    def close(self):
+        """There will be no more."""
         with self._grown:
             self.closed = True
             self._grown.notify_all()

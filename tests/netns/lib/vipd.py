@@ -38,9 +38,8 @@ class Vipd:
     def __init__(self, node, conf, name="vipd", level="info", read_log=True, command=None):
         self.node, self.name, self.started = node, name, time.time()
         # One folder a node: what a crash left there is the next start's to clean up.
-        self.runtime_dir = os.path.join(node.lab.dir, f"{node.name}-run")
-        os.makedirs(self.runtime_dir, exist_ok=True)
-        path = node.lab.file(f"{node.name}-{name}.conf", conf)
+        self.runtime_dir = node.folder("run")
+        path = node.file(f"{name}.conf", conf)
         self.proc = node.popen(name, [*(command or [binary()]), "run", "--config", path,
                                       "--runtime-dir", self.runtime_dir, "--log", level],
                                read_log=read_log)

@@ -1,0 +1,98 @@
+"""The programs under test, and where they run: under qemu-user beside the native one, or in whole machines.
+
+tests/cross/run says by the environment what there is:
+VIPD_TARGETS   `NAME:BINARY:EMULATOR:PROCESSOR` for each target (no emulator: it runs as it is)
+VIPD           the native vipd, the peer
+VIPD_KERNEL, VIPD_BUSYBOX, VIPD_MIPS, VIPD_KERNEL_TESTS   what is in the machines; the last one is tests/kernel
+"""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+
+from lib.check import check
+from lib.vipd import Vipd, binary
+from machine import Machine
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ELFCLASS64 = 2
+
+
+@dataclass
+class Emulated:
+    """A router binary under qemu-user. `str()` names its cases."""
+
+    name: str
+    binary: str
+    emulator: str
+    processor: str
+
+    def __str__(self):
+        return self.name
+
+    def command(self):
+        """What runs it."""
+        return ["env", f"QEMU_CPU={self.processor}", self.emulator, self.binary] if self.emulator else [self.binary]
+
+    def joins(self):
+        """Whether it can join multicast groups: qemu-user reads ip_mreqn's int as a long on 64-bit machines."""
+        with open(self.binary, "rb") as program:
+            return not self.emulator or program.read(5)[4] != ELFCLASS64
+
+    def output(self, *args):
+        """Exit code, standard output and standard error of a command that ends by itself."""
+        return output(*self.command(), *args)
+
+    def place(self, lab, name, address=None):
+        """A node for it."""
+        return lab.node(name, address)
+
+    def router(self, node, text, name="cross"):
+        """The program as a router."""
+        return Vipd(node, text, name, command=self.command())
+
+
+class OnMachine:
+    """The router binary on a big-endian MIPS kernel. `files` are more programs for the machine."""
+
+    def __init__(self, **files):
+        self.kernel = os.environ["VIPD_KERNEL"]
+        self.files = {"busybox": os.environ["VIPD_BUSYBOX"], "vipd": os.environ["VIPD_MIPS"], **files}
+
+    def place(self, lab, name, address=None):
+        """A machine for it."""
+        return Machine(lab, name, address, self.kernel, self.files)
+
+    def router(self, node, text, name="cross"):
+        """The program as a router."""
+        return Vipd(node, text, name, command=["vipd"])
+
+
+def targets():
+    """The programs for qemu-user."""
+    return [Emulated(*entry.split(":")) for entry in os.environ.get("VIPD_TARGETS", "").split()]
+
+
+def native(node, text, name="native"):
+    """This machine's vipd as a router: the peer."""
+    return Vipd(node, text, name)
+
+
+def output(*argv):
+    """Exit code, standard output and standard error of a command that ends by itself."""
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    return done.returncode, done.stdout, done.stderr
+
+
+def native_output(*args):
+    """The same of the native vipd."""
+    return output(binary(), *args)
+
+
+def version():
+    """The version that every program must print."""
+    with open(os.path.join(ROOT, "Cargo.toml"), encoding="utf-8") as manifest:
+        found = re.search(r'^version = "(.+)"', manifest.read(), re.M)
+    check(found, "Cargo.toml has no version")
+    return found.group(1)
