@@ -9,6 +9,8 @@ mod active;
 #[path = "transitions/backup.rs"]
 mod backup;
 mod common;
+#[path = "transitions/group.rs"]
+mod group;
 #[path = "transitions/initialize.rs"]
 mod initialize;
 #[path = "transitions/ladder.rs"]

@@ -387,7 +387,7 @@ def case_reload_of_groups_and_trackers():
         reload(vipd, path, both)
         vipd.log.wait("VI_2: Backup -> Active: together with VI_1", 5, mark)
         wait_all(two.n1, True)
-        equal([line for line in vipd.transitions(mark) if "VI_1" in line], [], "transitions of the other")
+        equal([line for line in vipd.transitions(mark) if "VI_1:" in line], [], "transitions of the other")
         # One that is held leaves the group, and runs.
         wan_cable(two.n1, "down")
         wait_all(two.n1, False)
