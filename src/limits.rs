@@ -36,6 +36,8 @@ pub const SEND_BYTES: usize = 8 * 1024;
 pub const NOTES: usize = 64;
 /// Requests about addresses in one wakeup that there is always room for, in the same way.
 pub const REQUESTS: usize = 64;
+/// Addresses of one nf_tables transaction, which must fit into one datagram.
+pub const REFUSED_OF_BATCH: usize = 128;
 /// Gratuitous ARPs and Neighbour Advertisements of one wakeup.
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.

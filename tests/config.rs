@@ -90,6 +90,9 @@ fn describe(config: &Config, found: &mut String) {
             instance.address_lease.map(|lease| lease.to_string()),
         )
         .unwrap();
+        if !instance.accept {
+            writeln!(found, "  no_accept").unwrap();
+        }
         let announce = &settings.announce;
         writeln!(
             found,

@@ -321,6 +321,38 @@ const INSTANCE_ROWS: &[Check] = &[
         i.address_lease.is_none()
     }),
     ("default_interface eth9", "", |i| &*i.interface == "eth0"),
+    ("", "", |i| i.accept),
+    ("", "no_accept", |i| !i.accept),
+    ("", "no_accept off", |i| i.accept),
+    ("", "no_accept\naccept", |i| i.accept),
+    ("", "no_accept\npriority 255", |i| i.accept),
+    ("", "strict_mode", |i| !i.accept),
+    ("vrrp_strict", "", |i| !i.accept),
+    ("vrrp_strict", "strict_mode off", |i| i.accept),
+    ("vrrp_strict", "state MASTER", |i| i.accept),
+    ("vrrp_strict", "accept", |i| !i.accept),
+    ("vrrp_strict", "accept\nversion 3", |i| i.accept),
+    ("vrrp_strict", "accept\nversion 3\nno_accept", |i| !i.accept),
+    ("", "strict_mode", |i| {
+        i.settings.announce.lower_prio_repeat == 0
+    }),
+    (
+        "vrrp_strict\nvrrp_garp_lower_prio_repeat 8",
+        "garp_master_repeat 4",
+        |i| i.settings.announce.lower_prio_repeat == 0,
+    ),
+    ("vrrp_strict", "preempt_delay 4", |i| {
+        i.settings.preempt_delay.is_zero()
+    }),
+    // keepalived starts as BACKUP then, so that `nopreempt` counts.
+    ("vrrp_strict", "state MASTER\npriority 50\nnopreempt", |i| {
+        !i.settings.preempt
+    }),
+    (
+        "vrrp_strict",
+        "authentication {\nauth_type PASS\nauth_pass abc\n}",
+        |i| i.settings.auth == Auth::None,
+    ),
 ];
 
 #[test]

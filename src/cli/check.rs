@@ -25,6 +25,10 @@ impl Check {
                     .iter()
                     .for_each(|warning| eprintln!("warning: {warning}"));
                 // What this machine's interfaces say of it; without netlink there is nothing to say.
+                if let Some(why) = daemon::unenforceable(&loaded.config) {
+                    eprintln!("error: {why}");
+                    return Exit::System;
+                }
                 let there = daemon::already_there(&loaded.config).unwrap_or_default();
                 there.iter().for_each(|line| eprintln!("warning: {line}"));
                 println!(

@@ -9,6 +9,7 @@ use super::family;
 use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
+use super::strict;
 use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Tracker;
@@ -72,7 +73,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// None if something that an instance cannot do without is missing or wrong.
-    fn instance(&mut self, instance: InstanceDraft) -> Option<Instance> {
+    fn instance(&mut self, mut instance: InstanceDraft) -> Option<Instance> {
         let family = family::of(&instance.draft);
         let version = match self.inherit(&instance.draft, |d| value(&d.version)) {
             Some(3) => Version::V3,
@@ -81,9 +82,11 @@ impl Builder<'_> {
         };
         checks::checksum_words(&instance.draft, self.report);
         checks::required(&instance, self.globals, self.report);
+        let priority = priority(&instance.draft);
+        let of_it = (version, priority);
+        strict::settle(&mut instance.draft, self.globals, of_it, self.report);
         let advert_interval = checks::advert_interval(&instance.draft, version, self.report);
         let auth = self.auth(&instance.draft, version);
-        let priority = priority(&instance.draft);
         let (preempt, preempt_delay) = self.preempt(&instance.draft, priority);
         checks::source_address(&instance.draft, self.report);
         checks::peers(&instance.draft, self.report);
@@ -121,6 +124,7 @@ impl Builder<'_> {
             return None;
         }
         Some(Instance {
+            accept: strict::accept(&instance.draft, self.globals, priority),
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,

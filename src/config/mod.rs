@@ -27,6 +27,7 @@ mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
 mod schema;
+mod strict;
 mod track;
 pub mod uci;
 mod value;

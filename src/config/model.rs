@@ -78,6 +78,8 @@ pub struct Instance {
     pub address_lease: Option<Duration>,
     /// `receive`: how adverts are received.
     pub receive: Receive,
+    /// Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are accepted.
+    pub accept: bool,
 }
 
 impl Instance {
@@ -94,6 +96,7 @@ impl Instance {
             garp_mode,
             address_lease,
             receive,
+            accept,
         } = self;
         *interface == other.interface
             && *settings == other.settings
@@ -104,6 +107,7 @@ impl Instance {
             && *garp_mode == other.garp_mode
             && *address_lease == other.address_lease
             && *receive == other.receive
+            && *accept == other.accept
     }
 }
 

@@ -23,7 +23,12 @@ impl Reader<'_> {
         if let Rule::Flag { bare, slot } = keyword.rule {
             let on = self.flag(keyword, statement.arguments)?;
             let value = if on { bare } else { !bare };
-            return self.fill(slot(draft), keyword, span, span, value);
+            let slot = slot(draft);
+            // Two words for one thing, as in `accept '1'` and `no_accept '0'`.
+            if slot.as_ref().is_some_and(|before| before.value == value) {
+                return Some(());
+            }
+            return self.fill(slot, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);

@@ -65,6 +65,8 @@ pub struct Instance<'a> {
     pub preempt: bool,
     /// How long a lower-priority Active is tolerated.
     pub preempt_delay_ms: u64,
+    /// Accept_Mode: packets to the virtual addresses are accepted.
+    pub accept: bool,
     /// What our v3 checksum covers over IPv4: `message` or `pseudo-header`.
     pub checksum: Option<Cow<'a, str>>,
     /// The address that our adverts come from.

@@ -134,6 +134,7 @@ impl Display for Settings<'_> {
             effective_priority,
             advert_interval_ms,
             preempt,
+            accept,
             ..
         } = self.0;
         write!(
@@ -148,7 +149,8 @@ impl Display for Settings<'_> {
         if let Some(source) = self.0.source {
             write!(f, ", from {source}")?;
         }
-        f.write_str(if *preempt { "" } else { ", nopreempt" })
+        f.write_str(if *preempt { "" } else { ", nopreempt" })?;
+        f.write_str(if *accept { "" } else { ", no_accept" })
     }
 }
 
@@ -342,6 +344,7 @@ mod tests {
             advert_interval_ms: 1_000,
             preempt: true,
             preempt_delay_ms: 0,
+            accept: true,
             checksum: Some("pseudo-header".into()),
             source: Some([10, 0, 0, 1].into()),
             active_down_in_ms: Some(3_210),

@@ -45,11 +45,16 @@ pub(super) fn lines<'a>(
         let instance = &config.instances[entry.instance.index()];
         (instance.settings.priority < PRIORITY_OWNER).then(|| {
             format!(
-                "{}: {} is already an address of {}, so this router answers for it as Backup too: \
+                "{}: {} is already an address of {}, so this router answers for it as Backup too{}: \
                  remove it from the interface, or write `priority 255` if this router owns it",
                 instance.name,
                 entry.address,
-                links.get(entry.link).name
+                links.get(entry.link).name,
+                if instance.accept {
+                    ""
+                } else {
+                    ", and drops what comes to it (`no_accept`)"
+                }
             )
         })
     })

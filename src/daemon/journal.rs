@@ -1,8 +1,9 @@
 //! The journal: which addresses vipd may put into the kernel, so that the next start can take
 //! away what a killed daemon left behind, even if it has gone from the configuration since.
 //!
-//! A text file in the runtime directory, one `address INTERFACE ADDRESS/PREFIX` a line, written
-//! whole and renamed into place before the first change: at start and at reload only.
+//! A text file in the runtime directory, one `address INTERFACE ADDRESS/PREFIX` a line and a `table NAME`
+//! if there is one, written whole and renamed into place before the first change: at start and at reload
+//! only.
 
 use core::net::IpAddr;
 use std::io::{self, Write};
@@ -23,6 +24,8 @@ pub(super) struct Line {
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
+    /// An nftables table of the family inet: the line `table NAME`.
+    pub(super) table: Option<String>,
 }
 
 impl Journal {
@@ -30,6 +33,7 @@ impl Journal {
     pub(super) fn new(runtime_dir: &Path) -> Self {
         Self {
             path: runtime_dir.join("journal"),
+            table: None,
         }
     }
 
@@ -40,12 +44,14 @@ impl Journal {
 
     /// What an earlier daemon left; empty if there is no journal. Lines that say nothing are
     /// passed over: a journal is replaced whole, so that they are somebody else's.
-    pub(super) fn read(&self) -> io::Result<Vec<Line>> {
+    pub(super) fn read(&mut self) -> io::Result<Vec<Line>> {
         match std::fs::read(&self.path) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes)
-                .lines()
-                .filter_map(parse)
-                .collect()),
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let mut lines = text.lines();
+                self.table = lines.find_map(|line| line.strip_prefix("table ").map(Into::into));
+                Ok(text.lines().filter_map(parse).collect())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -61,6 +67,9 @@ impl Journal {
                 prefix_len,
             } = line;
             writeln!(text, "address {interface} {address}/{prefix_len}")?;
+        }
+        if let Some(table) = &self.table {
+            writeln!(text, "table {table}")?;
         }
         let new = self.path.with_extension("new");
         std::fs::write(&new, text)?;
@@ -89,7 +98,8 @@ mod tests {
     fn what_is_written_is_read() {
         let dir = std::env::temp_dir().join(format!("vipd-journal-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a temporary directory");
-        let journal = Journal::new(&dir);
+        let mut journal = Journal::new(&dir);
+        journal.table = Some("vipd-1".to_owned());
         assert_eq!(journal.read().expect("no journal is no error"), []);
         let line = Line {
             interface: "br-lan".to_owned(),
@@ -99,7 +109,9 @@ mod tests {
         journal
             .write(core::slice::from_ref(&line))
             .expect("written");
-        assert_eq!(journal.read().expect("read"), [line]);
+        let mut again = Journal::new(&dir);
+        assert_eq!(again.read().expect("read"), [line]);
+        assert_eq!(again.table, journal.table);
         std::fs::remove_dir_all(&dir).expect("removed");
     }
 

@@ -4,6 +4,7 @@
 //! the kernel. Timers come before packets and packets are bounded a wakeup, so that a flood cannot
 //! starve an advert.
 
+mod accept;
 mod addresses;
 mod advert;
 mod control;
@@ -38,6 +39,7 @@ use crate::vrrp::router::Router;
 use crate::vrrp::track::{Reading, Tracker};
 use crate::vrrp::types::Family;
 
+use accept::AcceptMode;
 use addresses::News;
 use ears::Ears;
 use executor::{Context, Executor};
@@ -47,6 +49,7 @@ use links::{Links, Slot};
 use netifd::Netifd;
 use reload::{Outcome, Refused};
 
+pub use accept::{Unenforceable, unenforceable};
 pub use foreign::already_there;
 pub use start::StartError;
 
@@ -62,6 +65,7 @@ pub struct Daemon {
     link_of: Vec<Slot>,
     executor: Executor,
     kernel: Kernel,
+    accept_mode: AcceptMode,
     ears: Ears,
     netifd: Netifd,
     signals: Signals,
@@ -328,6 +332,7 @@ impl Daemon {
             self.handle(id, Event::Shutdown, now);
         }
         self.flush(now);
+        self.accept_mode.narrow(Vec::new());
     }
 
     fn kernel_events(&mut self, limit: usize, now: Instant) {

@@ -16,6 +16,7 @@ use crate::vrrp::instance::{Event, Instance as Running, LinkState};
 use crate::vrrp::types::State;
 
 use super::Daemon;
+use super::accept::{self, Unenforceable};
 use super::addresses::{Addresses, Entry};
 use super::executor::Context;
 use super::links::Slot;
@@ -45,6 +46,8 @@ pub enum Refused {
     Journal(std::io::Error),
     /// The kernel does not list its interfaces.
     Kernel(crate::sys::Error),
+    /// The kernel cannot do what `no_accept` asks for.
+    Accept(Unenforceable),
 }
 
 impl Daemon {
@@ -147,7 +150,13 @@ impl Daemon {
         let mut lines = journal_lines(&self.links, &addresses);
         let settled = lines.clone();
         lines.extend(journal_lines(&self.links, &self.executor.addresses));
+        let refused = accept::refused(&config, &self.links, &addresses);
+        let table = (!refused.is_empty()).then(|| self.accept_mode.table().to_owned());
+        if self.journal.table.is_none() {
+            self.journal.table.clone_from(&table);
+        }
         self.journal.write(&lines).map_err(Refused::Journal)?;
+        self.accept_mode.widen(&refused).map_err(Refused::Accept)?;
 
         // From here on nothing can fail.
         self.control.cut_off();
@@ -165,6 +174,8 @@ impl Daemon {
         self.arrange(now);
         self.report_links(now);
         self.flush(now);
+        self.accept_mode.narrow(refused);
+        self.journal.table = table;
         if let Err(error) = self.journal.write(&settled) {
             log::warn!("the journal keeps more than is needed: {error}");
         }
@@ -280,6 +291,7 @@ impl fmt::Display for Refused {
             }
             Self::Journal(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Kernel(error) => error.fmt(f),
+            Self::Accept(error) => error.fmt(f),
         }
     }
 }

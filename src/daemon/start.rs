@@ -20,6 +20,7 @@ use crate::time::Instant;
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
+use super::accept::{self, AcceptMode, Unenforceable};
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::ears::{Ears, Place};
 use super::executor::Executor;
@@ -47,6 +48,8 @@ pub enum StartError {
     Lock(LockError),
     /// A system call failed.
     System(Error),
+    /// The kernel cannot do what `no_accept` asks for.
+    Accept(Unenforceable),
 }
 
 impl fmt::Display for StartError {
@@ -54,6 +57,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Lock(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
+            Self::Accept(error) => error.fmt(f),
         }
     }
 }
@@ -86,7 +90,7 @@ impl Daemon {
         let names = netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut links);
         let mut addresses = tables(&mut config, names, &mut links);
-        let journal = Journal::new(runtime_dir);
+        let mut journal = Journal::new(runtime_dir);
         let left = journal
             .read()
             .map_err(|e| journal_error(&journal, "read", &e))?;
@@ -100,7 +104,13 @@ impl Daemon {
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
+        if let Some(table) = &journal.table {
+            accept::remove_left(table);
+        }
         let lines = journal_lines(&links, &addresses);
+        let refused = accept::refused(&config, &links, &addresses);
+        let accept_mode = AcceptMode::new();
+        journal.table = (!refused.is_empty()).then(|| accept_mode.table().to_owned());
         journal
             .write(&lines)
             .map_err(|e| journal_error(&journal, "write", &e))?;
@@ -131,6 +141,7 @@ impl Daemon {
             link_of,
             executor,
             kernel,
+            accept_mode,
             tended: 0,
             ears,
             netifd,
@@ -139,6 +150,9 @@ impl Daemon {
             started: now,
             _lock: lock,
         };
+        // Before any address is there, and last of all that can fail: the table outlives us.
+        let accept_mode = &mut daemon.accept_mode;
+        accept_mode.widen(&refused).map_err(StartError::Accept)?;
         daemon.arrange(now);
         daemon.report_links(now);
         memory::trim();

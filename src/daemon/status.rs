@@ -73,6 +73,7 @@ impl<'a> View<'a> {
             advert_interval_ms: settings.advert_interval.as_millis(),
             preempt: settings.preempt,
             preempt_delay_ms: settings.preempt_delay.as_millis(),
+            accept: configured.accept,
             checksum: form(running, running.checksum_form()).map(Into::into),
             source: running.source(),
             active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),

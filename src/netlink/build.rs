@@ -57,6 +57,16 @@ impl Batch {
     /// Adds a message of type `kind` (RTM_…) whose body `write` writes. `flags` are NLM_F_… without
     /// NLM_F_REQUEST, which is always set. Returns the sequence number that an error will name.
     pub fn message(&mut self, kind: u16, flags: u16, write: impl FnOnce(&mut Body<'_>)) -> u32 {
+        let sequence = self.open(kind, flags);
+        write(&mut Body {
+            buffer: &mut self.buffer,
+        });
+        self.close();
+        sequence
+    }
+
+    /// The header of a message. It and [`close`](Self::close) exist once, not for each `write`.
+    fn open(&mut self, kind: u16, flags: u16) -> u32 {
         let start = self.buffer.len();
         let sequence = self.next_sequence;
         // 0 is what the kernel's own notifications carry.
@@ -67,12 +77,14 @@ impl Batch {
         self.buffer.extend((flags | REQUEST).to_ne_bytes());
         self.buffer.extend(sequence.to_ne_bytes());
         self.buffer.extend(0_u32.to_ne_bytes());
-        write(&mut Body {
-            buffer: &mut self.buffer,
-        });
+        sequence
+    }
+
+    /// The length of the last message.
+    fn close(&mut self) {
+        let start = self.last;
         let len = u32::try_from(self.buffer.len() - start).unwrap_or(u32::MAX);
         self.buffer[start..start + 4].copy_from_slice(&len.to_ne_bytes());
-        sequence
     }
 
     /// Asks for an acknowledgement of the last message. The others answer only when they fail,
@@ -111,7 +123,9 @@ impl Body<'_> {
 
     /// Adds an attribute.
     pub fn attribute(&mut self, kind: u16, value: &[u8]) {
-        self.nested(kind, |body| body.buffer.extend_from_slice(value));
+        let start = self.open(kind);
+        self.buffer.extend_from_slice(value);
+        self.close(start);
     }
 
     /// Adds an attribute with a 32-bit number.
@@ -121,20 +135,31 @@ impl Body<'_> {
 
     /// Adds an attribute with a text and the zero behind it.
     pub fn attribute_str(&mut self, kind: u16, value: &str) {
-        self.nested(kind, |body| {
-            body.buffer.extend_from_slice(value.as_bytes());
-            body.buffer.push(0);
-        });
+        let start = self.open(kind);
+        self.buffer.extend_from_slice(value.as_bytes());
+        self.buffer.push(0);
+        self.close(start);
     }
 
     /// Adds an attribute whose value `write` writes: other attributes, as a rule.
     pub fn nested(&mut self, kind: u16, write: impl FnOnce(&mut Body<'_>)) {
-        let start = self.buffer.len();
-        self.buffer.extend(0_u16.to_ne_bytes());
-        self.buffer.extend(kind.to_ne_bytes());
+        let start = self.open(kind);
         write(&mut Body {
             buffer: self.buffer,
         });
+        self.close(start);
+    }
+
+    /// The header of an attribute; where it stands.
+    fn open(&mut self, kind: u16) -> usize {
+        let start = self.buffer.len();
+        self.buffer.extend(0_u16.to_ne_bytes());
+        self.buffer.extend(kind.to_ne_bytes());
+        start
+    }
+
+    /// The length of the attribute that stands there, and the padding.
+    fn close(&mut self, start: usize) {
         let len = u16::try_from(self.buffer.len() - start).unwrap_or(u16::MAX);
         self.buffer[start..start + 2].copy_from_slice(&len.to_ne_bytes());
         self.pad();

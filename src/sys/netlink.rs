@@ -51,7 +51,18 @@ impl CommandSocket {
     /// # Errors
     /// As socket(2), bind(2).
     pub fn open() -> Result<Self, Error> {
-        let fd = open(0).context("open netlink socket for commands", "")?;
+        Self::with(open(libc::NETLINK_ROUTE, 0).context("open netlink socket for commands", "")?)
+    }
+
+    /// Opens a socket for nf_tables.
+    ///
+    /// # Errors
+    /// As socket(2), bind(2): EPROTONOSUPPORT if the kernel has no netfilter.
+    pub fn open_netfilter() -> Result<Self, Error> {
+        Self::with(open(libc::NETLINK_NETFILTER, 0).context("open netfilter socket", "")?)
+    }
+
+    fn with(fd: OwnedFd) -> Result<Self, Error> {
         // Errors with the kernel's own words and without a copy of the request. Kernels before 4.12
         // know neither, and nothing depends on it.
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
@@ -212,7 +223,7 @@ impl EventSocket {
         ]
         .iter()
         .fold(0, |mask, group| mask | 1 << (group - 1));
-        let fd = open(groups).context("open netlink socket for events", "")?;
+        let fd = open(libc::NETLINK_ROUTE, groups).context("open netlink socket for events", "")?;
         let events = Self {
             fd,
             buffer: vec![0; DATAGRAM_LEN].into_boxed_slice(),
@@ -263,8 +274,8 @@ impl AsFd for EventSocket {
     }
 }
 
-fn open(groups: u32) -> Result<OwnedFd, Errno> {
-    let fd = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+fn open(protocol: libc::c_int, groups: u32) -> Result<OwnedFd, Errno> {
+    let fd = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, protocol)?;
     // SAFETY: sockaddr_nl is the address structure of AF_NETLINK.
     unsafe { socket::bind(&fd, &address(groups)) }?;
     Ok(fd)

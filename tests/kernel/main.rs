@@ -6,4 +6,5 @@ mod addresses;
 mod ipv6;
 mod lab;
 mod links;
+mod nft;
 mod packets;

@@ -43,6 +43,8 @@ pub(crate) struct Draft {
     pub(crate) tracked: Vec<Placed<Tracker>>,
     pub(crate) dont_track_primary: Option<Placed<bool>>,
     pub(crate) native_ipv6: Option<Placed<bool>>,
+    pub(crate) accept: Option<Placed<bool>>,
+    pub(crate) strict: Option<Placed<bool>>,
 
     pub(crate) version: Option<Placed<u32>>,
     pub(crate) checksum_as_v2: Option<Placed<bool>>,

@@ -22,7 +22,8 @@ const NO_LVS: &str = "vipd balances no load; leave it to keepalived or ipvsadm";
 const NO_BFD: &str = "there is no BFD";
 const NO_IPV6: &str = "IPv6 adverts go to ff02::12";
 const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
-const NO_FILTER: &str = "no firewall rule is made: vipd needs none";
+const NO_FILTER: &str =
+    "adverts need no rule, and what `no_accept` needs stands in a table of vipd's own";
 const ONE_PROCESS: &str =
     "vipd is one process that neither swaps nor lags enough to need it; use nice or chrt";
 const OWN_BUFFERS: &str = "vipd sizes its socket buffers itself";
@@ -55,6 +56,7 @@ const WORDS: &[Keyword] = &[
     row("vrrp_down_timer_adverts", C, Rule::Number { min: 1, max: 100, slot: |d| &mut d.down_timer_adverts }, "3", "Adverts that may be missed before the Active counts as down.", "RFC 9568 §6.1"),
     row("v3_checksum_as_v2", C, Rule::Flag { bare: true, slot: |d| &mut d.checksum_as_v2 }, "not set: as `v3_checksum auto`", "on: v3 checksums over IPv4 cover the message alone (`v3_checksum rfc9568`); off: `v3_checksum rfc5798`.", "RFC 9568 §5.2.8"),
     row("v3_checksum", Own, Rule::Choice { of: V3_CHECKSUM, slot: |d| &mut d.checksum }, "auto", "What a v3 checksum over IPv4 covers: the message (rfc9568), a pseudo-header too (rfc5798), or what the peers do (auto).", "RFC 9568 §5.2.8"),
+    row("vrrp_strict", B, Rule::Flag { bare: true, slot: |d| &mut d.strict }, "off", "`no_accept` unless said otherwise (v2: always), no gratuitous ARP after an advert of lower priority; `unicast_peer` is an error; authentication, `preempt_delay` and `state MASTER` below priority 255 are ignored.", "RFC 9568, RFC 3768"),
     row("default_interface", B, Rule::Interface { slot: |d| &mut d.interface }, "", "The interface of instances that name none.", ""),
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "0", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
     row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "auto", "How adverts are received: behind the firewall's back (packet), as any program (raw), or the cheaper of both that works (auto).", ""),
@@ -64,7 +66,6 @@ const WORDS: &[Keyword] = &[
     not_yet("enable_script_security", A, "", NO_SCRIPT),
     not_yet("vrrp_gna_interval", B, "SECONDS", NO_IPV6),
     not_yet("vrrp_mcast_group6", B, "IPV6-GROUP", NO_IPV6),
-    not_yet("vrrp_strict", B, "[BOOL]", "nothing is enforced; write what you want enforced"),
     not_needed("dynamic_interfaces", B, "[allow_if_changes]", FOLLOWS),
     not_yet("notify_fifo", B, "FILE [USER [GROUP]]", NO_FIFO),
     not_yet("notify_fifo_script", B, "SCRIPT [USER [GROUP]]", NO_SCRIPT),

@@ -33,7 +33,7 @@ pub(super) const TOP: Table = Table {
         not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
         not_needed("net_namespace", C, "NAME", "start vipd inside the namespace"),
         not_ours("net_namespace_ipvs", C, "NAME", "vipd balances no load; leave it to keepalived or ipvsadm"),
-        not_needed("namespace_with_ipsets", C, "", "no firewall rule is made: vipd needs none"),
+        not_needed("namespace_with_ipsets", C, "", "vipd uses no ipsets"),
         not_needed("instance", C, "NAME", "give each vipd its own runtime directory"),
         not_needed("use_pid_dir", C, "", "the runtime directory holds all files of vipd"),
         not_needed("child_wait_time", C, "SECONDS", ONE_PROCESS),

@@ -99,6 +99,36 @@ def status(node, vipd):
     return answer["instances"][0]
 
 
+def pings(node, address):
+    """Whether one of three pings is answered."""
+    return node.popen("ping", ["ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", address]).wait(20) == 0
+
+
+@limits(timeout=BOUND_S)
+def case_no_accept():
+    """The table of nf_tables in a big-endian kernel, one without the flag that keeps it over a kill."""
+    program = OnMachine()
+    with Lab() as lab:
+        node, client = program.place(lab, "n1", conf.NODE1), lab.node("client", conf.CLIENT)
+
+        def start(word):
+            text = "".join(conf.instance(name, vips=[vip], extra=[word]) for name, vip in (("VI_1", conf.VIP),
+                                                                                          ("VI_6", "fe80::1")))
+            vipd = program.router(node, text, word)
+            for name in "VI_1", "VI_6":
+                vipd.wait_state("Active", 15, name=name)
+            node.wait_has(conf.VIP, 5)
+            check(pings(client, conf.NODE1.split("/")[0]), "the machine's own address is unreachable")
+            for vip in conf.VIP, "fe80::1%ens160":
+                equal(pings(client, vip), word == "accept", f"whether {vip} answers with {word}")
+            client.wait_neighbour(conf.VIP, node.mac(), 5)
+            return vipd
+
+        start("no_accept").kill9()
+        start("no_accept").terminate()
+        start("accept").terminate()
+
+
 @limits(timeout=BOUND_S)
 def case_two_machines():
     """Two MIPS routers on one wire: one is killed, the other takes over; it comes back clean and preempts."""

@@ -1,0 +1,73 @@
+//! `strict_mode` and `vrrp_strict`: what the RFCs do not know is left out, and packets to the
+//! addresses are not accepted. As in keepalived, but that a lower-priority advert is still answered
+//! with an advert: RFC 9568 §6.4.3 has that, RFC 5798 had not.
+
+use super::error::{Placed, Report, Span};
+use super::schema::Draft;
+use crate::time::Duration;
+use crate::vrrp::types::{PRIORITY_OWNER, Version};
+
+/// Takes out of the draft what strict mode has no room for. Version and priority are the instance's.
+pub(crate) fn settle(
+    draft: &mut Draft,
+    globals: &Draft,
+    (version, priority): (Version, u8),
+    report: &mut Report,
+) {
+    let Some(strict) = draft.strict.as_ref().or(globals.strict.as_ref()) else {
+        return;
+    };
+    if !strict.value {
+        return;
+    }
+    let strict = strict.span.clone();
+    if let Some(peer) = draft.peers.first() {
+        let message = format!("`unicast_peer` does not go with strict mode at {strict}");
+        report.error(&peer.span, message, "remove one of the two");
+    }
+    let is_owner = priority == PRIORITY_OWNER;
+    let mut ignored = |what: &str, span: &Span| {
+        let message = format!("{what} does not go with strict mode at {strict}");
+        let help = "it is ignored, as in keepalived; remove one of the two";
+        report.warn(span, message, help);
+    };
+    if let Some(kind) = draft.auth_type.take() {
+        draft.auth_pass = None;
+        ignored("authentication", &kind.span);
+    }
+    let master = |state: &mut Placed<_>| state.value == "MASTER" && !is_owner;
+    if let Some(state) = draft.state.take_if(master) {
+        ignored("`state MASTER` without priority 255", &state.span);
+    }
+    if let Some(delay) = draft.preempt_delay.take_if(|delay| !delay.value.is_zero()) {
+        ignored("`preempt_delay`", &delay.span);
+    }
+    let accepts = |accept: &mut Placed<bool>| accept.value && version == Version::V2 && !is_owner;
+    if let Some(accept) = draft.accept.take_if(accepts) {
+        ignored("`accept` in VRRP version 2", &accept.span);
+    }
+    if let Some(repeat) = draft.garp_lower_prio_repeat.take_if(|n| n.value > 0) {
+        ignored("`garp_lower_prio_repeat`", &repeat.span);
+    }
+    if let Some(delay) = draft
+        .garp_lower_prio_delay
+        .take_if(|delay| !delay.value.is_zero())
+    {
+        ignored("`garp_lower_prio_delay`", &delay.span);
+    }
+    draft.garp_lower_prio_repeat = Some(Placed {
+        value: 0,
+        span: strict.clone(),
+    });
+    draft.garp_lower_prio_delay = Some(Placed {
+        value: Duration::ZERO,
+        span: strict,
+    });
+}
+
+/// Accept_Mode (RFC 9568 §6.1): the owner's is always true; unless set, strict mode turns it off.
+pub(crate) fn accept(draft: &Draft, globals: &Draft, priority: u8) -> bool {
+    let strict = draft.strict.as_ref().or(globals.strict.as_ref());
+    let accept = draft.accept.as_ref().map(|accept| accept.value);
+    priority == PRIORITY_OWNER || accept.unwrap_or(!strict.is_some_and(|strict| strict.value))
+}
