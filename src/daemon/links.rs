@@ -77,6 +77,7 @@ struct Source {
 pub(super) struct Links {
     links: Vec<Link>,
     sources: Vec<Source>,
+    settle_at: Option<Instant>,
 }
 
 impl Links {
@@ -186,13 +187,13 @@ impl Links {
 
     /// What the kernel says counts where its delay has passed.
     pub(super) fn settle(&mut self, now: Instant) {
-        self.links.iter_mut().for_each(|link| link.settle(now));
+        let times = self.links.iter_mut().map(|link| link.settle(now));
+        self.settle_at = times.min();
     }
 
     /// When [`Links::settle`] has something to do.
     pub(super) fn poll_at(&self) -> Instant {
-        let times = self.links.iter().map(|link| link.counts_at);
-        times.min().unwrap_or(Instant::NEVER)
+        self.settle_at.unwrap_or(Instant::NEVER)
     }
 
     /// RTM_NEWLINK: an interface is there, or has changed.
@@ -274,7 +275,8 @@ impl Link {
         !self.name.contains(' ')
     }
 
-    fn settle(&mut self, now: Instant) {
+    /// Returns when it wants to be called again.
+    fn settle(&mut self, now: Instant) -> Instant {
         let up = self.kernel.as_ref().map(|kernel| kernel.up);
         let due = match (self.counts_up, up, self.delays) {
             (Some(true), Some(false), Some((down, _))) => down,
@@ -290,6 +292,7 @@ impl Link {
         } else if self.counts_at == Instant::NEVER {
             self.counts_at = now + due;
         }
+        self.counts_at
     }
 
     /// It exists, and is up for as long as its delays ask.
