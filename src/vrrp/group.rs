@@ -46,16 +46,17 @@ impl Groups {
     pub(super) fn new(groups: &[Box<[Id]>], instances: &mut [Instance], now: Instant) -> Self {
         instances.iter_mut().for_each(Instance::ungroup);
         let made = groups.iter().map(|members| {
-            let mut members = members.clone();
-            members.sort_by_key(|id| key(&instances[id.index()]));
-            for (place, id) in members.iter().enumerate() {
-                instances[id.index()].join_group(place == 0);
+            let first = members.iter().min_by_key(|id| key(&instances[id.index()]));
+            let first = first.copied();
+            for id in members {
+                instances[id.index()].join_group(Some(*id) == first);
             }
             let active = |id: &Id| instances[id.index()].standing() == Standing::Active;
             let phase = match members.iter().any(active) {
                 true => Phase::Rising,
                 false => Phase::Down,
             };
+            let members = members.clone();
             Group { members, phase }
         });
         Self {
