@@ -143,7 +143,8 @@ class Running:
 
 def run_all(cases, jobs):
     """Runs the cases, `jobs` at a time (those that must be alone, last and alone)."""
-    waiting = [c for c in cases if not c.alone]
+    # The longest first, so that none of them is left for the end.
+    waiting = sorted((c for c in cases if not c.alone), key=lambda c: -c.timeout)
     lonely = [c for c in cases if c.alone]
     running, results = [], []
     try:
