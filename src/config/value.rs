@@ -94,6 +94,10 @@ impl Reader<'_> {
             Rule::Flag { .. }
             | Rule::Words(_)
             | Rule::Instance
+            | Rule::SyncGroup
+            | Rule::Members
+            | Rule::Tracked
+            | Rule::Delays
             | Rule::Addresses
             | Rule::Peers
             | Rule::Vmac { .. }
@@ -224,7 +228,7 @@ fn wanted(keyword: &Keyword, report: &Report) -> String {
 }
 
 /// `1`, `0.01`, `2.500000`: at most six decimals, at most 32 bits of whole seconds.
-fn parse_seconds(text: &str) -> Option<Duration> {
+pub(super) fn parse_seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 {

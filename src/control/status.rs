@@ -73,6 +73,10 @@ pub struct Instance<'a> {
     pub source: Option<IpAddr>,
     /// Backup: when it becomes Active unless an advert comes.
     pub active_down_in_ms: Option<u64>,
+    /// The sync group that it is in.
+    pub group: Option<Cow<'a, str>>,
+    /// What else state and priority depend on.
+    pub trackers: Vec<Tracker<'a>>,
     /// Who is Active, as far as this router knows.
     pub active: Option<Active<'a>>,
     /// How adverts are received.
@@ -104,6 +108,21 @@ pub struct Active<'a> {
     pub version: u8,
     /// Its form of the v3 checksum over IPv4.
     pub checksum: Option<Cow<'a, str>>,
+}
+
+/// An interface that is tracked.
+#[derive(Debug, Serialize)]
+pub struct Tracker<'a> {
+    /// The interface.
+    pub interface: Cow<'a, str>,
+    /// Its weight in the configuration.
+    pub weight: i16,
+    /// The weight counts the other way round.
+    pub reverse: bool,
+    /// It is up.
+    pub up: bool,
+    /// What it adds to the priority now; null: it holds the instance in Initialize.
+    pub effect: Option<i16>,
 }
 
 /// How adverts are received.

@@ -6,7 +6,9 @@
 use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
 
-use super::status::{Active, Counters, Dropped, Instance, Peer, Receive, Status, Vip, Vmac};
+use super::status::{
+    Active, Counters, Dropped, Instance, Peer, Receive, Status, Tracker, Vip, Vmac,
+};
 use crate::time::Duration;
 
 impl Display for Status<'_> {
@@ -59,6 +61,10 @@ impl Display for Instance<'_> {
             row(f, "reason", reason_text)?;
         }
         row(f, "settings", Settings(self))?;
+        if let Some(group) = &self.group {
+            row(f, "group", group)?;
+        }
+        self.trackers.iter().try_for_each(|t| row(f, "tracks", t))?;
         if let Some(active) = &self.active {
             row(f, "Active", active)?;
         }
@@ -85,7 +91,10 @@ impl Display for Standing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let instance = self.0;
         let ours = instance.effective_priority;
-        let due = Age(instance.active_down_in_ms.unwrap_or_default());
+        let Some(due) = instance.active_down_in_ms.map(Age) else {
+            let group = instance.group.as_deref().unwrap_or_default();
+            return write!(f, "would take over, but sync group {group} is not ready");
+        };
         let Some(active) = &instance.active else {
             return write!(
                 f,
@@ -178,6 +187,24 @@ impl Display for Vmac<'_> {
         } else {
             ", adverts without"
         })
+    }
+}
+
+impl Display for Tracker<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            interface,
+            weight,
+            reverse,
+            ..
+        } = self;
+        let state = if self.up { "up" } else { "down" };
+        write!(f, "{interface}: {state}, weight {weight}")?;
+        f.write_str(if *reverse { " reverse: " } else { ": " })?;
+        match self.effect {
+            None => f.write_str("holds the instance in Initialize"),
+            Some(change) => write!(f, "{change:+}"),
+        }
     }
 }
 
@@ -348,6 +375,8 @@ mod tests {
                 version: 3,
                 checksum: Some("message".into()),
             }),
+            group: None,
+            trackers: Vec::new(),
             receive: Receive {
                 sockets: "tap".into(),
                 why: "as configured".into(),

@@ -15,17 +15,17 @@ use crate::limits;
 use crate::netlink::addr::{self, Existing, NewAddress};
 use crate::netlink::{Content, link_request};
 use crate::sys::error::{Cause, Error};
-use crate::sys::netlink::{CommandSocket, interface_name};
+use crate::sys::netlink::CommandSocket;
 use crate::sys::send::{SendBatch, SendSocket};
 use crate::time::{Duration, Instant};
-use crate::vrrp::action::{Action, Hold, Id, Reason};
+use crate::vrrp::action::{Action, Id};
 use crate::vrrp::router::Router;
 use crate::vrrp::types::State;
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::advert;
 use super::links::{Links, Slot};
-use super::report::{Hint, Transition};
+use super::report::{self, Hint, Priority, Transition};
 use super::unicast::{self, Unicast};
 use super::vmac::{self, Vmacs};
 
@@ -138,7 +138,7 @@ impl Executor {
                 self.state_changes += 1;
                 self.notes.push(*action);
             }
-            Action::Warn(..) => self.notes.push(*action),
+            Action::PriorityChanged(..) | Action::Warn(..) => self.notes.push(*action),
         }
     }
 
@@ -557,16 +557,25 @@ fn tell(note: Action, context: &Context<'_>) {
     match note {
         Action::StateChanged(id, change) => {
             let instance = context.instance(id);
-            let bridge = match change.reason {
-                Reason::Held(Hold::BridgePort(index)) => interface_name(index),
-                _ => None,
-            };
+            let other = report::other(change.reason, &context.config.instances);
             log::info!(
                 "{}",
                 Transition {
                     instance,
                     change,
-                    bridge: bridge.as_deref()
+                    other: other.as_deref()
+                }
+            );
+        }
+        Action::PriorityChanged(id, before) => {
+            let running = context.router.instance(id);
+            let instance = context.instance(id);
+            log::info!(
+                "{}",
+                Priority {
+                    instance,
+                    running,
+                    before
                 }
             );
         }

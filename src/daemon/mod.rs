@@ -37,6 +37,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
+use crate::vrrp::track::{Reading, Tracker};
 use crate::vrrp::types::Family;
 
 use accept::AcceptMode;
@@ -113,6 +114,9 @@ impl Daemon {
             if now >= self.router.poll_at() {
                 self.timers(now);
             }
+            if now >= self.links.poll_at() {
+                self.report_links(now);
+            }
             if !self.executor.addresses.news.is_empty() {
                 self.address_news(now);
             }
@@ -144,8 +148,12 @@ impl Daemon {
     fn deadline(&self) -> Instant {
         let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
-        let netifd = self.netifd.poll_at();
-        core.min(executor).min(ears).min(control).min(netifd)
+        let (netifd, links) = (self.netifd.poll_at(), self.links.poll_at());
+        core.min(executor)
+            .min(ears)
+            .min(control)
+            .min(netifd)
+            .min(links)
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -406,15 +414,34 @@ impl Daemon {
 
     /// Tells the core what has changed on the interfaces, and opens their sockets.
     fn report_links(&mut self, now: Instant) {
+        self.links.settle(now);
         self.tend_vmacs();
         self.ears.follow(&self.links);
         self.relist = true;
         for id in self.router.ids() {
+            self.read_trackers(id, now);
             let state = self.link_state(id);
             if self.router.instance(id).link() != state {
                 self.handle(id, Event::Link(state), now);
             }
         }
+    }
+
+    /// Tells an instance what it tracks.
+    fn read_trackers(&mut self, id: Id, now: Instant) {
+        if self.router.instance(id).settings().trackers.is_empty() {
+            return;
+        }
+        let (links, names) = (&self.links, self.netifd.names(self.config.dialect));
+        let is_up = |slot| links.get(slot).counts_as_up();
+        let read =
+            |tracker: &Tracker| match names.find(&tracker.interface, links).is_some_and(is_up) {
+                true => Reading::Up,
+                false => Reading::Down,
+            };
+        let mut actions = Actions::new();
+        self.router.track(id, &read, now, &mut actions);
+        self.execute(&mut actions);
     }
 
     fn link_state(&self, id: Id) -> LinkState {
@@ -427,7 +454,7 @@ impl Daemon {
         let unicast = self.router.instance(id).settings().unicast.is_some();
         // A multicast source over IPv6 is one of the interface's own addresses.
         let pinned = family == Family::V6 && !unicast && chosen.is_some();
-        let state = self.links.get(slot).state(|a| {
+        let state = self.links.get(slot).state(instance.ignores_link, |a| {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
             ours && a.may_be_source(family) && (!pinned || chosen == Some(a.address))

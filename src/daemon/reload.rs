@@ -181,6 +181,7 @@ impl Daemon {
         self.take_in_vmacs();
         self.tend_vmacs();
         self.adopt(now);
+        self.arrange(now);
         self.report_links(now);
         self.flush(now);
         self.accept_mode.narrow(refused);

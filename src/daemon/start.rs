@@ -16,6 +16,7 @@ use crate::sys::netlink::CommandSocket;
 use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::timer::Timer;
+use crate::time::Instant;
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
@@ -154,9 +155,35 @@ impl Daemon {
         // Before any address is there, and last of all that can fail: the table outlives us.
         let accept_mode = &mut daemon.accept_mode;
         accept_mode.widen(&refused).map_err(StartError::Accept)?;
+        daemon.arrange(now);
         daemon.report_links(now);
         memory::trim();
         Ok(daemon)
+    }
+}
+
+impl Daemon {
+    /// What the configuration says beside the instances: sync groups, and delays of interfaces.
+    pub(super) fn arrange(&mut self, now: Instant) {
+        let instances = &self.config.instances;
+        let mut groups: Vec<(&str, Vec<Id>)> = Vec::new();
+        for (instance, id) in instances.iter().zip(self.router.ids()) {
+            let Some(name) = instance.group.as_deref() else {
+                continue;
+            };
+            match groups.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, members)) => members.push(id),
+                None => groups.push((name, vec![id])),
+            }
+        }
+        let groups: Vec<Box<[Id]>> = groups.into_iter().map(|(_, m)| m.into()).collect();
+        self.router.set_groups(&groups, now);
+        let names = self.netifd.names(self.config.dialect);
+        let delays = self.config.delays.iter();
+        let delays: Vec<_> = delays
+            .filter_map(|d| Some((names.find(&d.interface, &self.links)?, d.down, d.up)))
+            .collect();
+        self.links.set_delays(&delays);
     }
 }
 

@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
 use core::ops::RangeInclusive;
 
+use super::track::Tracker;
 use crate::time::Duration;
 
 /// The protocol version of an advert: RFC 3768 or RFC 9568.
@@ -203,6 +204,8 @@ pub struct Settings {
     pub announce: Announce,
     /// Adverts to peers; none: to the multicast group.
     pub unicast: Option<Box<Unicast>>,
+    /// What else priority and state depend on; with a sync group, what its members depend on together.
+    pub trackers: Box<[Tracker]>,
     /// The virtual addresses as they stand in the adverts, 1–255 of `family`.
     pub addresses: Box<[IpAddr]>,
 }

@@ -27,9 +27,11 @@ const WORDS: &[Keyword] = &[
     row("virtual_ipaddress", A, Rule::Addresses, "", "The virtual addresses, 1–255 of them, of one family (IPv6: at most 90, the first link-local). Required.", "RFC 9568 §5.2.9"),
     row("authentication", A, Rule::Words(Block::Authentication), "none", "Clear-text password of v2 adverts.", "RFC 2338 §5.3.6"),
     row("version", B, Rule::Number { min: 2, max: 3, slot: |d| &mut d.version }, "vrrp_version", "Version of the adverts that are sent and accepted; IPv6 has 3 only.", "RFC 3768, RFC 9568"),
-    row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active. Needs `state BACKUP`.", "RFC 9568 §6.1"),
+    row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active, unless its priority falls below ours while we hear it: something it tracks has failed. Needs `state BACKUP`.", "RFC 9568 §6.1"),
     row("preempt", B, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "on", "The opposite of `nopreempt`.", "RFC 9568 §6.1"),
     row("preempt_delay", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(1000), slot: |d| &mut d.preempt_delay }, "0", "How long a lower-priority Active is tolerated. Needs `state BACKUP`.", ""),
+    row("track_interface", A, Rule::Tracked, "none", "Other interfaces that count. In a sync group all members count what one tracks.", ""),
+    row("dont_track_primary", B, Rule::Flag { bare: true, slot: |d| &mut d.dont_track_primary }, "off", "Stay Active or Backup while the instance's own interface is down.", ""),
     row("unicast_peer", A, Rule::Peers, "none", "Adverts go to each of these routers instead of the multicast group. The router's own address is skipped, so that all may have one list.", ""),
     row("unicast_src_ip", A, Rule::Address { slot: |d| &mut d.unicast_src_ip }, "the interface's first address", "Source address of the adverts. The instance waits in Initialize until an interface has it.", ""),
     row("unicast_ttl", C, Rule::Number { min: 1, max: 255, slot: |d| &mut d.unicast_ttl }, "255", "TTL or Hop Limit of the adverts.", ""),
@@ -56,12 +58,10 @@ const WORDS: &[Keyword] = &[
     row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "the global one", "The form of a gratuitous ARP.", "RFC 5227 §3"),
     row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "the global one", "How adverts are received.", ""),
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "the global one", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
-    not_yet("track_interface", A, "{ INTERFACE [weight N [reverse]] … }", "only the instance's own interface is tracked"),
     not_yet("track_script", A, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
-    not_yet("dont_track_primary", B, "", "an interface that is down always puts the instance into Initialize"),
     not_yet("track_src_ip", C, "", "the source address is not tracked"),
     not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
     not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
@@ -132,6 +132,16 @@ pub(super) const PEER: Table = Table {
     words: &[
         row("min_ttl", C, Rule::Option { takes: "0–255" }, "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
         row("max_ttl", C, Rule::Option { takes: "0–255" }, "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const TRACKED: Table = Table {
+    block: Block::Tracked,
+    words: &[
+        row("weight", A, Rule::Option { takes: "-253–253" }, "0", "Added to the priority, which stays within 1–254: a positive one while the interface is up, a negative one while it is down. 0: Initialize while it is down. Priority 255 never moves.", ""),
+        row("reverse", C, Rule::Option { takes: "" }, "", "The weight is taken from the priority; with weight 0, Initialize while the interface is up.", ""),
+        row("noreverse", C, Rule::Option { takes: "" }, "", "The opposite of `reverse`.", ""),
     ],
 };
 

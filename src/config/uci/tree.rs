@@ -73,14 +73,15 @@ impl<'a> Tree<'a> {
         }
         let block = match keyword.rule {
             Rule::Instance => Some(Block::Instance),
+            Rule::SyncGroup => Some(Block::SyncGroup),
             Rule::SkippedWords { words, .. } => Some(words),
             Rule::Words(block) => Some(block),
             // Skipped with all that it says.
             _ => None,
         };
-        if block == Some(Block::Instance) && name.is_none() {
-            let message = "this instance has no name";
-            let help = "write `config vrrp_instance 'NAME'`, or add `option name 'NAME'`";
+        if matches!(keyword.rule, Rule::Instance | Rule::SyncGroup) && name.is_none() {
+            let message = "this section has no name";
+            let help = format!("write `config {kind} 'NAME'`, or add `option name 'NAME'`");
             return self.report.error(span, message, help);
         }
         self.say(word, span);
@@ -88,6 +89,11 @@ impl<'a> Tree<'a> {
             self.put(name);
         }
         self.open(span);
+        if let Rule::Delays = keyword.rule {
+            let options = ["device", "down_delay", "up_delay"];
+            let settings = options.iter().filter_map(|name| setting(section, name));
+            settings.for_each(|setting| self.put(&value(setting).whole));
+        }
         if let Some(block) = block {
             self.block(section, block);
         }
