@@ -11,6 +11,8 @@ pub const ADDRESSES: usize = 255;
 pub const PEERS: usize = 64;
 /// Virtual addresses of one IPv6 instance: what fits into an Ethernet frame.
 pub const ADDRESSES_IPV6: usize = 90;
+/// What one instance tracks, with what its sync group tracks.
+pub const TRACKERS: usize = 16;
 /// Speakers that one instance remembers; the one heard longest ago makes room.
 pub const SPEAKERS: usize = 4;
 /// Actions of one input to one instance.

@@ -7,8 +7,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Globals};
+use vipd::config::model::{Config, Delay, Globals};
 use vipd::config::{Failure, Loaded, load_with};
+use vipd::vrrp::track::Tracker;
 use vipd::vrrp::types::Auth;
 
 fn root() -> &'static Path {
@@ -50,6 +51,14 @@ fn describe(config: &Config, found: &mut String) {
         "globals: router_id {router_id:?}, startup {startup_delay}, group {mcast_group4}, garp gap {garp_interval}"
     )
     .unwrap();
+    for Delay {
+        interface,
+        down,
+        up,
+    } in &config.delays
+    {
+        writeln!(found, "delays: {interface} down {down} up {up}").unwrap();
+    }
     for instance in &config.instances {
         let settings = &instance.settings;
         writeln!(
@@ -96,6 +105,26 @@ fn describe(config: &Config, found: &mut String) {
             announce.lower_prio_delay,
         )
         .unwrap();
+        if instance.group.is_some() || instance.ignores_link {
+            writeln!(
+                found,
+                "  group {:?}, ignores its link: {}",
+                instance.group, instance.ignores_link
+            )
+            .unwrap();
+        }
+        for Tracker {
+            interface,
+            weight,
+            reverse,
+        } in &settings.trackers
+        {
+            writeln!(
+                found,
+                "  tracks {interface}, weight {weight}, reverse {reverse}"
+            )
+            .unwrap();
+        }
         if let Some(unicast) = &settings.unicast {
             write!(
                 found,

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use vipd::config::model::{Config, GarpMode, Instance, Receive};
+use vipd::config::model::{Config, GarpMode, Instance, Macvlan, Receive};
 use vipd::config::{Failure, Loaded, MAX_INSTANCES, MAX_VIPS, load_str};
 use vipd::vrrp::types::{Auth, ChecksumForm, ChecksumMode, Version};
 
@@ -130,8 +130,7 @@ fn auth_hmac_and_its_words_are_known() {
 
 #[test]
 fn a_word_that_is_not_supported_costs_one_warning_and_runs() {
-    let words =
-        "notify /x\nnotify /y\nnotify_master /z \"a b\" c\ntrack_interface {\neth0 weight 3\n}";
+    let words = "notify /x\nnotify /y\nnotify_master /z \"a b\" c\ntrack_script {\na weight 3\n}";
     let Loaded { config, warnings } = load("smtp_alert\nvrrp_iptables a b", words);
     assert_eq!(config.instances.len(), 1);
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -139,6 +138,17 @@ fn a_word_that_is_not_supported_costs_one_warning_and_runs() {
     assert!(shown[2].starts_with(
         "f:9:1: `notify` is not supported yet by vipd (here and at one more place): "
     ));
+}
+
+/// The macvlans of an instance, as `ip link` shows them.
+fn macvlans(instance: &Instance) -> String {
+    let shown = |m: &Macvlan| format!("{}@{}", m.name, m.base);
+    instance
+        .macvlans
+        .iter()
+        .map(shown)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 type Check = (&'static str, &'static str, fn(&Instance) -> bool);
@@ -203,6 +213,15 @@ const INSTANCE_ROWS: &[Check] = &[
     ("", "preempt_delay 4\nnopreempt", |i| {
         i.settings.preempt_delay.is_zero()
     }),
+    ("", "", |i| !i.vmac_adverts && macvlans(i).is_empty()),
+    ("", "use_vmac", |i| {
+        i.vmac_adverts && macvlans(i) == "vrrp.1@eth0" && i.vips[0].dev.as_deref() == Some("vrrp.1")
+    }),
+    ("", "use_vmac lan-vip\nvmac_xmit_base", |i| {
+        !i.vmac_adverts && macvlans(i) == "lan-vip@eth0"
+    }),
+    ("", "use_vmac\nvmac_xmit_base off", |i| i.vmac_adverts),
+    ("", "use_vmac\nunicast_fault_no_peer", |i| !i.vmac_adverts),
     ("", "mcast_src_ip 10.0.0.9", |i| {
         i.source == Some([10, 0, 0, 9].into())
     }),
@@ -372,6 +391,41 @@ fn each_word_has_its_effect_on_the_instance() {
         };
         assert_eq!(uci, config, "{text}");
     }
+}
+
+#[test]
+fn the_macvlans_of_addresses_elsewhere() {
+    let of = |lines: &str| {
+        let instance = load("", lines).config.instances.remove(0);
+        let devices = instance.vips.iter().map(|vip| vip.dev.as_deref());
+        let devices: Vec<_> = devices.map(|dev| dev.unwrap_or("-")).collect();
+        (
+            macvlans(&instance),
+            devices.join(" "),
+            instance.vmac_adverts,
+        )
+    };
+    let expected = |macvlans: &str, devices: &str, adverts: bool| {
+        (macvlans.to_owned(), devices.to_owned(), adverts)
+    };
+    let own = "use_vmac\nvirtual_ipaddress { 10.0.0.2 dev eth0 10.0.1.1 dev eth1 }";
+    assert_eq!(of(own), expected("vrrp.1@eth0", "vrrp.1 vrrp.1 eth1", true));
+    let all =
+        "use_vmac\nuse_vmac_addr\nvirtual_ipaddress { 10.0.1.1 dev eth1 10.0.2.1 dev vrrp2.1 }";
+    let macvlans = "vrrp.1@eth0 vrrp1.1@eth1 vrrp3.1@vrrp2.1";
+    assert_eq!(of(all), expected(macvlans, "vrrp.1 vrrp1.1 vrrp3.1", true));
+    let one = "virtual_ipaddress { 10.0.1.1 dev eth1 use_vmac 10.0.1.2 dev eth1 }";
+    assert_eq!(of(one), expected("vrrp.1@eth1", "- vrrp.1 eth1", false));
+    let first = "use_vmac vrrp.9 priority 90\nvirtual_ipaddress { fe80::1 }";
+    let text = file("", first).replace("10.0.0.1", "fe80::2/64");
+    let loaded = load_str("f", &text).unwrap();
+    let instance = &loaded.config.instances[0];
+    assert_eq!(
+        (instance.settings.priority, &*instance.macvlans[0].name),
+        (90, "vrrp.9")
+    );
+    let prefixes: Vec<u8> = instance.vips.iter().map(|vip| vip.prefix_len).collect();
+    assert_eq!(prefixes, [64, 64]);
 }
 
 #[test]

@@ -63,7 +63,20 @@ fn status_says_what_and_why_in_words() {
 
 #[test]
 fn json_is_as_its_schema_says() {
-    let lab = Lab::start("json", CONFIG, ACTIVE);
+    let tracking =
+        "track_interface {\nv1 weight -7 reverse\nabsent1 weight -9\n}\nvirtual_ipaddress";
+    let config = CONFIG.replacen("virtual_ipaddress", tracking, 1);
+    let config = config + "vrrp_sync_group alone { group { waiting } }";
+    let lab = Lab::start("json", &config, ACTIVE);
+    let text = lab.vipd(&["status", "waiting"]).done();
+    for line in [
+        "priority 91 (configured 100)",
+        "  group     alone\n",
+        "  tracks    v1: up, weight -7 reverse: +0\n",
+        "  tracks    absent1: down, weight -9: -9\n",
+    ] {
+        assert!(text.contains(line), "{line:?}: {text}");
+    }
     let status = lab.status();
     let schema = include_str!("../src/control/status.schema.json");
     let schema: Value = serde_json::from_str(schema).unwrap();
@@ -76,6 +89,10 @@ fn json_is_as_its_schema_says() {
     assert_eq!(waiting["keepalived_state"], "FAULT");
     assert_eq!(waiting["reason"], "interface-absent");
     assert_eq!(waiting["active"], Value::Null);
+    assert_eq!(waiting["group"], "alone");
+    assert_eq!(waiting["effective_priority"], 91);
+    assert_eq!(waiting["trackers"][1]["effect"], -9);
+    assert_eq!(running["trackers"], Value::Array(Vec::new()));
     assert_eq!(running["state"], "Active");
     assert_eq!(running["keepalived_state"], "MASTER");
     assert_eq!(running["reason"], "owner");

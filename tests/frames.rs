@@ -123,10 +123,15 @@ fn neighbour_advertisements(name: &str) -> Vec<(Vec<u8>, [u8; NA_LEN])> {
 /// keepalived sets the Router flag where the kernel forwards, as on any router.
 #[test]
 fn golden_neighbour_advertisements_of_a_router_are_emitted_byte_for_byte() {
-    let all = neighbour_advertisements("keepalived-v3-ipv6-router.pcap");
-    assert_eq!(all.len(), 20);
-    for (theirs, ours) in all {
-        assert_eq!(ours[..], theirs[..]);
+    for (file, count) in [
+        ("keepalived-v3-ipv6-router.pcap", 20),
+        ("keepalived-v3-vmac.pcap", 2),
+    ] {
+        let all = neighbour_advertisements(file);
+        assert_eq!(all.len(), count);
+        for (theirs, ours) in all {
+            assert_eq!(ours[..], theirs[..]);
+        }
     }
 }
 

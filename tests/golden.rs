@@ -17,6 +17,7 @@ const PASS: &str = "keepalived-v2-pass.pcap";
 const V3_IPV4: &str = "keepalived-v3-ipv4.pcap";
 const V3_IPV6: &str = "keepalived-v3-ipv6.pcap";
 const V3_IPV6_ROUTER: &str = "keepalived-v3-ipv6-router.pcap";
+const V3_VMAC: &str = "keepalived-v3-vmac.pcap";
 const HMAC_V2: &str = "keepalived-2.4.3-hmac-v2.pcap";
 const HMAC_V3: &str = "keepalived-2.4.3-hmac-v3.pcap";
 /// keepalived's HMAC trailer stands behind the message.
@@ -175,6 +176,17 @@ fn v3_over_ipv4_and_ipv6() {
     assert_eq!(round_trip(V3_IPV6_ROUTER, 0), 9);
 }
 
+/// `use_vmac`: all that keepalived sends for a virtual router comes from the virtual MAC address.
+#[test]
+fn v3_from_the_virtual_mac() {
+    assert_eq!(round_trip(V3_VMAC, 0), 14);
+    for advert in adverts(V3_VMAC) {
+        let mut settings = common::settings(Version::V3);
+        (settings.family, settings.vrid) = (Family::of(&advert.source), 50);
+        assert_eq!(advert.frame[6..12], settings.virtual_mac());
+    }
+}
+
 /// The trailer is not ours to read yet; the message in front of it is.
 #[test]
 fn the_message_in_front_of_an_hmac_trailer() {
@@ -223,6 +235,7 @@ fn the_ladder_lets_keepalived_in() {
         (V3_IPV4, Version::V3, Auth::None),
         (V3_IPV6, Version::V3, Auth::None),
         (V3_IPV6_ROUTER, Version::V3, Auth::None),
+        (V3_VMAC, Version::V3, Auth::None),
         // keepalived's v2 with HMAC says authentication type 0.
         (HMAC_V2, Version::V2, Auth::None),
         // Over IPv6 the checksum covers the trailer as well.

@@ -15,6 +15,7 @@ use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::drop::DropReason;
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
+use vipd::vrrp::track::{Reading, Tracker};
 use vipd::vrrp::types::{Auth, Family, Settings, State, Version};
 use vipd::vrrp::validate::Received;
 use vipd::vrrp::wire::{MAX_LEN, Repr};
@@ -62,6 +63,8 @@ fn requests(act: impl FnOnce()) -> u64 {
 }
 
 const INSTANCES: u8 = 200;
+/// The first of them are in sync groups of four.
+const GROUPED: usize = 80;
 
 /// Half of them v2 with a password, half v3, of which every second is IPv6.
 fn instance(vrid: u8) -> Settings {
@@ -78,6 +81,18 @@ fn instance(vrid: u8) -> Settings {
     let settings = Settings {
         vrid,
         auth,
+        trackers: (0..2)
+            .map(|n| Tracker {
+                interface: "eth1".into(),
+                // Every fifth has one that is a fault.
+                weight: if n == 1 && vrid.is_multiple_of(5) {
+                    0
+                } else {
+                    -20
+                },
+                reverse: false,
+            })
+            .collect(),
         addresses: (0..20).map(address).collect(),
         ..settings(version)
     };
@@ -109,13 +124,25 @@ impl Machine {
             settings: instance(vrid).into(),
         });
         let now = Instant::from_micros(5_000_000);
+        let mut router = Router::new(specs.collect(), GROUP, Duration::ZERO, now);
+        let ids: Vec<Id> = router.ids().collect();
+        let groups: Vec<Box<[Id]>> = ids[..GROUPED].chunks(4).map(Into::into).collect();
+        router.set_groups(&groups, now);
         Self {
-            router: Router::new(specs.collect(), GROUP, Duration::ZERO, now),
+            router,
             now,
             out: Actions::new(),
             buffer: [0; frame::IPV6_PAYLOAD + MAX_LEN],
             done: 0,
             became_active: 0,
+        }
+    }
+
+    /// Every tracker sees this.
+    fn track(&mut self, reading: Reading) {
+        for id in self.router.ids() {
+            self.router.track(id, &|_| reading, self.now, &mut self.out);
+            self.execute();
         }
     }
 
@@ -301,6 +328,7 @@ fn nothing_is_allocated_after_construction() {
         })
         .collect();
     let taken = requests(|| {
+        machine.track(Reading::Up);
         machine.event(Event::Link(LinkState::Up(Some(OWN))));
         machine.run(Duration::from_secs(4));
         for _ in 0..10 {
@@ -311,7 +339,10 @@ fn nothing_is_allocated_after_construction() {
                 let _ = frame::parse_ipv6(payload);
             }
             machine.event(Event::AddressLost);
+            machine.track(Reading::Down);
             machine.run(Duration::from_secs(10));
+            machine.track(Reading::Up);
+            machine.run(Duration::from_secs(5));
             // Everybody is outranked, then takes over again.
             takeover.iter().for_each(|(source, group, payload)| {
                 machine.receive(*source, *group, 255, payload)

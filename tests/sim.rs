@@ -21,6 +21,8 @@ mod quiet;
 mod rng;
 #[path = "sim/stats.rs"]
 mod stats;
+#[path = "sim/sync.rs"]
+mod sync;
 #[path = "sim/watch.rs"]
 mod watch;
 #[path = "sim/world.rs"]

@@ -9,6 +9,8 @@ mod active;
 #[path = "transitions/backup.rs"]
 mod backup;
 mod common;
+#[path = "transitions/group.rs"]
+mod group;
 #[path = "transitions/initialize.rs"]
 mod initialize;
 #[path = "transitions/ladder.rs"]
@@ -17,6 +19,8 @@ mod ladder;
 mod options;
 #[path = "transitions/row.rs"]
 mod row;
+#[path = "transitions/track.rs"]
+mod track;
 #[path = "transitions/unicast.rs"]
 mod unicast;
 #[path = "transitions/warnings.rs"]
@@ -42,6 +46,11 @@ fn preempt_delay_announcements_and_addresses() {
     options::rows().iter().for_each(row::Row::run);
 }
 
+#[test]
+fn trackers_and_nopreempt() {
+    track::rows().iter().for_each(row::Row::run);
+}
+
 /// A table that loses rows must not look like one that passes.
 #[test]
 fn the_table_is_whole_and_its_tags_are_unique() {
@@ -50,6 +59,7 @@ fn the_table_is_whole_and_its_tags_are_unique() {
         backup::rows(),
         active::rows(),
         options::rows(),
+        track::rows(),
     ]
     .iter()
     .flatten()

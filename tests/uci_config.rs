@@ -67,9 +67,22 @@ fn booleans_are_those_of_openwrt() {
 
 #[test]
 fn a_skipped_word_that_is_off_is_not_told_of() {
-    assert_eq!(messages(&instance("\toption use_vmac 0")), [""; 0]);
-    assert_eq!(messages(&instance("\toption use_vmac 1")).len(), 1);
-    assert_eq!(messages(&instance("\toption use_vmac eth0")).len(), 1);
+    assert_eq!(messages(&instance("\toption use_ipvlan 0")), [""; 0]);
+    assert_eq!(messages(&instance("\toption use_ipvlan 1")).len(), 1);
+    assert_eq!(messages(&instance("\toption use_ipvlan eth0")).len(), 1);
+}
+
+#[test]
+fn use_vmac_is_a_boolean_or_a_name() {
+    for (value, expected) in [
+        ("0", None),
+        ("1", Some("vrrp.1")),
+        ("lan-vip", Some("lan-vip")),
+    ] {
+        let config = load(&instance(&format!("\toption use_vmac {value}")));
+        let macvlan = config.instances[0].macvlans.first();
+        assert_eq!(macvlan.map(|m| &*m.name), expected, "{value}");
+    }
 }
 
 #[test]

@@ -10,7 +10,10 @@ use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use super::strict;
+use super::vmac::Names;
+use crate::limits;
 use crate::time::Duration;
+use crate::vrrp::track::Tracker;
 use crate::vrrp::types::{
     Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL,
     Unicast, Version,
@@ -25,13 +28,17 @@ const AUTH_BYTES: usize = 8;
 
 /// The configuration; meaningless if the report has errors.
 pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
-    let Drafts { globals, instances } = drafts;
+    let mut names = Names::new(&drafts, report);
+    let Drafts {
+        globals, instances, ..
+    } = drafts;
     checks::checksum_words(&globals, report);
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
     for instance in instances {
         let mut builder = Builder {
             globals: &globals,
             report,
+            names: &mut names,
         };
         if let Some(mut instance) = builder.instance(instance) {
             share_interface(&mut instance, built.last());
@@ -40,6 +47,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     }
     Config {
         dialect,
+        delays: globals.delays.into(),
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
             mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),
@@ -64,6 +72,7 @@ fn value<T: Copy>(slot: &Option<Placed<T>>) -> Option<T> {
 struct Builder<'a> {
     globals: &'a Draft,
     report: &'a mut Report,
+    names: &'a mut Names,
 }
 
 impl Builder<'_> {
@@ -104,6 +113,7 @@ impl Builder<'_> {
                 .unwrap_or(false),
             announce: self.announce(&instance.draft),
             unicast: self.unicast(&instance.draft),
+            trackers: self.trackers(&instance.draft, priority),
             addresses: instance
                 .draft
                 .vips
@@ -117,13 +127,23 @@ impl Builder<'_> {
         if settings.addresses.is_empty() {
             return None;
         }
+        let macvlans = self
+            .names
+            .macvlans(&mut instance.draft, &interface, &settings, self.report);
+        let draft = &instance.draft;
         Some(Instance {
+            vmac_adverts: draft.use_vmac.is_some()
+                && !value(&draft.vmac_xmit_base).unwrap_or(false)
+                && settings.unicast.is_none(),
+            macvlans,
             accept: strict::accept(&instance.draft, self.globals, priority),
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             name: instance.name,
             interface,
             settings: Rc::new(settings),
+            group: instance.group,
+            ignores_link: value(&instance.draft.dont_track_primary).unwrap_or(false),
             source: value(&instance.draft.unicast_src_ip)
                 .or_else(|| value(&instance.draft.mcast_src_ip)),
             vips: instance
@@ -255,6 +275,23 @@ impl Builder<'_> {
             ttl: byte(&draft.unicast_ttl).unwrap_or(TTL),
             check_source: check_source.unwrap_or(draft.peers.iter().any(bounded)),
         }))
+    }
+
+    fn trackers(&mut self, draft: &Draft, priority: u8) -> Box<[Tracker]> {
+        if let Some(first) = draft.tracked.get(limits::TRACKERS) {
+            let message = format!("more than {} interfaces are tracked", limits::TRACKERS);
+            let help = "track fewer; those of the other members of a sync group count too";
+            self.report.error(&first.span, message, help);
+        }
+        let weighted = |placed: &&Placed<Tracker>| placed.value.weight != 0;
+        let weighted = draft.tracked.iter().find(weighted);
+        if let Some(placed) = weighted.filter(|_| priority == PRIORITY_OWNER) {
+            let message = "a weight has no effect on priority 255";
+            let help =
+                "write a priority from 1 to 254, or remove the weight to make it a condition";
+            self.report.warn(&placed.span, message, help);
+        }
+        draft.tracked.iter().map(|p| p.value.clone()).collect()
     }
 
     fn checksum(&self, draft: &Draft) -> ChecksumMode {

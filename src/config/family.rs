@@ -2,9 +2,8 @@
 
 use core::net::IpAddr;
 
-use super::error::Report;
-use super::model::Dialect;
-use super::read::InstanceDraft;
+use super::error::{Placed, Report};
+use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use crate::limits;
 use crate::vrrp::types::{Family, is_link_local};
@@ -17,6 +16,80 @@ pub(crate) fn of(draft: &Draft) -> Family {
         _ if native => Family::V6,
         _ => Family::V4,
     }
+}
+
+/// A section of UCI with addresses of both families is two instances in one sync group: `NAME` and
+/// `NAME-6`.
+pub(crate) fn split(drafts: &mut Drafts) {
+    let Drafts {
+        instances, groups, ..
+    } = drafts;
+    for place in (0..instances.len()).rev() {
+        let instance = &mut instances[place];
+        let families = [Family::V4, Family::V6];
+        let has = |family| {
+            instance
+                .draft
+                .vips
+                .iter()
+                .any(|vip| Family::of(&vip.vip.address) == family)
+        };
+        if !families.into_iter().all(has) {
+            continue;
+        }
+        let (span, name) = (instance.span.clone(), format!("{}-6", instance.name));
+        let member = |name: &str| Placed {
+            value: name.into(),
+            span: span.clone(),
+        };
+        let own = groups.iter_mut().find_map(|group| {
+            let place = group
+                .draft
+                .members
+                .iter()
+                .position(|m| *m.value == *instance.name)?;
+            Some((group, place))
+        });
+        match own {
+            Some((group, place)) => group.draft.members.insert(place + 1, member(&name)),
+            None => groups.push(InstanceDraft {
+                name: instance.name.clone(),
+                span: span.clone(),
+                draft: Draft {
+                    members: vec![member(&instance.name), member(&name)],
+                    ..Draft::default()
+                },
+                group: None,
+            }),
+        }
+        instance.draft.native_ipv6 = None;
+        let mut second = InstanceDraft {
+            name: name.into(),
+            draft: instance.draft.clone(),
+            span,
+            group: None,
+        };
+        // What RFC 3768 and IPv4 alone have.
+        (
+            second.draft.version,
+            second.draft.auth_type,
+            second.draft.auth_pass,
+        ) = (None, None, None);
+        keep(&mut instance.draft, Family::V4);
+        keep(&mut second.draft, Family::V6);
+        instances.insert(place + 1, second);
+    }
+}
+
+/// Addresses of this family stay.
+fn keep(draft: &mut Draft, family: Family) {
+    let is_its = |address: &IpAddr| Family::of(address) == family;
+    draft.vips.retain(|placed| is_its(&placed.vip.address));
+    draft.peers.retain(|placed| is_its(&placed.value.address));
+    draft.mcast_src_ip.take_if(|placed| !is_its(&placed.value));
+    draft
+        .unicast_src_ip
+        .take_if(|placed| !is_its(&placed.value));
 }
 
 /// Leaves an instance with addresses of one family, in the order in which adverts carry them.
@@ -44,15 +117,7 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
                 }
             );
             let help = "write a second instance for the other family; it may have the same VRID";
-            // In UCI both families in one section will be two instances in one group.
-            match report.dialect {
-                Dialect::Keepalived => report.warn(&placed.span, message, help),
-                Dialect::Uci => report.error(
-                    &placed.span,
-                    "IPv4 and IPv6 addresses in one section are not supported yet by vipd",
-                    help,
-                ),
-            }
+            report.warn(&placed.span, message, help);
         }
         same
     });

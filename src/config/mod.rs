@@ -19,6 +19,7 @@ mod checks;
 pub mod error;
 mod family;
 pub mod files;
+mod group;
 mod keepalived;
 pub mod model;
 mod peer;
@@ -27,9 +28,11 @@ mod read;
 pub mod reference;
 mod schema;
 mod strict;
+mod track;
 pub mod uci;
 mod value;
 mod vip;
+mod vmac;
 
 pub use checks::MAX_INSTANCES;
 pub use error::{Diagnostic, Failure, Span};
@@ -111,11 +114,15 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
         };
         report.error(&Span::whole(&file), message, help);
     }
+    if dialect == Dialect::Uci {
+        family::split(&mut drafts);
+    }
     drafts
         .instances
         .iter_mut()
         .for_each(|instance| family::settle(instance, &mut report));
     checks::between(&drafts, &mut report);
+    group::resolve(&mut drafts, &mut report);
     let config = build::build(drafts, dialect, &mut report);
     let failed = report.error_count() > 0;
     let (errors, warnings) = report.finish();

@@ -23,8 +23,21 @@ pub struct Config {
     pub dialect: Dialect,
     /// `global_defs`.
     pub globals: Globals,
+    /// `interface_up_down_delays`.
+    pub delays: Box<[Delay]>,
     /// One for each `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
+}
+
+/// How long a change of an interface must last to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// The interface.
+    pub interface: Rc<str>,
+    /// When it goes down.
+    pub down: Duration,
+    /// When it comes up.
+    pub up: Duration,
 }
 
 /// What holds for all instances.
@@ -49,6 +62,10 @@ pub struct Instance {
     pub interface: Rc<str>,
     /// What the protocol core needs, and shares.
     pub settings: Rc<Settings>,
+    /// The name of the `vrrp_sync_group` that it is in.
+    pub group: Option<Rc<str>>,
+    /// `dont_track_primary`: it runs while its own interface is down.
+    pub ignores_link: bool,
     /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`. The daemon
     /// takes them out, into its table of addresses.
     pub vips: Box<[Vip]>,
@@ -63,6 +80,20 @@ pub struct Instance {
     pub receive: Receive,
     /// Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are accepted.
     pub accept: bool,
+    /// `use_vmac` without `vmac_xmit_base`: adverts carry the virtual MAC address.
+    pub vmac_adverts: bool,
+    /// The interfaces with the virtual MAC address that vipd makes, each for the addresses whose
+    /// `dev` it is.
+    pub macvlans: Box<[Macvlan]>,
+}
+
+/// An interface with a virtual MAC address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Macvlan {
+    /// Its name.
+    pub name: Rc<str>,
+    /// The interface that it stands on.
+    pub base: Rc<str>,
 }
 
 impl Instance {
@@ -72,20 +103,28 @@ impl Instance {
             name: _,
             interface,
             settings,
+            group,
+            ignores_link,
             vips,
             source,
             garp_mode,
             address_lease,
             receive,
+            vmac_adverts,
+            macvlans,
             accept,
         } = self;
         *interface == other.interface
             && *settings == other.settings
+            && *group == other.group
+            && *ignores_link == other.ignores_link
             && *vips == other.vips
             && *source == other.source
             && *garp_mode == other.garp_mode
             && *address_lease == other.address_lease
             && *receive == other.receive
+            && *vmac_adverts == other.vmac_adverts
+            && *macvlans == other.macvlans
             && *accept == other.accept
     }
 }

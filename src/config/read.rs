@@ -1,24 +1,29 @@
 //! Block tree → drafts: each statement is looked up in the table and its arguments are read.
 
+use std::rc::Rc;
+
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::schema::{Block, Draft, Keyword, Rule, Skip};
-use super::{peer, vip};
+use super::{peer, track, vip};
 
 /// What the files say, before defaults and cross-checks.
 #[derive(Debug, Default)]
 pub(crate) struct Drafts {
     pub(crate) globals: Draft,
     pub(crate) instances: Vec<InstanceDraft>,
+    pub(crate) groups: Vec<InstanceDraft>,
 }
 
-/// One `vrrp_instance`.
+/// One `vrrp_instance` or `vrrp_sync_group`.
 #[derive(Debug)]
 pub(crate) struct InstanceDraft {
     pub(crate) name: Box<str>,
     /// Where the name stands.
     pub(crate) span: Span,
     pub(crate) draft: Draft,
+    /// The sync group that an instance is in.
+    pub(crate) group: Option<Rc<str>>,
 }
 
 impl Drafts {
@@ -29,11 +34,15 @@ impl Drafts {
             let Some(keyword) = reader.lookup(&statement, Block::Top) else {
                 continue;
             };
-            if let Rule::Instance = keyword.rule {
-                self.instances.extend(reader.instance(&statement));
-            } else {
-                reader.keyword(keyword, &statement, &mut self.globals);
-            }
+            let (list, block) = match keyword.rule {
+                Rule::Instance => (&mut self.instances, Block::Instance),
+                Rule::SyncGroup => (&mut self.groups, Block::SyncGroup),
+                _ => {
+                    reader.keyword(keyword, &statement, &mut self.globals);
+                    continue;
+                }
+            };
+            list.extend(reader.named(keyword, block, &statement));
         }
     }
 }
@@ -78,7 +87,16 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let is_bool = |word: &Word| boolean(&word.text).is_some();
             usize::from(arguments.first().is_some_and(is_bool))
         }
-        Rule::Words(_) | Rule::Addresses | Rule::Peers => 0,
+        Rule::Vmac { .. } => {
+            let is_name = |word: &Word| Block::Instance.find(&word.text).is_none();
+            usize::from(arguments.first().is_some_and(is_name))
+        }
+        Rule::Words(_)
+        | Rule::Addresses
+        | Rule::Peers
+        | Rule::Tracked
+        | Rule::Members
+        | Rule::Delays => 0,
         Rule::Option { takes } | Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => {
             if takes.is_empty() || takes.starts_with('{') {
                 0
@@ -104,27 +122,31 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn instance(&mut self, statement: &Statement<'_>) -> Option<InstanceDraft> {
-        let Some(name) = statement.arguments.first() else {
-            let message = "`vrrp_instance` without a name";
-            let help = "write `vrrp_instance NAME { … }`";
-            self.report.error(&statement.word.span, message, help);
-            return None;
-        };
-        let Some(children) = statement.children else {
-            let message = "`vrrp_instance` without a block";
-            let help = "write `vrrp_instance NAME { … }`";
-            self.report.error(&statement.word.span, message, help);
-            return None;
+    fn named(
+        &mut self,
+        keyword: &Keyword,
+        block: Block,
+        statement: &Statement<'_>,
+    ) -> Option<InstanceDraft> {
+        let (name, children) = match (statement.arguments.first(), statement.children) {
+            (Some(name), Some(children)) => (name, children),
+            (name, _) => {
+                let missing = if name.is_none() { "name" } else { "block" };
+                let message = format!("`{}` without a {missing}", keyword.name);
+                let help = format!("write `{} NAME {{ … }}`", keyword.name);
+                self.report.error(&statement.word.span, message, help);
+                return None;
+            }
         };
         self.unused(&statement.arguments[1..], Block::Top);
         let mut draft = Draft::default();
-        self.block(children, Block::Instance, &mut draft);
+        self.block(children, block, &mut draft);
         draft.vips.shrink_to_fit();
         Some(InstanceDraft {
             name: name.text.as_str().into(),
             span: name.span.clone(),
             draft,
+            group: None,
         })
     }
 
@@ -192,7 +214,12 @@ impl Reader<'_> {
                 self.skip(keyword, Skip::Later, &statement.word.span);
                 return self.check_words(statement.children.unwrap_or_default(), words);
             }
-            Rule::Words(_) | Rule::Addresses | Rule::Peers => {
+            Rule::Words(_)
+            | Rule::Addresses
+            | Rule::Peers
+            | Rule::Tracked
+            | Rule::Members
+            | Rule::Delays => {
                 let Some(children) = statement.children else {
                     let message = format!("`{}` without a block", keyword.name);
                     let help = format!("write `{} {{ … }}`", keyword.name);
@@ -204,6 +231,9 @@ impl Reader<'_> {
                 match keyword.rule {
                     Rule::Words(block) => self.block(children, block, draft),
                     Rule::Peers => peer::read(children, span, draft, self.report),
+                    Rule::Tracked => track::read(children, draft, self.report),
+                    Rule::Members => track::members(children, draft),
+                    Rule::Delays => track::delays(children, draft, self.report),
                     _ => vip::read(children, span, draft, self.report),
                 }
                 return;

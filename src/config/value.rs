@@ -8,7 +8,7 @@ use super::error::{Placed, Report, Span, quoted};
 use super::model::Dialect;
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::vip;
+use super::{vip, vmac};
 use crate::time::Duration;
 
 impl Reader<'_> {
@@ -29,6 +29,10 @@ impl Reader<'_> {
                 return Some(());
             }
             return self.fill(slot, keyword, span, span, value);
+        }
+        if let Rule::Vmac { slot } = keyword.rule {
+            let name = vmac::name(statement.arguments, self.report)?;
+            return self.fill(slot(draft), keyword, span, span, name);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
@@ -90,8 +94,13 @@ impl Reader<'_> {
             Rule::Flag { .. }
             | Rule::Words(_)
             | Rule::Instance
+            | Rule::SyncGroup
+            | Rule::Members
+            | Rule::Tracked
+            | Rule::Delays
             | Rule::Addresses
             | Rule::Peers
+            | Rule::Vmac { .. }
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),
@@ -219,7 +228,7 @@ fn wanted(keyword: &Keyword, report: &Report) -> String {
 }
 
 /// `1`, `0.01`, `2.500000`: at most six decimals, at most 32 bits of whole seconds.
-fn parse_seconds(text: &str) -> Option<Duration> {
+pub(super) fn parse_seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 {

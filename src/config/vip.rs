@@ -16,6 +16,8 @@ pub const MAX_VIPS: usize = crate::limits::ADDRESSES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedVip {
     pub(crate) vip: Vip,
+    /// `use_vmac` stands behind it.
+    pub(crate) use_vmac: bool,
     pub(crate) span: Span,
 }
 
@@ -77,12 +79,18 @@ fn entry(words: &[Word], report: &mut Report) -> Option<PlacedVip> {
         label: None,
         broadcast: None,
     };
+    let mut use_vmac = false;
     let mut rest = options.iter();
     while let Some(word) = rest.next() {
-        option(word, &mut rest, &mut vip, report)?;
+        if word.text == "use_vmac" {
+            use_vmac = true;
+        } else {
+            option(word, &mut rest, &mut vip, report)?;
+        }
     }
     Some(PlacedVip {
         vip,
+        use_vmac,
         span: first.span.clone(),
     })
 }

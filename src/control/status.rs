@@ -73,10 +73,16 @@ pub struct Instance<'a> {
     pub source: Option<IpAddr>,
     /// Backup: when it becomes Active unless an advert comes.
     pub active_down_in_ms: Option<u64>,
+    /// The sync group that it is in.
+    pub group: Option<Cow<'a, str>>,
+    /// What else state and priority depend on.
+    pub trackers: Vec<Tracker<'a>>,
     /// Who is Active, as far as this router knows.
     pub active: Option<Active<'a>>,
     /// How adverts are received.
     pub receive: Receive<'a>,
+    /// The virtual MAC address, if `use_vmac` asks for one.
+    pub vmac: Option<Vmac<'a>>,
     /// The virtual addresses.
     pub vips: Vec<Vip<'a>>,
     /// The other routers that were heard, the last few.
@@ -104,6 +110,21 @@ pub struct Active<'a> {
     pub checksum: Option<Cow<'a, str>>,
 }
 
+/// An interface that is tracked.
+#[derive(Debug, Serialize)]
+pub struct Tracker<'a> {
+    /// The interface.
+    pub interface: Cow<'a, str>,
+    /// Its weight in the configuration.
+    pub weight: i16,
+    /// The weight counts the other way round.
+    pub reverse: bool,
+    /// It is up.
+    pub up: bool,
+    /// What it adds to the priority now; null: it holds the instance in Initialize.
+    pub effect: Option<i16>,
+}
+
 /// How adverts are received.
 #[derive(Debug, Serialize)]
 pub struct Receive<'a> {
@@ -111,6 +132,17 @@ pub struct Receive<'a> {
     pub sockets: Cow<'a, str>,
     /// Why, for people.
     pub why: Cow<'a, str>,
+}
+
+/// A virtual MAC address.
+#[derive(Debug, Serialize)]
+pub struct Vmac<'a> {
+    /// The address.
+    pub address: Cow<'a, str>,
+    /// The macvlans that have it; the virtual addresses are on these.
+    pub interfaces: Vec<&'a str>,
+    /// Adverts come from it too.
+    pub adverts: bool,
 }
 
 /// A virtual address.

@@ -6,7 +6,9 @@
 use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
 
-use super::status::{Active, Counters, Dropped, Instance, Peer, Receive, Status, Vip};
+use super::status::{
+    Active, Counters, Dropped, Instance, Peer, Receive, Status, Tracker, Vip, Vmac,
+};
 use crate::time::Duration;
 
 impl Display for Status<'_> {
@@ -59,11 +61,18 @@ impl Display for Instance<'_> {
             row(f, "reason", reason_text)?;
         }
         row(f, "settings", Settings(self))?;
+        if let Some(group) = &self.group {
+            row(f, "group", group)?;
+        }
+        self.trackers.iter().try_for_each(|t| row(f, "tracks", t))?;
         if let Some(active) = &self.active {
             row(f, "Active", active)?;
         }
         let Receive { sockets, why } = &self.receive;
         row(f, "receive", format_args!("{sockets}: {why}"))?;
+        if let Some(vmac) = &self.vmac {
+            row(f, "MAC", vmac)?;
+        }
         self.vips.iter().try_for_each(|v| row(f, "address", v))?;
         self.peers.iter().try_for_each(|p| row(f, "heard", p))?;
         row(f, "counters", &self.counters)?;
@@ -82,7 +91,10 @@ impl Display for Standing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let instance = self.0;
         let ours = instance.effective_priority;
-        let due = Age(instance.active_down_in_ms.unwrap_or_default());
+        let Some(due) = instance.active_down_in_ms.map(Age) else {
+            let group = instance.group.as_deref().unwrap_or_default();
+            return write!(f, "would take over, but sync group {group} is not ready");
+        };
         let Some(active) = &instance.active else {
             return write!(
                 f,
@@ -161,6 +173,38 @@ impl Display for Active<'_> {
         }
         write!(f, ", version {}", self.version)?;
         write!(f, "{}", Checksum(self.checksum.as_deref()))
+    }
+}
+
+impl Display for Vmac<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "virtual, {}", self.address)?;
+        for name in &self.interfaces {
+            write!(f, ", on {name}")?;
+        }
+        f.write_str(if self.adverts {
+            ", adverts too"
+        } else {
+            ", adverts without"
+        })
+    }
+}
+
+impl Display for Tracker<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            interface,
+            weight,
+            reverse,
+            ..
+        } = self;
+        let state = if self.up { "up" } else { "down" };
+        write!(f, "{interface}: {state}, weight {weight}")?;
+        f.write_str(if *reverse { " reverse: " } else { ": " })?;
+        match self.effect {
+            None => f.write_str("holds the instance in Initialize"),
+            Some(change) => write!(f, "{change:+}"),
+        }
     }
 }
 
@@ -331,10 +375,17 @@ mod tests {
                 version: 3,
                 checksum: Some("message".into()),
             }),
+            group: None,
+            trackers: Vec::new(),
             receive: Receive {
                 sockets: "tap".into(),
                 why: "as configured".into(),
             },
+            vmac: Some(Vmac {
+                address: "00:00:5e:00:01:33".into(),
+                interfaces: vec!["vrrp.51"],
+                adverts: true,
+            }),
             vips: vec![Vip {
                 address: [10, 0, 0, 100].into(),
                 prefix_len: 24,
@@ -387,6 +438,7 @@ mod tests {
               settings  VRID 51, version 3, ipv4, priority 100 (configured 150), every 1s, pseudo-header checksum, from 10.0.0.1
               Active    10.0.0.2, priority 200, every 0.01s, version 3, message checksum
               receive   tap: as configured
+              MAC       virtual, 00:00:5e:00:01:33, on vrrp.51, adverts too
               address   10.0.0.100/24 on br-lan: absent, as it should be, leased for 3 s
               heard     10.0.0.2 0.0 s ago, priority 200, every 0.01s, message checksum, 99 adverts
               counters  adverts sent 1, received 2; of priority 0: sent 3, received 4; times Active 5; addresses removed by others 6

@@ -12,21 +12,22 @@ use nix::errno::Errno;
 use crate::config::model::{Config, GarpMode, Instance};
 use crate::frame::{self, GarpForm};
 use crate::limits;
-use crate::netlink::Content;
 use crate::netlink::addr::{self, Existing, NewAddress};
+use crate::netlink::{Content, link_request};
 use crate::sys::error::{Cause, Error};
-use crate::sys::netlink::{CommandSocket, interface_name};
+use crate::sys::netlink::CommandSocket;
 use crate::sys::send::{SendBatch, SendSocket};
 use crate::time::{Duration, Instant};
-use crate::vrrp::action::{Action, Hold, Id, Reason};
+use crate::vrrp::action::{Action, Id};
 use crate::vrrp::router::Router;
 use crate::vrrp::types::State;
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::advert;
 use super::links::{Links, Slot};
-use super::report::{Hint, Transition};
+use super::report::{self, Hint, Priority, Transition};
 use super::unicast::{self, Unicast};
+use super::vmac::{self, Vmacs};
 
 /// What an action is about: read, never changed here.
 pub(super) struct Context<'a> {
@@ -53,8 +54,10 @@ pub(super) struct Executor {
     sender: SendSocket,
     frames: SendBatch,
     commands: CommandSocket,
-    /// Which entry a sequence number of a waiting request is about, if it is still in the table.
-    asked: Vec<(u32, Option<u32>)>,
+    /// What the sequence number of a waiting request is about.
+    asked: Vec<(u32, About)>,
+    /// The macvlans of the virtual MAC addresses.
+    pub(super) vmacs: Vmacs,
     /// The way to peers.
     pub(super) unicast: Unicast,
     /// What the adverts of each instance need.
@@ -89,10 +92,22 @@ impl Adverts {
     }
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+enum About {
+    /// An address that is in the table no more: what becomes of it is the same to all.
+    Gone,
+    /// The entry at this place.
+    Address(u32),
+    /// The macvlan in this slot is set up or down.
+    Macvlan(Slot),
+}
+
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
-    pub(super) fn new(addresses: Addresses, instances: usize) -> Result<Self, Error> {
+    pub(super) fn new(addresses: Addresses, vmacs: Vmacs, instances: usize) -> Result<Self, Error> {
         Ok(Self {
+            vmacs,
             sender: SendSocket::open()?,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
@@ -123,7 +138,7 @@ impl Executor {
                 self.state_changes += 1;
                 self.notes.push(*action);
             }
-            Action::Warn(..) => self.notes.push(*action),
+            Action::PriorityChanged(..) | Action::Warn(..) => self.notes.push(*action),
         }
     }
 
@@ -179,7 +194,40 @@ impl Executor {
             };
             let batch = self.commands.batch();
             let sequence = addr::delete(batch, ifindex, entry.address, entry.prefix_len);
-            self.asked.push((sequence, None));
+            self.asked.push((sequence, About::Gone));
+        }
+    }
+
+    /// After a reload, or at the end, with none: the macvlans that stay are taken over, the others
+    /// are removed.
+    pub(super) fn replace_vmacs(&mut self, mut vmacs: Vmacs, links: &Links) {
+        if !self.asked.is_empty() {
+            // What was given up goes first.
+            vmac::send(&mut self.commands, "addresses may not have been removed");
+            self.asked.clear();
+        }
+        vmacs.carry_over(&self.vmacs, links, &mut self.commands);
+        self.vmacs = vmacs;
+    }
+
+    /// Changes the interfaces below macvlans as they need it.
+    pub(super) fn change_below(&mut self) {
+        self.vmacs.change_below(&mut self.commands);
+    }
+
+    /// Makes the macvlans that are missing. True if there is news of them to be read.
+    pub(super) fn make_vmacs(&mut self, links: &Links) -> bool {
+        self.vmacs.make(links, &mut self.commands)
+    }
+
+    /// Sets the macvlans of an instance up or down.
+    fn set_up(&mut self, id: Id, up: bool, context: &Context<'_>) {
+        for vmac in self.vmacs.of(id) {
+            vmac.up = up;
+            if let Some(ifindex) = vmac.ifindex(context.links) {
+                let sequence = link_request::set_up(self.commands.batch(), ifindex, up);
+                self.asked.push((sequence, About::Macvlan(vmac.link)));
+            }
         }
     }
 
@@ -220,10 +268,15 @@ impl Executor {
         if let Some(unicast) = &settings.unicast {
             return self.advert_to_peers(id, priority, unicast.ttl, kernel.ifindex, context);
         }
+        let mac = if context.instance(id).vmac_adverts {
+            settings.virtual_mac()
+        } else {
+            kernel.mac
+        };
         for repr in context.router.adverts(id, priority) {
             let identification = self.adverts[id.index()].next();
             self.push_frame(kernel.ifindex, |buf| {
-                advert::write_frame(buf, &repr, kernel.mac, identification)
+                advert::write_frame(buf, &repr, mac, identification)
             });
         }
     }
@@ -266,6 +319,7 @@ impl Executor {
     }
 
     fn add_addresses(&mut self, id: Id, context: &Context<'_>) {
+        self.set_up(id, true, context);
         for index in self.addresses.of(id) {
             let entry = self.addresses.get_mut(index);
             entry.wanted = true;
@@ -285,7 +339,7 @@ impl Executor {
                 &new_address(entry, ifindex),
                 Existing::Refuse,
             );
-            self.asked.push((sequence, Some(index as u32)));
+            self.asked.push((sequence, About::Address(index as u32)));
         }
     }
 
@@ -304,7 +358,7 @@ impl Executor {
             if let Some(ifindex) = context.links.get(entry.link).ifindex() {
                 let new = new_address(entry, ifindex);
                 let sequence = addr::add(self.commands.batch(), &new, Existing::Replace);
-                self.asked.push((sequence, Some(index as u32)));
+                self.asked.push((sequence, About::Address(index as u32)));
             }
         }
         self.renew_at = match shortest {
@@ -317,6 +371,8 @@ impl Executor {
     }
 
     fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
+        // First, so that nothing is said about the addresses that go.
+        self.set_up(id, false, context);
         for index in self.addresses.of(id) {
             let entry = self.addresses.get_mut(index);
             entry.wanted = false;
@@ -330,6 +386,10 @@ impl Executor {
             };
             if entry.address.is_ipv6() {
                 entry.leaving = entry.leaving.saturating_add(1);
+                if self.vmacs.at(entry.link).is_some() {
+                    // It goes with the macvlan's being up.
+                    continue;
+                }
             }
             let sequence = addr::delete(
                 self.commands.batch(),
@@ -337,7 +397,7 @@ impl Executor {
                 entry.address,
                 entry.prefix_len,
             );
-            self.asked.push((sequence, Some(index as u32)));
+            self.asked.push((sequence, About::Address(index as u32)));
         }
     }
 
@@ -348,10 +408,15 @@ impl Executor {
             if let Content::Ack(ack) = Content::parse(&message)
                 && ack.errno != 0
                 && let Ok(at) = asked.binary_search_by_key(&ack.sequence, |(s, _)| *s)
-                && let Some(index) = asked[at].1
             {
                 let errno = Errno::from_raw(ack.errno);
-                failed(addresses.get_mut(index as usize), errno, context);
+                match asked[at].1 {
+                    About::Address(index) => {
+                        failed(addresses.get_mut(index as usize), errno, context);
+                    }
+                    About::Macvlan(slot) => vmac::not_set(&context.links.get(slot).name, errno),
+                    About::Gone => {}
+                }
             }
         });
         self.asked.clear();
@@ -395,10 +460,17 @@ impl Executor {
             address,
             ..
         } = *entry;
-        let kernel = context.links.get(link).kernel.as_ref();
+        // With a virtual MAC address, through the interface below: the macvlan may not be ready yet.
+        let vmac = self.vmacs.at(link).map(|vmac| (vmac.base, vmac.mac));
+        let kernel = context
+            .links
+            .get(vmac.map_or(link, |v| v.0))
+            .kernel
+            .as_ref();
         let Some(kernel) = kernel else {
             return;
         };
+        let mac = vmac.map_or(kernel.mac, |v| v.1);
         if context.router.instance(instance).state() != State::Active {
             return;
         }
@@ -406,14 +478,12 @@ impl Executor {
             IpAddr::V4(address) => {
                 for form in forms(context.instance(instance).garp_mode) {
                     self.push_frame(kernel.ifindex, |buf| {
-                        frame::emit_garp(buf, kernel.mac, address, *form)
+                        frame::emit_garp(buf, mac, address, *form)
                     });
                 }
             }
             IpAddr::V6(address) => {
-                self.push_frame(kernel.ifindex, |buf| {
-                    frame::emit_na(buf, kernel.mac, address)
-                });
+                self.push_frame(kernel.ifindex, |buf| frame::emit_na(buf, mac, address));
             }
         }
     }
@@ -487,16 +557,25 @@ fn tell(note: Action, context: &Context<'_>) {
     match note {
         Action::StateChanged(id, change) => {
             let instance = context.instance(id);
-            let bridge = match change.reason {
-                Reason::Held(Hold::BridgePort(index)) => interface_name(index),
-                _ => None,
-            };
+            let other = report::other(change.reason, &context.config.instances);
             log::info!(
                 "{}",
                 Transition {
                     instance,
                     change,
-                    bridge: bridge.as_deref()
+                    other: other.as_deref()
+                }
+            );
+        }
+        Action::PriorityChanged(id, before) => {
+            let running = context.router.instance(id);
+            let instance = context.instance(id);
+            log::info!(
+                "{}",
+                Priority {
+                    instance,
+                    running,
+                    before
                 }
             );
         }

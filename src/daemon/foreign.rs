@@ -9,6 +9,7 @@ use super::kernel::Kernel;
 use super::links::Links;
 use super::netifd::{self, Names};
 use super::start::tables;
+use super::vmac::Vmacs;
 
 /// What this machine has to say of a configuration: a line if netifd cannot be asked, one for each
 /// interface that has no device, and one for each virtual address that is on its interface without
@@ -22,6 +23,7 @@ pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
     };
     let link_of = names.slots(config, &mut links);
     let mut addresses = tables(&mut config.clone(), &names, &mut links);
+    let vmacs = Vmacs::new(config, &names, &mut links);
     Kernel::open()?.dump(&mut links)?;
     links.forget_addresses_of(IFA_PROTO_VIPD);
     addresses.reconcile(&links, true);
@@ -30,18 +32,31 @@ pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
             found.push(format!("{}: {}: {why}", instance.name, instance.interface));
         }
     }
-    found.extend(lines(config, &links, &addresses));
+    found.extend(lines(config, &links, &addresses, &vmacs));
     Ok(found)
 }
 
-/// What to say of the entries that are marked as foreign.
+/// What to say of the entries that are marked as foreign, or stand below their macvlan too.
 pub(super) fn lines<'a>(
     config: &'a Config,
     links: &'a Links,
     addresses: &'a Addresses,
+    vmacs: &'a Vmacs,
 ) -> impl Iterator<Item = String> + 'a {
     let foreign = addresses.entries().iter().filter(|e| e.foreign);
-    foreign.filter_map(|entry| {
+    let below = addresses.entries().iter().filter_map(|entry| {
+        let base = links.get(vmacs.at(entry.link)?.base);
+        base.has(&entry.address).then(|| {
+            format!(
+                "{}: {} is an address of {} itself, which answers for it with its own MAC address in every \
+                 state: remove it there, or do without `use_vmac`",
+                config.instances[entry.instance.index()].name,
+                entry.address,
+                base.name
+            )
+        })
+    });
+    let foreign = foreign.filter_map(|entry| {
         let instance = &config.instances[entry.instance.index()];
         (instance.settings.priority < PRIORITY_OWNER).then(|| {
             format!(
@@ -57,5 +72,6 @@ pub(super) fn lines<'a>(
                 }
             )
         })
-    })
+    });
+    below.chain(foreign)
 }

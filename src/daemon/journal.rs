@@ -1,23 +1,74 @@
-//! The journal: which addresses vipd may put into the kernel, so that the next start can take
-//! away what a killed daemon left behind, even if it has gone from the configuration since.
+//! The journal: what vipd may put into the kernel, so that the next start can take away what a
+//! killed daemon left behind, even if it has gone from the configuration since.
 //!
-//! A text file in the runtime directory, one `address INTERFACE ADDRESS/PREFIX` a line and a `table NAME`
-//! if there is one, written whole and renamed into place before the first change: at start and at reload
-//! only.
+//! A text file in the runtime directory, one thing a line, written whole and renamed into place
+//! before the first change: at start and at reload, and when an interface appears.
 
+use core::fmt;
 use core::net::IpAddr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// One address on one interface.
+/// One thing that vipd may put into the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
-    /// The interface's name.
-    pub(super) interface: String,
-    /// The address.
-    pub(super) address: IpAddr,
-    /// Its prefix length.
-    pub(super) prefix_len: u8,
+pub(super) enum Line {
+    /// `address INTERFACE ADDRESS/PREFIX`
+    Address {
+        /// The interface's name.
+        interface: String,
+        /// The address.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix_len: u8,
+    },
+    /// `macvlan INTERFACE MAC`
+    Macvlan {
+        /// Its name.
+        interface: String,
+        /// Its MAC address, so that somebody else's interface of that name is left alone.
+        mac: String,
+    },
+    /// `arp INTERFACE PARAMETER BEFORE VALUE`
+    Arp {
+        /// The interface's name.
+        interface: String,
+        /// `arp_ignore` or `arp_announce`.
+        parameter: String,
+        /// What it was before.
+        before: u32,
+        /// What vipd sets it to.
+        value: u32,
+    },
+}
+
+impl Line {
+    /// The interface that it is about.
+    pub(super) fn interface(&self) -> &str {
+        match self {
+            Self::Address { interface, .. }
+            | Self::Macvlan { interface, .. }
+            | Self::Arp { interface, .. } => interface,
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address {
+                interface,
+                address,
+                prefix_len,
+            } => write!(f, "address {interface} {address}/{prefix_len}"),
+            Self::Macvlan { interface, mac } => write!(f, "macvlan {interface} {mac}"),
+            Self::Arp {
+                interface,
+                parameter,
+                before,
+                value,
+            } => write!(f, "arp {interface} {parameter} {before} {value}"),
+        }
+    }
 }
 
 /// The journal's file.
@@ -61,12 +112,7 @@ impl Journal {
     pub(super) fn write(&self, lines: &[Line]) -> io::Result<()> {
         let mut text = Vec::new();
         for line in lines {
-            let Line {
-                interface,
-                address,
-                prefix_len,
-            } = line;
-            writeln!(text, "address {interface} {address}/{prefix_len}")?;
+            writeln!(text, "{line}")?;
         }
         if let Some(table) = &self.table {
             writeln!(text, "table {table}")?;
@@ -78,16 +124,29 @@ impl Journal {
 }
 
 fn parse(line: &str) -> Option<Line> {
-    let mut words = line.split(' ');
-    let ("address", interface, prefix) = (words.next()?, words.next()?, words.next()?) else {
-        return None;
-    };
-    let (address, prefix_len) = prefix.split_once('/')?;
-    Some(Line {
-        interface: interface.to_owned(),
-        address: address.parse().ok()?,
-        prefix_len: prefix_len.parse().ok()?,
-    })
+    let mut words = line.split(' ').map(str::to_owned);
+    let (kind, name, value) = (words.next()?, words.next()?, words.next()?);
+    match kind.as_str() {
+        "address" => {
+            let (address, prefix_len) = value.split_once('/')?;
+            Some(Line::Address {
+                interface: name,
+                address: address.parse().ok()?,
+                prefix_len: prefix_len.parse().ok()?,
+            })
+        }
+        "macvlan" => Some(Line::Macvlan {
+            interface: name,
+            mac: value,
+        }),
+        "arp" => Some(Line::Arp {
+            interface: name,
+            parameter: value,
+            before: words.next()?.parse().ok()?,
+            value: words.next()?.parse().ok()?,
+        }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -101,16 +160,26 @@ mod tests {
         let mut journal = Journal::new(&dir);
         journal.table = Some("vipd-1".to_owned());
         assert_eq!(journal.read().expect("no journal is no error"), []);
-        let line = Line {
-            interface: "br-lan".to_owned(),
-            address: "10.10.201.101".parse().expect("an address"),
-            prefix_len: 32,
-        };
-        journal
-            .write(core::slice::from_ref(&line))
-            .expect("written");
+        let lines = [
+            Line::Address {
+                interface: "br-lan".to_owned(),
+                address: "10.10.201.101".parse().expect("an address"),
+                prefix_len: 32,
+            },
+            Line::Macvlan {
+                interface: "vrrp.50".to_owned(),
+                mac: "00:00:5e:00:01:32".to_owned(),
+            },
+            Line::Arp {
+                interface: "br-lan".to_owned(),
+                parameter: "arp_ignore".to_owned(),
+                before: 0,
+                value: 1,
+            },
+        ];
+        journal.write(&lines).expect("written");
         let mut again = Journal::new(&dir);
-        assert_eq!(again.read().expect("read"), [line]);
+        assert_eq!(again.read().expect("read"), lines);
         assert_eq!(again.table, journal.table);
         std::fs::remove_dir_all(&dir).expect("removed");
     }
@@ -123,6 +192,9 @@ mod tests {
             "route eth0 10.0.0.1/32",
             "address eth0 10.0.0.1",
             "address e x/3",
+            "macvlan vrrp.50",
+            "arp eth0 arp_ignore 0",
+            "arp eth0 arp_ignore 0 x",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -7,7 +7,7 @@ use crate::sys::error::Error;
 use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
 
 use super::addresses::Addresses;
-use super::links::{Address, Kernel as LinkKernel, Links};
+use super::links::{Address, Ipv4, Kernel as LinkKernel, Links};
 
 /// The event socket, and how to ask for everything again.
 pub(super) struct Kernel {
@@ -114,10 +114,16 @@ impl Kernel {
 fn take_link(message: &Message<'_>, links: &mut Links) {
     if let Content::Link(link) = Content::parse(message) {
         let bridge = link.master.filter(|_| link.is_bridge_port());
+        let ipv4 = |parameter| link.ipv4(parameter).unwrap_or(0);
         let kernel = LinkKernel {
             ifindex: link.index,
             mac: link.mac.unwrap_or_default(),
             up: link.is_up() && link.is_running(),
+            is_bridge: link.kind == Some("bridge"),
+            ipv4: Ipv4 {
+                forwarding: ipv4(link::FORWARDING),
+                arp: [ipv4(link::ARP_IGNORE), ipv4(link::ARP_ANNOUNCE)],
+            },
             bridge,
             addresses: Vec::new(),
         };

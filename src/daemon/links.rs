@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use crate::time::{Duration, Instant};
 use crate::vrrp::instance::LinkState;
 use crate::vrrp::types::{Family, is_link_local};
 
@@ -15,6 +16,12 @@ pub(super) struct Link {
     pub(super) name: String,
     /// What the kernel says; none while there is no such interface.
     pub(super) kernel: Option<Kernel>,
+    /// `interface_up_down_delays`: for going down and for coming up.
+    delays: Option<(Duration, Duration)>,
+    /// Up as far as instances know: what the kernel says, but for the delays. None: it was not there.
+    counts_up: Option<bool>,
+    /// When what the kernel says counts.
+    counts_at: Instant,
 }
 
 /// An interface that exists.
@@ -26,10 +33,23 @@ pub(super) struct Kernel {
     pub(super) mac: [u8; 6],
     /// Set up, and with carrier.
     pub(super) up: bool,
+    /// It is a bridge.
+    pub(super) is_bridge: bool,
+    /// Its IPv4 parameters when the kernel told of it last.
+    pub(super) ipv4: Ipv4,
     /// The bridge that it is a port of.
     pub(super) bridge: Option<u32>,
     /// Its addresses, in the kernel's order.
     pub(super) addresses: Vec<Address>,
+}
+
+/// IPv4 parameters of an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ipv4 {
+    /// `forwarding`
+    pub(super) forwarding: u32,
+    /// `arp_ignore` and `arp_announce`
+    pub(super) arp: [u32; 2],
 }
 
 /// An address of an interface.
@@ -70,6 +90,7 @@ struct Source {
 pub(super) struct Links {
     links: Vec<Link>,
     sources: Vec<Source>,
+    settle_at: Option<Instant>,
 }
 
 impl Links {
@@ -80,6 +101,9 @@ impl Links {
             self.links.push(Link {
                 name: name.to_owned(),
                 kernel: None,
+                delays: None,
+                counts_up: None,
+                counts_at: Instant::NEVER,
             });
             self.links.len() - 1
         }) as Slot
@@ -160,6 +184,31 @@ impl Links {
         }
     }
 
+    /// The slot of a device, if there is one.
+    pub(super) fn find(&self, name: &str) -> Option<Slot> {
+        let place = self.links.iter().position(|link| link.name == name);
+        place.map(|place| place as Slot)
+    }
+
+    /// `interface_up_down_delays`, and the slot of each.
+    pub(super) fn set_delays(&mut self, delays: &[(Slot, Duration, Duration)]) {
+        for (slot, link) in self.links.iter_mut().enumerate() {
+            let own = delays.iter().find(|(of, ..)| usize::from(*of) == slot);
+            link.delays = own.map(|(_, down, up)| (*down, *up));
+        }
+    }
+
+    /// What the kernel says counts where its delay has passed.
+    pub(super) fn settle(&mut self, now: Instant) {
+        let times = self.links.iter_mut().map(|link| link.settle(now));
+        self.settle_at = times.min();
+    }
+
+    /// When [`Links::settle`] has something to do.
+    pub(super) fn poll_at(&self) -> Instant {
+        self.settle_at.unwrap_or(Instant::NEVER)
+    }
+
     /// RTM_NEWLINK: an interface is there, or has changed.
     pub(super) fn appeared(&mut self, name: &str, news: Kernel) {
         // A renamed interface is gone under its old name.
@@ -216,13 +265,17 @@ impl Links {
 
 impl Link {
     /// What the core is told: up with the first address that may be a source, or why not.
-    pub(super) fn state(&self, may_be_source: impl Fn(&Address) -> bool) -> LinkState {
+    pub(super) fn state(
+        &self,
+        ignores_link: bool,
+        may_be_source: impl Fn(&Address) -> bool,
+    ) -> LinkState {
         let Some(kernel) = &self.kernel else {
             return LinkState::Absent;
         };
         match kernel.bridge {
             Some(bridge) => LinkState::BridgePort(bridge),
-            None if !kernel.up => LinkState::Down,
+            None if !ignores_link && !self.counts_as_up() => LinkState::Down,
             None => {
                 let source = kernel.addresses.iter().find(|a| may_be_source(a));
                 LinkState::Up(source.map(|a| a.address))
@@ -235,9 +288,40 @@ impl Link {
         !self.name.contains(' ')
     }
 
+    /// Returns when it wants to be called again.
+    fn settle(&mut self, now: Instant) -> Instant {
+        let up = self.kernel.as_ref().map(|kernel| kernel.up);
+        let due = match (self.counts_up, up, self.delays) {
+            (Some(true), Some(false), Some((down, _))) => down,
+            (Some(false), Some(true), Some((_, up))) => up,
+            // Interfaces that come and go count at once.
+            _ => Duration::ZERO,
+        };
+        if self.counts_up == up {
+            self.counts_at = Instant::NEVER;
+        } else if due.is_zero() || self.counts_at <= now {
+            self.counts_up = up;
+            self.counts_at = Instant::NEVER;
+        } else if self.counts_at == Instant::NEVER {
+            self.counts_at = now + due;
+        }
+        self.counts_at
+    }
+
+    /// It exists, and is up for as long as its delays ask.
+    pub(super) fn counts_as_up(&self) -> bool {
+        self.counts_up == Some(true)
+    }
+
     /// It exists, is set up and has carrier.
     pub(super) fn is_up(&self) -> bool {
         self.kernel.as_ref().is_some_and(|k| k.up)
+    }
+
+    /// It exists and has this address.
+    pub(super) fn has(&self, address: &IpAddr) -> bool {
+        let has = |k: &Kernel| k.addresses.iter().any(|a| a.address == *address);
+        self.kernel.as_ref().is_some_and(has)
     }
 
     /// The interface's index while it exists.
@@ -255,6 +339,8 @@ mod tests {
             ifindex,
             mac: [2, 0, 0, 0, 0, 1],
             up: true,
+            is_bridge: false,
+            ipv4: Ipv4::default(),
             bridge: None,
             addresses: Vec::new(),
         }
@@ -276,16 +362,18 @@ mod tests {
         links.appeared("eth0", kernel(3));
         links.address_added(slot, address("10.0.0.1"));
         links.appeared("eth0", kernel(3));
+        links.settle(Instant::ZERO);
         assert_eq!(
-            links.get(slot).state(|_| true),
+            links.get(slot).state(false, |_| true),
             LinkState::Up(Some("10.0.0.1".parse().expect("an address")))
         );
         links.appeared("eth0", kernel(7));
-        assert_eq!(links.get(slot).state(|_| true), LinkState::Up(None));
+        links.settle(Instant::ZERO);
+        assert_eq!(links.get(slot).state(false, |_| true), LinkState::Up(None));
         links.vanished(3);
         assert_eq!(links.get(slot).ifindex(), Some(7));
         links.vanished(7);
-        assert_eq!(links.get(slot).state(|_| true), LinkState::Absent);
+        assert_eq!(links.get(slot).state(false, |_| true), LinkState::Absent);
     }
 
     #[test]
@@ -296,5 +384,32 @@ mod tests {
         links.appeared("lan0", kernel(3));
         assert_eq!(links.get(old).ifindex(), None);
         assert_eq!(links.get(new).ifindex(), Some(3));
+    }
+
+    #[test]
+    fn a_change_counts_when_it_has_lasted() {
+        let at = Instant::from_micros;
+        let (down, up) = (Duration::from_micros(100), Duration::from_micros(200));
+        let mut links = Links::default();
+        let slot = links.slot("eth0");
+        links.set_delays(&[(slot, down, up)]);
+        let flip = |links: &mut Links, up, now| {
+            links.appeared("eth0", Kernel { up, ..kernel(3) });
+            links.settle(at(now));
+            (links.get(slot).counts_as_up(), links.poll_at())
+        };
+        // What is seen first counts at once.
+        assert_eq!(flip(&mut links, true, 1_000), (true, Instant::NEVER));
+        assert_eq!(flip(&mut links, false, 2_000), (true, at(2_100)));
+        // Back in time: nothing has happened.
+        assert_eq!(flip(&mut links, true, 2_099), (true, Instant::NEVER));
+        assert_eq!(flip(&mut links, false, 3_000), (true, at(3_100)));
+        assert_eq!(flip(&mut links, false, 3_050), (true, at(3_100)));
+        assert_eq!(flip(&mut links, false, 3_100), (false, Instant::NEVER));
+        assert_eq!(flip(&mut links, true, 4_000), (false, at(4_200)));
+        assert_eq!(flip(&mut links, true, 4_200), (true, Instant::NEVER));
+        links.vanished(3);
+        links.settle(at(5_000));
+        assert!(!links.get(slot).counts_as_up() && links.poll_at() == Instant::NEVER);
     }
 }

@@ -21,6 +21,7 @@ mod start;
 mod status;
 mod tap;
 mod unicast;
+mod vmac;
 
 use crate::config::model::Config;
 use crate::control::server::Control;
@@ -36,6 +37,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
+use crate::vrrp::track::{Reading, Tracker};
 use crate::vrrp::types::Family;
 
 use accept::AcceptMode;
@@ -47,6 +49,7 @@ use kernel::Kernel;
 use links::{Links, Slot};
 use netifd::Netifd;
 use reload::{Outcome, Refused};
+use vmac::Vmacs;
 
 pub use accept::{Unenforceable, unenforceable};
 pub use foreign::already_there;
@@ -111,6 +114,9 @@ impl Daemon {
             if now >= self.router.poll_at() {
                 self.timers(now);
             }
+            if now >= self.links.poll_at() {
+                self.report_links(now);
+            }
             if !self.executor.addresses.news.is_empty() {
                 self.address_news(now);
             }
@@ -142,8 +148,12 @@ impl Daemon {
     fn deadline(&self) -> Instant {
         let (core, executor) = (self.router.poll_at(), self.executor.poll_at());
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
-        let netifd = self.netifd.poll_at();
-        core.min(executor).min(ears).min(control).min(netifd)
+        let (netifd, links) = (self.netifd.poll_at(), self.links.poll_at());
+        core.min(executor)
+            .min(ears)
+            .min(control)
+            .min(netifd)
+            .min(links)
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -325,6 +335,46 @@ impl Daemon {
         }
         self.flush(now);
         self.accept_mode.narrow(Vec::new());
+        if !self.executor.vmacs.is_empty() {
+            self.executor.replace_vmacs(Vmacs::default(), &self.links);
+            // What is put back now must not be put back again by the next start.
+            self.journal.table = None;
+            if let Err(error) = self.journal.write(&[]) {
+                ::log::warn!("the journal keeps more than is needed: {error}");
+            }
+        }
+    }
+
+    /// Makes the macvlans that are missing, and prepares the interfaces below them.
+    fn tend_vmacs(&mut self) {
+        let (links, executor) = (&self.links, &mut self.executor);
+        if executor.vmacs.is_empty() {
+            return;
+        }
+        if executor.vmacs.look_below(links) {
+            let lines = start::journal_lines(links, &executor.addresses, &executor.vmacs);
+            match self.journal.write(&lines) {
+                Ok(()) => executor.change_below(),
+                Err(error) => ::log::error!(
+                    "the journal cannot be written, so the interfaces below the virtual MAC addresses are left \
+                     as they are, and hosts may learn theirs: {error}"
+                ),
+            }
+        }
+        // What is read then may be that another one is gone.
+        for _ in 0..limits::DUMPS {
+            if !self.executor.make_vmacs(&self.links) {
+                break;
+            }
+            self.take_in_vmacs();
+        }
+    }
+
+    /// Reads what the kernel tells of macvlans that were made or removed.
+    fn take_in_vmacs(&mut self) {
+        let addresses = &mut self.executor.addresses;
+        self.kernel
+            .read(limits::EVENTS_OF_RELOAD, &mut self.links, addresses);
     }
 
     fn kernel_events(&mut self, limit: usize, now: Instant) {
@@ -364,14 +414,34 @@ impl Daemon {
 
     /// Tells the core what has changed on the interfaces, and opens their sockets.
     fn report_links(&mut self, now: Instant) {
+        self.links.settle(now);
+        self.tend_vmacs();
         self.ears.follow(&self.links);
         self.relist = true;
         for id in self.router.ids() {
+            self.read_trackers(id, now);
             let state = self.link_state(id);
             if self.router.instance(id).link() != state {
                 self.handle(id, Event::Link(state), now);
             }
         }
+    }
+
+    /// Tells an instance what it tracks.
+    fn read_trackers(&mut self, id: Id, now: Instant) {
+        if self.router.instance(id).settings().trackers.is_empty() {
+            return;
+        }
+        let (links, names) = (&self.links, self.netifd.names(self.config.dialect));
+        let is_up = |slot| links.get(slot).counts_as_up();
+        let read =
+            |tracker: &Tracker| match names.find(&tracker.interface, links).is_some_and(is_up) {
+                true => Reading::Up,
+                false => Reading::Down,
+            };
+        let mut actions = Actions::new();
+        self.router.track(id, &read, now, &mut actions);
+        self.execute(&mut actions);
     }
 
     fn link_state(&self, id: Id) -> LinkState {
@@ -384,7 +454,7 @@ impl Daemon {
         let unicast = self.router.instance(id).settings().unicast.is_some();
         // A multicast source over IPv6 is one of the interface's own addresses.
         let pinned = family == Family::V6 && !unicast && chosen.is_some();
-        let state = self.links.get(slot).state(|a| {
+        let state = self.links.get(slot).state(instance.ignores_link, |a| {
             let virtual_ = addresses.is_virtual(slot, &a.address);
             let ours = !virtual_ || owner && addresses.is_foreign(slot, &a.address);
             ours && a.may_be_source(family) && (!pinned || chosen == Some(a.address))
@@ -398,6 +468,9 @@ impl Daemon {
             (LinkState::Up(None), None) => state,
             (LinkState::Up(None), Some(_)) if pinned => state,
             (LinkState::Up(_), _) if !self.ears.hears((slot, family)) => LinkState::Deaf,
+            (LinkState::Up(_), _) if !self.executor.vmacs.are_ready(id, &self.links) => {
+                LinkState::NoMacvlan
+            }
             (LinkState::Up(_), Some(source)) if unicast && !self.links.has_source(&source) => {
                 LinkState::NoSource(source)
             }

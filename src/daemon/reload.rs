@@ -18,9 +18,10 @@ use crate::vrrp::types::State;
 use super::Daemon;
 use super::accept::{self, Unenforceable};
 use super::addresses::{Addresses, Entry};
-use super::executor::Context;
+use super::executor::{Context, Executor};
 use super::links::Slot;
 use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
+use super::vmac::Vmacs;
 
 /// What a reload has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,7 +125,9 @@ impl Daemon {
     ) -> Result<Outcome, Refused> {
         let names = self.netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut self.links);
-        if link_of == self.link_of && self.is_as_before(&config, &addresses) {
+        let vmacs = Vmacs::new(&config, names, &mut self.links);
+        let same_places = link_of == self.link_of && vmacs.is_like(&self.executor.vmacs);
+        if same_places && self.is_as_before(&config, &addresses) {
             return Ok(Outcome {
                 unchanged: config.instances.len(),
                 ..Outcome::default()
@@ -147,9 +150,13 @@ impl Daemon {
             .collect();
         let specs = specs(&config, &link_of);
         let matches = self.router.matches(&specs);
-        let mut lines = journal_lines(&self.links, &addresses);
-        let settled = lines.clone();
-        lines.extend(journal_lines(&self.links, &self.executor.addresses));
+        let Executor {
+            addresses: before,
+            vmacs: vmacs_before,
+            ..
+        } = &self.executor;
+        let mut lines = journal_lines(&self.links, &addresses, &vmacs);
+        lines.extend(journal_lines(&self.links, before, vmacs_before));
         let refused = accept::refused(&config, &self.links, &addresses);
         let table = (!refused.is_empty()).then(|| self.accept_mode.table().to_owned());
         if self.journal.table.is_none() {
@@ -170,11 +177,16 @@ impl Daemon {
         self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor
             .replace(addresses, &matches, &given_up, &self.links);
+        self.executor.replace_vmacs(vmacs, &self.links);
+        self.take_in_vmacs();
+        self.tend_vmacs();
         self.adopt(now);
+        self.arrange(now);
         self.report_links(now);
         self.flush(now);
         self.accept_mode.narrow(refused);
         self.journal.table = table;
+        let settled = journal_lines(&self.links, &self.executor.addresses, &self.executor.vmacs);
         if let Err(error) = self.journal.write(&settled) {
             log::warn!("the journal keeps more than is needed: {error}");
         }

@@ -2,10 +2,14 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 use crate::config::model::Instance;
+use crate::sys::netlink::interface_name;
 use crate::vrrp::action::{Change, Hold, Reason, Warning};
 use crate::vrrp::counters::{Counters, Drops};
+use crate::vrrp::instance::Instance as Running;
+use crate::vrrp::track::{Effect, Reading};
 use crate::vrrp::types::{PRIORITY_OWNER, State};
 
 use super::addresses::News;
@@ -16,8 +20,8 @@ pub(super) struct Transition<'a> {
     pub(super) instance: &'a Instance,
     /// What happened.
     pub(super) change: Change,
-    /// The name of the bridge that the interface is a port of, if the reason is that.
-    pub(super) bridge: Option<&'a str>,
+    /// The name of the bridge or of the instance that is the reason, if one is.
+    pub(super) other: Option<&'a str>,
 }
 
 impl fmt::Display for Transition<'_> {
@@ -31,7 +35,7 @@ impl fmt::Display for Transition<'_> {
         Why {
             instance: self.instance,
             reason,
-            bridge: self.bridge,
+            other: self.other,
         }
         .fmt(f)
     }
@@ -43,8 +47,8 @@ pub(super) struct Why<'a> {
     pub(super) instance: &'a Instance,
     /// Why.
     pub(super) reason: Reason,
-    /// The name of the bridge that the interface is a port of, if the reason is that.
-    pub(super) bridge: Option<&'a str>,
+    /// The name of the bridge or of the instance that is the reason, if one is.
+    pub(super) other: Option<&'a str>,
 }
 
 impl fmt::Display for Why<'_> {
@@ -52,19 +56,84 @@ impl fmt::Display for Why<'_> {
         let Self {
             instance,
             reason,
-            bridge,
+            other,
         } = self;
         let interface = &instance.interface;
-        match (reason, bridge) {
+        match (reason, other) {
             (Reason::Held(Hold::BridgePort(_)), Some(bridge)) => write!(
                 f,
                 "{interface} is a port of bridge {bridge} and receives nothing itself; \
                  write `interface {bridge}`"
             ),
-            (Reason::Held(Hold::Stopped), _) => reason.fmt(f),
+            (Reason::Held(Hold::Tracker(place)), _) => {
+                match instance.settings.trackers.get(usize::from(*place)) {
+                    Some(tracker) => write!(
+                        f,
+                        "{} is {}, and `track_interface` has no weight for it",
+                        tracker.interface,
+                        if tracker.reverse { "up" } else { "down" }
+                    ),
+                    None => reason.fmt(f),
+                }
+            }
+            (Reason::Held(Hold::Group(_)), Some(member)) => write!(
+                f,
+                "{member} of its sync group is in Initialize, and they run together or not at all"
+            ),
+            (Reason::Group(_), Some(member)) => {
+                write!(f, "together with {member} of its sync group")
+            }
+            (Reason::Held(Hold::Stopped | Hold::Group(_)), _) => reason.fmt(f),
             (Reason::Held(_) | Reason::Ready, _) => write!(f, "{interface}: {reason}"),
             _ => reason.fmt(f),
         }
+    }
+}
+
+/// The name that [`Why`] cannot know: that of the bridge or of the other instance.
+pub(super) fn other(reason: Reason, instances: &[Instance]) -> Option<Cow<'_, str>> {
+    match reason {
+        Reason::Held(Hold::BridgePort(index)) => interface_name(index).map(Cow::Owned),
+        Reason::Held(Hold::Group(id)) | Reason::Group(id) => {
+            let instance = instances.get(id.index());
+            instance.map(|instance| Cow::Borrowed(&*instance.name))
+        }
+        _ => None,
+    }
+}
+
+/// A new effective priority as a line of the log.
+pub(super) struct Priority<'a> {
+    /// Whose.
+    pub(super) instance: &'a Instance,
+    /// The virtual router.
+    pub(super) running: &'a Running,
+    /// What it was before.
+    pub(super) before: u8,
+}
+
+impl fmt::Display for Priority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, before) = (&self.instance.name, self.before);
+        let (new, settings) = (self.running.effective_priority(), self.running.settings());
+        write!(
+            f,
+            "{name}: effective priority {before} -> {new}: {}",
+            settings.priority
+        )?;
+        for (tracker, reading) in settings.trackers.iter().zip(self.running.readings()) {
+            if let Effect::Priority(weight) = tracker.effect(*reading)
+                && weight != 0
+            {
+                let state = if *reading == Reading::Up {
+                    "up"
+                } else {
+                    "down"
+                };
+                write!(f, " {weight:+} ({} is {state})", tracker.interface)?;
+            }
+        }
+        Ok(())
     }
 }
 

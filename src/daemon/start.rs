@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::config::model::{Config, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
-use crate::netlink::addr;
+use crate::netlink::{addr, link_request};
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::{self, LockError, PidLock};
@@ -16,6 +16,7 @@ use crate::sys::netlink::CommandSocket;
 use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::timer::Timer;
+use crate::time::Instant;
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
@@ -28,6 +29,7 @@ use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
 use super::netifd::{Names, Netifd};
+use super::vmac::{self, Mac, Vmacs};
 use super::{Daemon, Places};
 
 /// Signals that the daemon answers.
@@ -94,19 +96,20 @@ impl Daemon {
             .read()
             .map_err(|e| journal_error(&journal, "read", &e))?;
         left.iter().for_each(|line| {
-            links.slot(&line.interface);
+            links.slot(line.interface());
         });
+        let vmacs = Vmacs::new(&config, names, &mut links);
         watch_sources(&config, &mut links);
         kernel.dump(&mut links)?;
         clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
         kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
         addresses.reconcile(&links, true);
-        foreign::lines(&config, &links, &addresses).for_each(|line| log::warn!("{line}"));
+        foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
         if let Some(table) = &journal.table {
             accept::remove_left(table);
         }
-        let lines = journal_lines(&links, &addresses);
+        let lines = journal_lines(&links, &addresses, &vmacs);
         let refused = accept::refused(&config, &links, &addresses);
         let accept_mode = AcceptMode::new();
         journal.table = (!refused.is_empty()).then(|| accept_mode.table().to_owned());
@@ -123,7 +126,7 @@ impl Daemon {
             globals.startup_delay,
             now,
         );
-        let mut executor = Executor::new(addresses, config.instances.len())?;
+        let mut executor = Executor::new(addresses, vmacs, config.instances.len())?;
         executor.unicast.open(&config)?;
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
@@ -152,9 +155,35 @@ impl Daemon {
         // Before any address is there, and last of all that can fail: the table outlives us.
         let accept_mode = &mut daemon.accept_mode;
         accept_mode.widen(&refused).map_err(StartError::Accept)?;
+        daemon.arrange(now);
         daemon.report_links(now);
         memory::trim();
         Ok(daemon)
+    }
+}
+
+impl Daemon {
+    /// What the configuration says beside the instances: sync groups, and delays of interfaces.
+    pub(super) fn arrange(&mut self, now: Instant) {
+        let instances = &self.config.instances;
+        let mut groups: Vec<(&str, Vec<Id>)> = Vec::new();
+        for (instance, id) in instances.iter().zip(self.router.ids()) {
+            let Some(name) = instance.group.as_deref() else {
+                continue;
+            };
+            match groups.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, members)) => members.push(id),
+                None => groups.push((name, vec![id])),
+            }
+        }
+        let groups: Vec<Box<[Id]>> = groups.into_iter().map(|(_, m)| m.into()).collect();
+        self.router.set_groups(&groups, now);
+        let names = self.netifd.names(self.config.dialect);
+        let delays = self.config.delays.iter();
+        let delays: Vec<_> = delays
+            .filter_map(|d| Some((names.find(&d.interface, &self.links)?, d.down, d.up)))
+            .collect();
+        self.links.set_delays(&delays);
     }
 }
 
@@ -224,14 +253,18 @@ fn clean_up(
     links: &mut Links,
     addresses: &Addresses,
 ) -> Result<(), Error> {
-    let mut gone = Vec::new();
+    if left.is_empty() && addresses.entries().is_empty() {
+        return Ok(());
+    }
+    let mut commands = CommandSocket::open()?;
+    let (mut gone, mut macvlans) = (Vec::new(), Vec::new());
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
         for found in &kernel.addresses {
-            let journaled = left.iter().any(|l| {
-                l.interface == link.name
-                    && l.address == found.address
-                    && l.prefix_len == found.prefix_len
+            let journaled = left.contains(&Line::Address {
+                interface: link.name.clone(),
+                address: found.address,
+                prefix_len: found.prefix_len,
             });
             let marked = found.proto == IFA_PROTO_VIPD;
             let ours = journaled && (marked || !tells_who && found.proto == 0)
@@ -247,13 +280,31 @@ fn clean_up(
             }
         }
     }
-    if gone.is_empty() {
+    for line in left {
+        match line {
+            Line::Macvlan { interface, mac } => {
+                let slot = links.slot(interface);
+                if let Some(kernel) = &links.get(slot).kernel
+                    && Mac(kernel.mac).to_string() == *mac
+                {
+                    log::warn!("{interface} was left by an earlier vipd; it is removed");
+                    macvlans.push(kernel.ifindex);
+                }
+            }
+            Line::Arp { .. } => vmac::restore(&mut commands, line),
+            Line::Address { .. } => {}
+        }
+    }
+    if gone.is_empty() && macvlans.is_empty() {
         return Ok(());
     }
-    let mut commands = CommandSocket::open()?;
     for (slot, ifindex, address, prefix_len) in gone {
         addr::delete(commands.batch(), ifindex, address, prefix_len);
         links.address_removed(slot, address, prefix_len);
+    }
+    for ifindex in macvlans {
+        link_request::delete(commands.batch(), ifindex);
+        links.vanished(ifindex);
     }
     commands.send()?;
     commands.receive(|_| {})?;
@@ -261,8 +312,8 @@ fn clean_up(
 }
 
 /// What a killed daemon might leave behind.
-pub(super) fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
-    let line = |entry: &Entry| Line {
+pub(super) fn journal_lines(links: &Links, addresses: &Addresses, vmacs: &Vmacs) -> Vec<Line> {
+    let line = |entry: &Entry| Line::Address {
         interface: links.get(entry.link).name.clone(),
         address: entry.address,
         prefix_len: entry.prefix_len,
@@ -272,6 +323,7 @@ pub(super) fn journal_lines(links: &Links, addresses: &Addresses) -> Vec<Line> {
         .iter()
         .filter(|e| !e.foreign && links.get(e.link).is_device())
         .map(line)
+        .chain(vmacs.journal(links))
         .collect()
 }
 

@@ -2,21 +2,22 @@
 
 use crate::config::model::{self, Config};
 use crate::control::status::{
-    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Vip,
+    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Tracker, Vip, Vmac,
 };
-use crate::sys::netlink::interface_name;
 use crate::time::Instant;
 use crate::vrrp::action::{Hold, Id, Reason};
 use crate::vrrp::counters::Drops;
 use crate::vrrp::instance::Instance as Running;
 use crate::vrrp::router::Router;
 use crate::vrrp::speakers::Speaker;
-use crate::vrrp::types::{ChecksumForm, Family, State, Version};
+use crate::vrrp::track::{self, Effect, Reading};
+use crate::vrrp::types::{ChecksumForm, Family, Settings, State, Version};
 
 use super::addresses::{Addresses, Entry};
 use super::ears::Ears;
 use super::links::{Links, Slot};
-use super::report::Why;
+use super::report::{self, Why};
+use super::vmac::Mac;
 
 /// What is shown, and when.
 pub(super) struct View<'a> {
@@ -56,7 +57,7 @@ impl<'a> View<'a> {
         let running = self.router.instances().get(index)?;
         let settings = running.settings();
         let state = running.state();
-        let backup = state == State::Backup;
+        let backup = state == State::Backup && running.poll_at() != Instant::NEVER;
         Some(Instance {
             name: (&*configured.name).into(),
             interface: (&*configured.interface).into(),
@@ -67,9 +68,9 @@ impl<'a> View<'a> {
             keepalived_state: keepalived_state(state).into(),
             state_age_ms: self.now.since(running.since()).as_millis(),
             reason: reason_word(running.reason()).into(),
-            reason_text: why(configured, running.reason()).into(),
+            reason_text: why(configured, running.reason(), self.config).into(),
             priority: settings.priority,
-            effective_priority: settings.priority,
+            effective_priority: running.effective_priority(),
             advert_interval_ms: settings.advert_interval.as_millis(),
             preempt: settings.preempt,
             preempt_delay_ms: settings.preempt_delay.as_millis(),
@@ -77,8 +78,11 @@ impl<'a> View<'a> {
             checksum: form(running, running.checksum_form()).map(Into::into),
             source: running.source(),
             active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
+            group: configured.group.as_deref().map(Into::into),
+            trackers: trackers(running),
             active: active(running),
             receive: self.receive(index)?,
+            vmac: vmac(configured, settings),
             vips: self.vips(Id(index as u16)),
             peers: self.peers(running),
             counters: counters(running),
@@ -122,6 +126,15 @@ impl<'a> View<'a> {
     }
 }
 
+fn vmac<'a>(configured: &'a model::Instance, settings: &Settings) -> Option<Vmac<'a>> {
+    let wanted = configured.vmac_adverts || !configured.macvlans.is_empty();
+    wanted.then(|| Vmac {
+        address: Mac(settings.virtual_mac()).to_string().into(),
+        interfaces: configured.macvlans.iter().map(|m| &*m.name).collect(),
+        adverts: configured.vmac_adverts,
+    })
+}
+
 fn active<'a>(running: &Running) -> Option<Active<'a>> {
     let settings = running.settings();
     let version = settings.version.number();
@@ -129,7 +142,7 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
         return Some(Active {
             address: running.source(),
             this_router: true,
-            priority: Some(settings.priority),
+            priority: Some(running.effective_priority()),
             advert_interval_ms: Some(settings.advert_interval.as_millis()),
             version,
             checksum: form(running, running.checksum_form()).map(Into::into),
@@ -147,6 +160,21 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
             .and_then(|s| form(running, s.checksum))
             .map(Into::into),
     })
+}
+
+fn trackers<'a>(running: &'a Running) -> Vec<Tracker<'a>> {
+    let trackers = running.settings().trackers.iter();
+    let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| Tracker {
+        interface: (&*tracker.interface).into(),
+        weight: tracker.weight,
+        reverse: tracker.reverse,
+        up: *reading == Reading::Up,
+        effect: match tracker.effect(*reading) {
+            Effect::Priority(change) => Some(change),
+            Effect::Fault => None,
+        },
+    };
+    trackers.zip(running.readings()).map(shown).collect()
 }
 
 fn counters(running: &Running) -> Counters {
@@ -170,16 +198,13 @@ fn drops<'a>(drops: &Drops) -> Vec<Dropped<'a>> {
     drops.occurred().map(dropped).collect()
 }
 
-fn why(instance: &model::Instance, reason: Reason) -> String {
-    let bridge = match reason {
-        Reason::Held(Hold::BridgePort(index)) => interface_name(index),
-        _ => None,
-    };
-    let bridge = bridge.as_deref();
+fn why(instance: &model::Instance, reason: Reason, config: &Config) -> String {
+    let other = report::other(reason, &config.instances);
+    let other = other.as_deref();
     Why {
         instance,
         reason,
-        bridge,
+        other,
     }
     .to_string()
 }
@@ -228,8 +253,11 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::Held(Hold::NoAddress) => "no-address",
         Reason::Held(Hold::NoLinkLocal) => "no-link-local",
         Reason::Held(Hold::Deaf) => "deaf",
+        Reason::Held(Hold::NoMacvlan) => "no-macvlan",
         Reason::Held(Hold::NoSource(_)) => "no-source",
         Reason::Held(Hold::NoPeer) => "no-peer",
+        Reason::Held(Hold::Tracker(_)) => "tracker",
+        Reason::Held(Hold::Group(_)) => "group",
         Reason::Held(Hold::Stopped) => "stopped",
         Reason::Ready => "ready",
         Reason::Owner => "owner",
@@ -239,5 +267,6 @@ fn reason_word(reason: Reason) -> &'static str {
         Reason::HigherPriority { .. } => "higher-priority",
         Reason::HigherAddress { .. } => "higher-address",
         Reason::Stalled { .. } => "stalled",
+        Reason::Group(_) => "group",
     }
 }

@@ -8,6 +8,17 @@ const HEADER_LEN: usize = 16;
 /// RTEXT_FILTER_SKIP_STATS: leave the counters out of a dump.
 const SKIP_STATS: u32 = 1 << 3;
 
+/// IFLA_INET_CONF inside IFLA_AF_SPEC.
+pub(super) const IFLA_INET_CONF: u16 = 1;
+/// An IPv4 parameter of an interface, as IFLA_INET_CONF counts them: `forwarding`.
+pub const FORWARDING: u16 = 1;
+/// `rp_filter`.
+pub const RP_FILTER: u16 = 8;
+/// `arp_announce`.
+pub const ARP_ANNOUNCE: u16 = 18;
+/// `arp_ignore`.
+pub const ARP_IGNORE: u16 = 19;
+
 /// An interface as the kernel describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link<'a> {
@@ -33,6 +44,8 @@ pub struct Link<'a> {
     pub kind: Option<&'a str>,
     /// The kind of the interface that [`master`](Self::master) names: "bridge", "bond", "vrf".
     pub port_kind: Option<&'a str>,
+    /// The IPv4 parameters, a 32-bit number each.
+    ipv4: &'a [u8],
 }
 
 impl<'a> Link<'a> {
@@ -56,6 +69,7 @@ impl<'a> Link<'a> {
             mtu: 0,
             kind: None,
             port_kind: None,
+            ipv4: &[],
         };
         let mut named = false;
         for attribute in Attributes::behind(body, HEADER_LEN) {
@@ -78,6 +92,13 @@ impl<'a> Link<'a> {
             libc::IFLA_MASTER => self.master = attribute.u32(),
             libc::IFLA_LINK => self.parent = attribute.u32(),
             libc::IFLA_MTU => self.mtu = attribute.u32().unwrap_or(0),
+            libc::IFLA_AF_SPEC => {
+                let is_ipv4 = |inner: &Attribute<'_>| i32::from(inner.kind) == libc::AF_INET;
+                let ipv4 = attribute.nested().find(is_ipv4);
+                let mut inner = ipv4.into_iter().flat_map(|ipv4| ipv4.nested());
+                let conf = inner.find(|inner| inner.kind == IFLA_INET_CONF);
+                self.ipv4 = conf.map_or(&[], |conf| conf.value);
+            }
             libc::IFLA_LINKINFO => {
                 for inner in attribute.nested() {
                     match inner.kind {
@@ -89,6 +110,11 @@ impl<'a> Link<'a> {
             }
             _ => (),
         }
+    }
+
+    /// An IPv4 parameter, such as [`ARP_IGNORE`].
+    pub fn ipv4(&self, parameter: u16) -> Option<u32> {
+        u32_at(self.ipv4, usize::from(parameter).checked_sub(1)? * 4)
     }
 
     /// Set up by the administrator (IFF_UP).

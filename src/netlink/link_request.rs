@@ -3,12 +3,18 @@
 use core::ffi::c_int;
 
 use super::build::{Batch, Body};
-use super::link::header;
+use super::link::{IFLA_INET_CONF, header};
 
 /// IFLA_MACVLAN_MODE inside IFLA_INFO_DATA.
 const IFLA_MACVLAN_MODE: u16 = 1;
-/// MACVLAN_MODE_PRIVATE: macvlans of one parent do not hear each other.
-const MACVLAN_MODE_PRIVATE: u32 = 1;
+/// MACVLAN_MODE_BRIDGE. In private mode a multicast frame that comes from outside with the macvlan's
+/// own address as its source goes to the macvlan alone, so that the parent would not hear the
+/// adverts of another router with the same virtual MAC address, and two would stay Active.
+const MACVLAN_MODE_BRIDGE: u32 = 4;
+/// IFLA_INET6_ADDR_GEN_MODE inside IFLA_AF_SPEC.
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+/// IN6_ADDR_GEN_MODE_NONE.
+const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 /// VETH_INFO_PEER inside IFLA_INFO_DATA.
 const VETH_INFO_PEER: u16 = 1;
 /// Fail with EEXIST rather than change what is there.
@@ -35,7 +41,7 @@ pub fn create_bridge(batch: &mut Batch, name: &str) -> u32 {
     create(batch, name, "bridge", |_| ())
 }
 
-/// Creates a macvlan in private mode on the interface `parent`, with its own MAC address. It is
+/// Creates a macvlan in bridge mode on the interface `parent`, with its own MAC address. It is
 /// down; it sends nothing until it is set up.
 pub fn create_macvlan(batch: &mut Batch, name: &str, parent: u32, mac: [u8; 6]) -> u32 {
     batch.message(libc::RTM_NEWLINK, CREATE, |body| {
@@ -46,7 +52,7 @@ pub fn create_macvlan(batch: &mut Batch, name: &str, parent: u32, mac: [u8; 6]) 
         body.nested(libc::IFLA_LINKINFO, |body| {
             body.attribute_str(libc::IFLA_INFO_KIND, "macvlan");
             body.nested(libc::IFLA_INFO_DATA, |body| {
-                body.attribute_u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE);
+                body.attribute_u32(IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
             });
         });
     })
@@ -88,6 +94,33 @@ pub fn set_master(batch: &mut Batch, index: u32, master: Option<u32>) -> u32 {
 pub fn set_mac(batch: &mut Batch, index: u32, mac: [u8; 6]) -> u32 {
     change(batch, index, |body| {
         body.attribute(libc::IFLA_ADDRESS, &mac);
+    })
+}
+
+/// Sets IPv4 parameters of an interface, such as [`ARP_IGNORE`](super::link::ARP_IGNORE): what
+/// sysctl does, where /proc/sys cannot be written.
+pub fn set_ipv4(batch: &mut Batch, index: u32, parameters: &[(u16, u32)]) -> u32 {
+    change(batch, index, |body| {
+        body.nested(libc::IFLA_AF_SPEC, |body| {
+            body.nested(libc::AF_INET as u16, |body| {
+                body.nested(IFLA_INET_CONF, |body| {
+                    for (parameter, value) in parameters {
+                        body.attribute_u32(*parameter, *value);
+                    }
+                });
+            });
+        });
+    })
+}
+
+/// An interface gets no IPv6 address of its own when it is set up.
+pub fn no_own_ipv6(batch: &mut Batch, index: u32) -> u32 {
+    change(batch, index, |body| {
+        body.nested(libc::IFLA_AF_SPEC, |body| {
+            body.nested(libc::AF_INET6 as u16, |body| {
+                body.attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]);
+            });
+        });
     })
 }
 

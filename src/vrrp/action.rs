@@ -35,6 +35,8 @@ pub enum Action {
     Announce(Id, u8),
     /// Tell the operator and the hooks.
     StateChanged(Id, Change),
+    /// Tell the operator that the effective priority was this one, and is another now.
+    PriorityChanged(Id, u8),
     /// Tell the operator; the core has rate-limited it.
     Warn(Id, Warning),
 }
@@ -67,6 +69,8 @@ pub enum Hold {
     BridgePort(u32),
     /// No socket for adverts could be opened on the interface.
     Deaf,
+    /// The interface with the virtual MAC address could not be made.
+    NoMacvlan,
     /// The interface has no IPv4 address to send from.
     NoAddress,
     /// This machine does not have the configured source of unicast adverts.
@@ -75,6 +79,10 @@ pub enum Hold {
     NoPeer,
     /// The interface has no IPv6 link-local address that can be used.
     NoLinkLocal,
+    /// The tracker at this place of the settings, which has no weight, demands it.
+    Tracker(u8),
+    /// This member of the sync group is in Initialize.
+    Group(Id),
     /// The daemon stops, or the instance has gone from the configuration.
     Stopped,
 }
@@ -132,6 +140,8 @@ pub enum Reason {
         /// Who.
         by: IpAddr,
     },
+    /// Backup or Active: together with this member of the sync group.
+    Group(Id),
     /// Backup: this machine stood still for longer than Active_Down_Interval, and another router
     /// took over meanwhile.
     Stalled {
@@ -210,6 +220,10 @@ impl fmt::Display for Hold {
                 "no socket for adverts could be opened, and who hears nobody must not be Active; \
                  mend what the error above says, it is tried again at each change of the interface",
             ),
+            Self::NoMacvlan => f.write_str(
+                "the macvlan for use_vmac could not be made, and without it nobody could reach the addresses; \
+                 mend what the error above says, it is tried again at each change of an interface",
+            ),
             Self::NoAddress => f.write_str(
                 "the interface has no address of its own to send from; give it one beside the virtual address",
             ),
@@ -224,6 +238,10 @@ impl fmt::Display for Hold {
                 "the interface has no link-local IPv6 address of its own to send from: none, or one that `ip -6 \
                  address` shows as tentative or dadfailed, or IPv6 is disabled there; it is taken up as soon as \
                  there is one",
+            ),
+            Self::Tracker(_) => f.write_str("what it tracks without a weight demands it"),
+            Self::Group(_) => f.write_str(
+                "another member of its sync group is in Initialize, and they run together or not at all",
             ),
             Self::Stopped => f.write_str("stopped"),
         }
@@ -276,6 +294,7 @@ impl fmt::Display for Reason {
             Self::HigherAddress { by } => {
                 write!(f, "{by} has the same priority and the higher address")
             }
+            Self::Group(_) => f.write_str("together with its sync group"),
             Self::Stalled { by, late } => write!(
                 f,
                 "this machine stood still for {late} and {by} took over meanwhile"

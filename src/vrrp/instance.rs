@@ -15,8 +15,10 @@
 //!   +---------------+                       +---------------+
 //! ```
 
+mod member;
 mod reconfigure;
 mod view;
+mod weigh;
 
 use alloc::rc::Rc;
 use core::net::IpAddr;
@@ -25,11 +27,14 @@ use super::action::{Action, Actions, Change, Hold, Id, Reason, Unresolved};
 use super::counters::Counters;
 use super::speakers::{Speaker, Speakers};
 use super::timers;
+use super::track::Reading;
 use super::types::{Family, PRIORITY_OWNER, PRIORITY_RELEASE, Settings, Version};
 use super::upkeep::Upkeep;
 use super::validate::Advert;
 use crate::limits;
 use crate::time::{Duration, Instant};
+
+pub(super) use member::Standing;
 
 /// What the kernel says about an instance's interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub enum LinkState {
     BridgePort(u32),
     /// It is up, but no socket for adverts could be opened: who hears nobody must not be Active.
     Deaf,
+    /// It is up, but the interface for the virtual MAC address could not be made on it.
+    NoMacvlan,
     /// It is up, but no interface has this address, which adverts are to be sent from.
     NoSource(IpAddr),
     /// It is up, and this is the address to send from, if it has one.
@@ -61,6 +68,21 @@ pub enum Event {
     AddressLost,
     /// The daemon stops, or the instance has gone from the configuration.
     Shutdown,
+    /// What the sync group wants.
+    Group(Order),
+}
+
+/// What a sync group wants of a member; each names the member whose doing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Stay in Initialize.
+    Hold(Id),
+    /// The group holds it no longer.
+    Release,
+    /// Give way with the others.
+    Backup(Id),
+    /// Take over with the others.
+    Active(Id),
 }
 
 /// A state with the timers that run in it (RFC 9568 §6.2).
@@ -73,7 +95,7 @@ enum Machine {
 
 #[derive(Debug)]
 struct Backup {
-    /// Active_Down_Timer.
+    /// Active_Down_Timer; `NEVER` once it has run out and the sync group is waited for.
     active_down_at: Instant,
     /// The end of preempt_delay, once a lower-priority Active was heard.
     preempt_at: Instant,
@@ -99,14 +121,33 @@ struct Active {
     upkeep: Upkeep,
 }
 
+/// An instance's part in a sync group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Membership {
+    /// It is in one.
+    member: bool,
+    /// It is the group's first.
+    first: bool,
+    /// It is the first, and has given way with the others: when it hears until then that it had to, it
+    /// waits longer.
+    hesitates_until: Instant,
+    /// The member that holds it in Initialize; itself, until the group has been looked at.
+    held_by: Option<Id>,
+}
+
 /// One virtual router.
 #[derive(Debug)]
 pub struct Instance {
     pub(super) id: Id,
     settings: Rc<Settings>,
+    /// What the trackers of the settings see, in their order.
+    readings: Box<[Reading]>,
+    /// The priority that counts: the configured one and the weights.
+    effective: u8,
     link: LinkState,
     startup_at: Instant,
     stopped: bool,
+    membership: Membership,
     machine: Machine,
     /// Active_Adver_Interval: learned from the Active Router in v3, our own until then.
     active_adver_interval: Duration,
@@ -123,10 +164,13 @@ impl Instance {
         Self {
             id,
             active_adver_interval: settings.advert_interval,
+            readings: vec![Reading::Unknown; settings.trackers.len()].into(),
+            effective: settings.priority,
             settings,
             link: LinkState::Unknown,
             startup_at,
             stopped: false,
+            membership: Membership::NONE,
             machine: Machine::Initialize(Hold::Starting),
             since: now,
             reason: Reason::Held(Hold::Starting),
@@ -150,6 +194,10 @@ impl Instance {
         match &mut self.machine {
             Machine::Initialize(_) => self.settle(now, out),
             Machine::Backup(backup) if now >= backup.active_down_at => {
+                if self.membership.member {
+                    backup.active_down_at = Instant::NEVER;
+                    return;
+                }
                 let reason = self.takeover_reason(now);
                 self.become_active(reason, now, out);
             }
@@ -159,7 +207,7 @@ impl Instance {
                     active.adver_at =
                         next_on_grid(active.adver_at, self.settings.advert_interval, now);
                     self.counters.sent += 1;
-                    push(out, Action::Advert(self.id, self.settings.priority));
+                    push(out, Action::Advert(self.id, self.effective));
                 }
                 active
                     .upkeep
@@ -173,6 +221,7 @@ impl Instance {
         match event {
             Event::Link(link) => self.link = link,
             Event::Shutdown => self.stopped = true,
+            Event::Group(order) => return self.obey(order, now, out),
             Event::AddressLost => {
                 if let Machine::Active(active) = &mut self.machine {
                     self.counters.addresses_lost += 1;
@@ -189,15 +238,31 @@ impl Instance {
         if advert.priority == PRIORITY_RELEASE {
             self.counters.priority_zero_received += 1;
         }
+        let fell = !self.settings.preempt && self.has_fallen(advert);
         self.speakers.heard(advert, now);
         match &mut self.machine {
             Machine::Initialize(_) => {}
-            Machine::Backup(_) => self.advert_as_backup(advert, now),
+            Machine::Backup(_) => self.advert_as_backup(advert, fell, now),
             Machine::Active(_) => self.advert_as_active(advert, now, out),
         }
     }
 
-    fn advert_as_backup(&mut self, advert: &Advert<'_>, now: Instant) {
+    /// Its sender's priority was higher before: something there has failed since. `nopreempt` is for
+    /// an Active that works, so one that has fallen below us is replaced all the same, unless it
+    /// recovers before the Active_Down_Timer has run out.
+    fn has_fallen(&self, advert: &Advert<'_>) -> bool {
+        let before = self.speakers.get(&advert.source).map(|s| s.priority);
+        let since = match &self.machine {
+            Machine::Backup(Backup {
+                last: Last::Lower(by, priority),
+                ..
+            }) => *by == advert.source && *priority >= advert.priority,
+            _ => false,
+        };
+        since || before.is_some_and(|before| before > advert.priority)
+    }
+
+    fn advert_as_backup(&mut self, advert: &Advert<'_>, fell: bool, now: Instant) {
         let Machine::Backup(backup) = &mut self.machine else {
             return;
         };
@@ -205,7 +270,7 @@ impl Instance {
             // §6.4.2: set the Active_Down_Timer to Skew_Time. A second release does not push it out.
             let skew = timers::skew_time(
                 self.settings.version,
-                self.settings.priority,
+                self.effective,
                 self.active_adver_interval,
             );
             backup.active_down_at = backup.active_down_at.min(now + skew);
@@ -213,12 +278,13 @@ impl Instance {
             return;
         }
         // The owner always preempts (RFC 9568 §6.1, Preempt_Mode).
-        let preempt = self.settings.preempt || self.settings.priority == PRIORITY_OWNER;
-        if advert.priority >= self.settings.priority || !preempt {
+        let preempt = self.settings.preempt || self.effective == PRIORITY_OWNER;
+        if advert.priority >= self.effective || !preempt && !fell {
             // §6.4.2: believe it, learn its interval, start again.
             backup.last = Last::Followed(advert.source);
             backup.preempt_at = Instant::NEVER;
             self.follow(advert, now);
+            self.hesitate(advert, now);
             return;
         }
         // §6.4.2: discard, so that the timer runs out; with preempt_delay, not before it is over.
@@ -226,7 +292,11 @@ impl Instance {
         if backup.preempt_at == Instant::NEVER && !self.settings.preempt_delay.is_zero() {
             // Never before the timer that runs: a straggler of a router that has just given way must
             // not bring the takeover of a live Active forward.
-            backup.preempt_at = (now + self.settings.preempt_delay).max(backup.active_down_at);
+            let end = now + self.settings.preempt_delay;
+            backup.preempt_at = match backup.active_down_at {
+                Instant::NEVER => end,
+                runs => end.max(runs),
+            };
         }
         if backup.preempt_at != Instant::NEVER && now < backup.preempt_at {
             self.follow(advert, now);
@@ -239,7 +309,7 @@ impl Instance {
             Version::V2 => self.settings.advert_interval,
             Version::V3 => advert.interval,
         };
-        let down = timers::active_down_interval(&self.settings, self.active_adver_interval);
+        let down = self.active_down_interval(self.active_adver_interval);
         if let Machine::Backup(backup) = &mut self.machine {
             backup.active_down_at = (now + down).min(backup.preempt_at);
         }
@@ -255,7 +325,7 @@ impl Instance {
                 active.assert_at = now + self.settings.advert_interval;
                 active.adver_at = now + self.settings.advert_interval;
                 self.counters.sent += 1;
-                push(out, Action::Advert(self.id, self.settings.priority));
+                push(out, Action::Advert(self.id, self.effective));
             }
             return;
         }
@@ -266,6 +336,8 @@ impl Instance {
                 backup.last = Last::Followed(advert.source);
             }
             self.follow(advert, now);
+            self.give_way(now);
+            self.hesitate(advert, now);
             return;
         }
         // §6.4.3: discard, and assert the Active state at once; the other side may have poisoned
@@ -276,7 +348,7 @@ impl Instance {
         if now >= active.assert_at {
             active.assert_at = now + self.settings.advert_interval;
             self.counters.sent += 1;
-            push(out, Action::Advert(self.id, self.settings.priority));
+            push(out, Action::Advert(self.id, self.effective));
             active
                 .upkeep
                 .lower_priority_heard(self.id, &self.settings.announce, now, out);
@@ -289,26 +361,31 @@ impl Instance {
         let Machine::Active(active) = &self.machine else {
             return None;
         };
-        if advert.priority > self.settings.priority {
+        if advert.priority > self.effective {
             return Some(Reason::HigherPriority {
                 by,
                 priority: advert.priority,
             });
         }
-        if advert.priority == self.settings.priority && self.source().is_some_and(|own| by > own) {
+        if advert.priority == self.effective && self.source().is_some_and(|own| by > own) {
             return Some(Reason::HigherAddress { by });
         }
         // A machine that slept through Active_Down_Interval is not Active any more: the other
         // router did what the RFC asks of it. The owner is never a Backup.
         let late = now.since(active.adver_at);
-        let down = timers::active_down_interval(&self.settings, self.settings.advert_interval);
-        (late >= down && self.settings.priority != PRIORITY_OWNER)
-            .then_some(Reason::Stalled { by, late })
+        let down = self.active_down_interval(self.settings.advert_interval);
+        (late >= down && self.effective != PRIORITY_OWNER).then_some(Reason::Stalled { by, late })
     }
 
     /// Moves into or out of Initialize, as link, delay and operator demand.
     fn settle(&mut self, now: Instant, out: &mut Actions) {
-        match (self.hold(now), &self.machine) {
+        let own = self.hold_of_its_own(now);
+        if own.is_some() && self.membership.member {
+            // When that is over, the group decides.
+            self.membership.held_by = Some(self.id);
+        }
+        let hold = own.or(self.membership.held_by.map(Hold::Group));
+        match (hold, &self.machine) {
             (None, Machine::Initialize(_)) => self.startup(now, out),
             (None, _) => {}
             (Some(hold), Machine::Initialize(old)) if hold == *old => {}
@@ -316,7 +393,7 @@ impl Instance {
         }
     }
 
-    fn hold(&self, now: Instant) -> Option<Hold> {
+    fn hold_of_its_own(&self, now: Instant) -> Option<Hold> {
         if self.stopped {
             return Some(Hold::Stopped);
         }
@@ -327,6 +404,7 @@ impl Instance {
             LinkState::Down => Some(Hold::LinkDown),
             LinkState::BridgePort(bridge) => Some(Hold::BridgePort(bridge)),
             LinkState::Deaf => Some(Hold::Deaf),
+            LinkState::NoMacvlan => Some(Hold::NoMacvlan),
             LinkState::NoSource(source) => Some(Hold::NoSource(source)),
             LinkState::Up(None) => Some(match self.settings.family {
                 Family::V4 => Hold::NoAddress,
@@ -334,7 +412,7 @@ impl Instance {
             }),
             LinkState::Up(Some(_)) if self.has_no_peer() => Some(Hold::NoPeer),
             LinkState::Up(Some(_)) if now < self.startup_at => Some(Hold::StartupDelay),
-            LinkState::Up(Some(_)) => None,
+            LinkState::Up(Some(_)) => self.hold_of_a_tracker(),
         }
     }
 
@@ -345,16 +423,24 @@ impl Instance {
 
     /// §6.4.1: a Startup event.
     fn startup(&mut self, now: Instant, out: &mut Actions) {
-        if self.settings.priority == PRIORITY_OWNER {
-            self.become_active(Reason::Owner, now, out);
-        } else {
-            self.become_backup(Reason::Ready, now, out);
+        if self.effective == PRIORITY_OWNER && !self.membership.member {
+            return self.become_active(Reason::Owner, now, out);
         }
+        self.become_backup(Reason::Ready, now, out);
+        if let Machine::Backup(backup) = &mut self.machine
+            && self.effective == PRIORITY_OWNER
+        {
+            backup.active_down_at = Instant::NEVER;
+        }
+    }
+
+    fn active_down_interval(&self, active_adver_interval: Duration) -> Duration {
+        timers::active_down_interval(&self.settings, self.effective, active_adver_interval)
     }
 
     fn become_backup(&mut self, reason: Reason, now: Instant, out: &mut Actions) {
         self.active_adver_interval = self.settings.advert_interval;
-        let down = timers::active_down_interval(&self.settings, self.active_adver_interval);
+        let down = self.active_down_interval(self.active_adver_interval);
         self.enter(
             Machine::Backup(Backup {
                 active_down_at: now + down,
@@ -371,7 +457,7 @@ impl Instance {
     fn become_active(&mut self, reason: Reason, now: Instant, out: &mut Actions) {
         self.counters.became_active += 1;
         self.counters.sent += 1;
-        push(out, Action::Advert(self.id, self.settings.priority));
+        push(out, Action::Advert(self.id, self.effective));
         push(out, Action::AddAddresses(self.id));
         push(
             out,
@@ -388,7 +474,8 @@ impl Instance {
     /// To Initialize. Leaving on purpose: the priority 0 advert and the removal back to back.
     fn leave(&mut self, hold: Hold, now: Instant, out: &mut Actions) {
         if let Machine::Active(_) = self.machine {
-            if hold == Hold::Stopped {
+            // Without a link nobody would hear it.
+            if matches!(hold, Hold::Stopped | Hold::Tracker(_) | Hold::Group(_)) {
                 self.counters.priority_zero_sent += 1;
                 push(out, Action::Advert(self.id, PRIORITY_RELEASE));
             }
@@ -398,6 +485,13 @@ impl Instance {
     }
 
     fn enter(&mut self, machine: Machine, reason: Reason, now: Instant, out: &mut Actions) {
+        if let Machine::Initialize(Hold::Group(by)) = machine
+            && by == self.id
+        {
+            // It could run, and waits for the group to be looked at: no news.
+            self.machine = machine;
+            return;
+        }
         let from = self.state();
         self.machine = machine;
         self.since = now;

@@ -6,9 +6,11 @@ use core::net::IpAddr;
 use super::action::{Action, Actions, Id, Warning};
 use super::counters::Drops;
 use super::drop::DropReason;
+use super::group::Groups;
 use super::hints::Hints;
 use super::instance::{Event, Instance};
 use super::timers::Queue;
+use super::track::{Reading, Tracker};
 use super::types::{
     ChecksumForm, Family, GROUP6, PRIORITY_RELEASE, Settings, State, Version, is_link_local,
 };
@@ -32,6 +34,7 @@ pub struct Router {
     instances: Vec<Instance>,
     demux: Demux,
     timers: Queue,
+    groups: Groups,
     group4: IpAddr,
     /// No instance leaves Initialize before this.
     startup_at: Instant,
@@ -59,6 +62,7 @@ impl Router {
                 .collect(),
             demux,
             timers: Queue::new(count as u16),
+            groups: Groups::default(),
             group4,
             startup_at,
             sources: Vec::with_capacity(count),
@@ -111,21 +115,51 @@ impl Router {
 
     /// New parameters for an instance; its interface, family and VRID are what they were.
     pub fn reconfigure(&mut self, id: Id, settings: Rc<Settings>, now: Instant, out: &mut Actions) {
-        self.with(id, |instance| instance.reconfigure(settings, now, out));
+        self.with(id, now, |instance| instance.reconfigure(settings, now, out));
+    }
+
+    /// The sync groups, each by its members: before anything else after [`Router::new`] and
+    /// [`Router::rearrange`], which know of none.
+    pub fn set_groups(&mut self, groups: &[Box<[Id]>], now: Instant) {
+        self.groups = Groups::new(groups, &mut self.instances, now);
+    }
+
+    /// What an instance's trackers see now.
+    pub fn track(
+        &mut self,
+        id: Id,
+        read: &dyn Fn(&Tracker) -> Reading,
+        now: Instant,
+        out: &mut Actions,
+    ) {
+        self.with(id, now, |instance| instance.track(read, now, out));
     }
 
     /// When [`Router::poll`] wants to be called: at the next timer, or before it.
     pub fn poll_at(&self) -> Instant {
-        self.timers.earliest()
+        self.groups
+            .due
+            .unwrap_or(Instant::NEVER)
+            .min(self.timers.earliest())
     }
 
     /// Lets one instance whose deadline has passed act; false if there is none.
     pub fn poll(&mut self, now: Instant, out: &mut Actions) -> bool {
+        if self.groups.due.is_some()
+            && let Some((id, event)) = self.groups.next(&self.instances)
+        {
+            self.handle(id, event, now, out);
+            return true;
+        }
         while let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= now) {
             let instance = &mut self.instances[usize::from(id)];
             let due = instance.poll_at() <= now;
             if due {
+                let before = instance.standing();
                 instance.on_timer(now, out);
+                if instance.is_member() && instance.standing() != before {
+                    self.groups.due = Some(now);
+                }
             }
             self.timers.set(id, instance.poll_at());
             if due {
@@ -137,7 +171,7 @@ impl Router {
 
     /// Something else than a packet or a timer happened to an instance.
     pub fn handle(&mut self, id: Id, event: Event, now: Instant, out: &mut Actions) {
-        self.with(id, |instance| instance.handle(event, now, out));
+        self.with(id, now, |instance| instance.handle(event, now, out));
         if let Event::Link(_) = event {
             self.collect_sources();
         }
@@ -207,7 +241,7 @@ impl Router {
                 .count(DropReason::NotRunning);
             return;
         }
-        self.with(id, |instance| instance.on_advert(advert, now, out));
+        self.with(id, now, |instance| instance.on_advert(advert, now, out));
         if advert.priority != PRIORITY_RELEASE {
             self.compare(id, advert, now, out);
         }
@@ -305,9 +339,13 @@ impl Router {
         }
     }
 
-    fn with(&mut self, id: Id, act: impl FnOnce(&mut Instance)) {
+    fn with(&mut self, id: Id, now: Instant, act: impl FnOnce(&mut Instance)) {
         let instance = &mut self.instances[id.index()];
+        let before = instance.standing();
         act(instance);
+        if instance.is_member() && instance.standing() != before {
+            self.groups.due.get_or_insert(now);
+        }
         // A later deadline is seen by `poll` when the earlier one has come: a Backup's moves with
         // every advert.
         self.timers.bring_forward(id.0, instance.poll_at());

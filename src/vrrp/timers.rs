@@ -13,9 +13,13 @@ pub fn skew_time(version: Version, priority: u8, active_adver_interval: Duration
 }
 
 /// Active_Down_Interval: 3 (or `down_timer_adverts`) × Active_Adver_Interval + Skew_Time.
-pub fn active_down_interval(settings: &Settings, active_adver_interval: Duration) -> Duration {
+pub fn active_down_interval(
+    settings: &Settings,
+    priority: u8,
+    active_adver_interval: Duration,
+) -> Duration {
     active_adver_interval.times(u64::from(settings.down_timer_adverts))
-        + skew_time(settings.version, settings.priority, active_adver_interval)
+        + skew_time(settings.version, priority, active_adver_interval)
 }
 
 /// The deadlines of all instances, and a tournament between them for the earliest.

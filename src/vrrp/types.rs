@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
 use core::ops::RangeInclusive;
 
+use super::track::Tracker;
 use crate::time::Duration;
 
 /// The protocol version of an advert: RFC 3768 or RFC 9568.
@@ -203,11 +204,22 @@ pub struct Settings {
     pub announce: Announce,
     /// Adverts to peers; none: to the multicast group.
     pub unicast: Option<Box<Unicast>>,
+    /// What else priority and state depend on; with a sync group, what its members depend on together.
+    pub trackers: Box<[Tracker]>,
     /// The virtual addresses as they stand in the adverts, 1–255 of `family`.
     pub addresses: Box<[IpAddr]>,
 }
 
 impl Settings {
+    /// The virtual router's MAC address (RFC 9568 §7.3).
+    pub fn virtual_mac(&self) -> [u8; 6] {
+        let range = match self.family {
+            Family::V4 => 1,
+            Family::V6 => 2,
+        };
+        [0, 0, 0x5e, 0, range, self.vrid]
+    }
+
     /// Whether an advert from `source` may have arrived with this TTL or Hop Limit: 255 with
     /// multicast (RFC 9568 §5.1.1.3), what the peer's bounds say with unicast.
     pub(super) fn accepts_ttl(&self, source: &IpAddr, ttl: u8) -> bool {

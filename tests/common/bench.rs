@@ -6,6 +6,7 @@ use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
+use vipd::vrrp::track::Reading;
 use vipd::vrrp::types::{Family, Settings, State};
 use vipd::vrrp::validate::Received;
 use vipd::vrrp::wire::Repr;
@@ -73,6 +74,7 @@ impl Bench {
     }
 
     fn come_up(&mut self) {
+        self.track(Reading::Up);
         let own = family::address(OWN, self.family());
         self.event(Event::Link(LinkState::Up(Some(own))));
     }
@@ -80,6 +82,11 @@ impl Bench {
     /// The instance's family.
     pub fn family(&self) -> Family {
         self.router.instance(ID).settings().family
+    }
+
+    /// All trackers see this.
+    pub fn track(&mut self, reading: Reading) -> Vec<Action> {
+        self.collect(|router, now, out| router.track(ID, &|_| reading, now, out))
     }
 
     /// Moves the clock to so many µs after time 0.

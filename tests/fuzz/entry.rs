@@ -38,6 +38,7 @@ fn settings(version: Version) -> Settings {
         skip_check_adv_addr: false,
         announce: Announce::default(),
         unicast: None,
+        trackers: Box::default(),
         addresses: [VIP].into(),
     }
 }

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use vipd::netlink::{Content, link, link_request};
 use vipd::sys::netlink::EventSocket;
 use vipd::sys::netns::NetNs;
+use vipd::sys::sysctl;
 
 use crate::lab::{Kernel, Seen, event, in_namespace};
 
@@ -118,5 +119,48 @@ fn a_macvlan_has_its_own_mac_and_is_down() {
         assert_eq!(made.kind.as_deref(), Some("macvlan"));
         assert_eq!((made.mac, made.parent), (Some(mac), Some(a.index)));
         assert!(!made.running);
+    });
+}
+
+/// As with sysctl, which shows both.
+#[test]
+fn parameters_are_set_and_read_with_the_interface() {
+    in_namespace(|| {
+        let mut kernel = Kernel::open();
+        let (a, _) = kernel.veth();
+        let wanted = [
+            (link::FORWARDING, 1),
+            (link::RP_FILTER, 2),
+            (link::ARP_ANNOUNCE, 2),
+            (link::ARP_IGNORE, 1),
+        ];
+        kernel.done(|batch| link_request::set_ipv4(batch, a.index, &wanted));
+        kernel.done(|batch| link_request::no_own_ipv6(batch, a.index));
+        link::get(kernel.0.batch(), &a.name);
+        kernel.0.send().unwrap();
+        let mut seen = None;
+        kernel
+            .0
+            .receive(|message| {
+                if let Content::Link(link) = Content::parse(&message) {
+                    seen = Some(wanted.map(|(parameter, _)| link.ipv4(parameter)));
+                    assert_eq!((link.ipv4(0), link.ipv4(u16::MAX)), (None, None));
+                }
+            })
+            .unwrap();
+        assert_eq!(seen, Some(wanted.map(|(_, value)| Some(value))));
+        for (name, value) in [
+            ("ipv4/conf/a/forwarding", "1"),
+            ("ipv4/conf/a/rp_filter", "2"),
+            ("ipv4/conf/a/arp_announce", "2"),
+            ("ipv4/conf/a/arp_ignore", "1"),
+            ("ipv6/conf/a/addr_gen_mode", "1"),
+        ] {
+            assert_eq!(
+                sysctl::read(&format!("net/{name}")).unwrap(),
+                value,
+                "{name}"
+            );
+        }
     });
 }

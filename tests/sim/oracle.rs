@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use vipd::limits;
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::types::{PRIORITY_OWNER, Settings, State, Version};
 
@@ -15,6 +16,10 @@ pub struct Oracle {
     preempt_at: Option<Instant>,
     /// Active_Adver_Interval.
     interval: Duration,
+    /// A Backup that does not preempt: the Active whose priority has fallen below ours.
+    fallen: Option<(IpAddr, u8)>,
+    /// The last priority of each router, and when it was heard; as many as the core remembers.
+    priorities: Vec<(Instant, IpAddr, u8)>,
     /// The last two adverts sent as this Active.
     sent: [Option<Instant>; 2],
 }
@@ -36,6 +41,8 @@ impl Oracle {
             state: State::Initialize,
             deadline: Instant::NEVER,
             preempt_at: None,
+            fallen: None,
+            priorities: Vec::new(),
             sent: [None; 2],
         }
     }
@@ -64,19 +71,38 @@ impl Oracle {
 
     /// An advert that passed the ladder.
     pub fn heard(&mut self, heard: Heard, now: Instant) {
+        let fell = self.fell(&heard, now);
         match self.state {
             State::Initialize => {}
-            State::Backup => self.heard_as_backup(heard, now),
+            State::Backup => self.heard_as_backup(heard, fell, now),
             State::Active if self.outranked_by(&heard) => self.follow_as_new_backup(heard, now),
             State::Active => {}
         }
     }
 
-    fn heard_as_backup(&mut self, heard: Heard, now: Instant) {
+    /// `nopreempt` protects an Active that works, not one whose priority falls.
+    fn fell(&mut self, heard: &Heard, now: Instant) -> bool {
+        let place = self
+            .priorities
+            .iter()
+            .position(|(_, by, _)| *by == heard.source);
+        let before = place.map(|place| self.priorities.remove(place).2);
+        if self.priorities.len() == limits::SPEAKERS {
+            self.priorities.sort_unstable();
+            self.priorities.remove(0);
+        }
+        self.priorities.push((now, heard.source, heard.priority));
+        let still = |(by, priority)| by == heard.source && priority >= heard.priority;
+        before.is_some_and(|before| before > heard.priority) || self.fallen.is_some_and(still)
+    }
+
+    fn heard_as_backup(&mut self, heard: Heard, fell: bool, now: Instant) {
         let lower = heard.priority < self.settings.priority;
+        self.fallen =
+            (lower && fell && heard.priority > 0).then_some((heard.source, heard.priority));
         if heard.priority == 0 {
             self.deadline = self.deadline.min(now + self.skew(self.interval));
-        } else if !lower || !self.preempts() {
+        } else if !lower || !self.preempts() && !fell {
             self.preempt_at = None;
             self.follow(heard, now);
         } else if !self.settings.preempt_delay.is_zero() {
@@ -111,6 +137,7 @@ impl Oracle {
     fn enter_backup(&mut self, now: Instant) {
         self.state = State::Backup;
         self.preempt_at = None;
+        self.fallen = None;
         self.interval = self.settings.advert_interval;
         self.deadline = now + self.down(self.interval);
     }

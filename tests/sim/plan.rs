@@ -148,6 +148,7 @@ fn common_settings(rng: &mut Rng, vrid: u8, base: Duration) -> Settings {
         skip_check_adv_addr: rng.percent(50),
         announce: Announce::default(),
         unicast: None,
+        trackers: Box::default(),
         addresses: addresses.collect(),
     }
 }

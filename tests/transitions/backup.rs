@@ -236,11 +236,11 @@ fn adverts() -> Vec<Row> {
         )
         .with(|s| s.preempt = false)
         .step(SECOND, Advert(LOW, 100), &[], Backup, SECOND + DOWN)
-        .step(2 * SECOND, Advert(LOW, 1), &[], Backup, 2 * SECOND + DOWN)
+        .step(2 * SECOND, Advert(HIGH, 1), &[], Backup, 2 * SECOND + DOWN)
         .step(
             2 * SECOND + DOWN,
             Timer,
-            &takeover(101, Backup, silence(Some(LOW), DOWN)),
+            &takeover(101, Backup, silence(Some(HIGH), DOWN)),
             Active,
             3 * SECOND + DOWN,
         ),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Change, Hold, Reason};
 use vipd::vrrp::instance::{Event, LinkState};
+use vipd::vrrp::track::Reading;
 use vipd::vrrp::types::{Family, Settings, State, Version};
 
 use crate::common::bench::{Bench, ID, T0};
@@ -41,9 +42,11 @@ pub enum In {
     Every(IpAddr, u8, u64),
     Link(LinkState),
     AddressLost,
+    /// What all trackers see.
+    Track(Reading),
     Shutdown,
 }
-pub use In::{AddressLost, Advert, Every, Link, Shutdown, Timer};
+pub use In::{AddressLost, Advert, Every, Link, Shutdown, Timer, Track};
 
 /// The link is up and has the address under test.
 pub const UP: In = Link(LinkState::Up(Some(OWN)));
@@ -155,6 +158,7 @@ fn run_step(bench: &mut Bench, step: &Step, place: &str) {
             bench.event(Event::Link(link))
         }
         In::AddressLost => bench.event(Event::AddressLost),
+        In::Track(reading) => bench.track(reading),
         In::Shutdown => bench.event(Event::Shutdown),
     };
     let expected = step.actions.iter();

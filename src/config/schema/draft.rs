@@ -4,8 +4,10 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::config::error::Placed;
+use crate::config::model::Delay;
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
+use crate::vrrp::track::Tracker;
 use crate::vrrp::types::Peer;
 
 /// Which field of a draft a keyword fills.
@@ -13,7 +15,7 @@ pub(crate) type Slot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
 
 /// The words of `global_defs`, or of one `vrrp_instance`. Many words exist in both, so both fill
 /// the same draft; the table decides what may stand where.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) router_id: Option<Placed<String>>,
     pub(crate) startup_delay: Option<Placed<Duration>>,
@@ -38,6 +40,11 @@ pub(crate) struct Draft {
     pub(crate) auth_type: Option<Placed<&'static str>>,
     pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
     pub(crate) vips: Vec<PlacedVip>,
+    pub(crate) use_vmac: Option<Placed<Option<Rc<str>>>>,
+    pub(crate) use_vmac_addr: Option<Placed<bool>>,
+    pub(crate) vmac_xmit_base: Option<Placed<bool>>,
+    pub(crate) tracked: Vec<Placed<Tracker>>,
+    pub(crate) dont_track_primary: Option<Placed<bool>>,
     pub(crate) native_ipv6: Option<Placed<bool>>,
     pub(crate) accept: Option<Placed<bool>>,
     pub(crate) strict: Option<Placed<bool>>,
@@ -56,6 +63,12 @@ pub(crate) struct Draft {
     pub(crate) garp_mode: Option<Placed<&'static str>>,
     pub(crate) receive: Option<Placed<&'static str>>,
     pub(crate) address_lease: Option<Placed<u32>>,
+
+    /// Of `vrrp_sync_group`: the names of its instances.
+    pub(crate) members: Vec<Placed<Rc<str>>>,
+    pub(crate) tracking_weight: Option<Placed<bool>>,
+    /// `interface_up_down_delays`, which stands outside of all blocks.
+    pub(crate) delays: Vec<Delay>,
 
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,

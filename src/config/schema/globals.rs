@@ -21,7 +21,9 @@ const NO_DBUS: &str = "there is no D-Bus interface";
 const NO_LVS: &str = "vipd balances no load; leave it to keepalived or ipvsadm";
 const NO_BFD: &str = "there is no BFD";
 const NO_IPV6: &str = "IPv6 adverts go to ff02::12";
-const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
+const NO_VMAC_GARP: &str = "addresses are announced on the interface that carries them alone";
+const VMAC_NAMES: &str =
+    "macvlans are called vrrp.VRID and vrrp6.VRID unless `use_vmac` names them";
 const NO_FILTER: &str =
     "adverts need no rule, and what `no_accept` needs stands in a table of vipd's own";
 const ONE_PROCESS: &str =
@@ -76,8 +78,8 @@ const WORDS: &[Keyword] = &[
     not_yet("shutdown_script", B, "SCRIPT [USER [GROUP]]", NO_SCRIPT),
     not_yet("shutdown_script_timeout", C, "SECONDS", NO_SCRIPT),
     not_needed("reload_check_config", B, "[FILE]", ALWAYS_CHECKED),
-    not_yet("vrrp_garp_extra_if", C, "[all] SECONDS", NO_VMAC),
-    not_yet("vrrp_vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC),
+    not_yet("vrrp_garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),
+    not_yet("vrrp_vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("vrrp_lower_prio_no_advert", C, "[BOOL]", "a lower-priority advert is answered at once, as RFC 9568 §6.4.3 says"),
     not_yet("vrrp_higher_prio_send_advert", C, "[BOOL]", "a higher-priority advert is not answered"),
     not_yet("vrrp_owner_ignore_adverts", C, "[BOOL]", "an owner logs the adverts of others"),
@@ -85,8 +87,8 @@ const WORDS: &[Keyword] = &[
     not_yet("fifo_write_vrrp_states_on_reload", C, "", NO_FIFO),
     not_yet("vrrp_delay_after_boot", C, "SECONDS", "use `vrrp_startup_delay`, which counts from the start of vipd"),
     not_needed("log_unknown_vrids", C, "[BOOL]", "adverts for unknown VRIDs are counted, and told of when they carry one of our addresses"),
-    not_yet("vmac_prefix", C, "TEXT", NO_VMAC),
-    not_yet("vmac_addr_prefix", C, "TEXT", NO_VMAC),
+    not_yet("vmac_prefix", C, "TEXT", VMAC_NAMES),
+    not_yet("vmac_addr_prefix", C, "TEXT", VMAC_NAMES),
     not_needed("disable_local_igmp", C, "", "reports for the advert group are wanted: switches that snoop need them"),
     not_needed("vrrp_iptables", C, "[IN [OUT]]", NO_FILTER),
     not_needed("vrrp_ipsets", C, "[NAME …]", NO_FILTER),

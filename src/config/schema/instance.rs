@@ -7,7 +7,7 @@ use crate::time::Duration;
 
 const NO_NOTIFY: &str = "no script is run on a transition";
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
-const NO_VMAC: &str = "addresses stay on the interface itself, with its own MAC";
+const NO_VMAC_GARP: &str = "addresses are announced on the interface that carries them alone";
 const NO_ROUTES: &str = "only addresses move with the Active";
 const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
 const NO_ADDRESS_OPTION: &str = "the address is added without it";
@@ -27,15 +27,20 @@ const WORDS: &[Keyword] = &[
     row("virtual_ipaddress", A, Rule::Addresses, "", "The virtual addresses, 1–255 of them, of one family (IPv6: at most 90, the first link-local). Required.", "RFC 9568 §5.2.9"),
     row("authentication", A, Rule::Words(Block::Authentication), "none", "Clear-text password of v2 adverts.", "RFC 2338 §5.3.6"),
     row("version", B, Rule::Number { min: 2, max: 3, slot: |d| &mut d.version }, "vrrp_version", "Version of the adverts that are sent and accepted; IPv6 has 3 only.", "RFC 3768, RFC 9568"),
-    row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active. Needs `state BACKUP`.", "RFC 9568 §6.1"),
+    row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active, unless its priority falls below ours while we hear it: something it tracks has failed. Needs `state BACKUP`.", "RFC 9568 §6.1"),
     row("preempt", B, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "on", "The opposite of `nopreempt`.", "RFC 9568 §6.1"),
     row("preempt_delay", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(1000), slot: |d| &mut d.preempt_delay }, "0", "How long a lower-priority Active is tolerated. Needs `state BACKUP`.", ""),
+    row("track_interface", A, Rule::Tracked, "none", "Other interfaces that count. In a sync group all members count what one tracks.", ""),
+    row("dont_track_primary", B, Rule::Flag { bare: true, slot: |d| &mut d.dont_track_primary }, "off", "Stay Active or Backup while the instance's own interface is down.", ""),
     row("unicast_peer", A, Rule::Peers, "none", "Adverts go to each of these routers instead of the multicast group. The router's own address is skipped, so that all may have one list.", ""),
     row("unicast_src_ip", A, Rule::Address { slot: |d| &mut d.unicast_src_ip }, "the interface's first address", "Source address of the adverts. The instance waits in Initialize until an interface has it.", ""),
     row("unicast_ttl", C, Rule::Number { min: 1, max: 255, slot: |d| &mut d.unicast_ttl }, "255", "TTL or Hop Limit of the adverts.", ""),
     row("check_unicast_src", C, Rule::Flag { bare: true, slot: |d| &mut d.check_unicast_src }, "vrrp_check_unicast_src", "Drop adverts of anybody else than the peers. On if a peer has bounds of its TTL.", ""),
     row("unicast_fault_no_peer", C, Rule::Flag { bare: true, slot: |d| &mut d.unicast_fault_no_peer }, "off", "Without peers, wait in Initialize instead of using multicast.", ""),
     row("native_ipv6", C, Rule::Flag { bare: true, slot: |d| &mut d.native_ipv6 }, "the first address decides", "An IPv6 instance; IPv4 addresses in it are ignored.", "RFC 9568 §5.1.2"),
+    row("use_vmac", B, Rule::Vmac { slot: |d| &mut d.use_vmac }, "off; then vrrp.VRID or vrrp6.VRID", "The addresses stand on a macvlan of this name with the virtual MAC address, which moves with the Active; adverts carry it too.", "RFC 9568 §7.3"),
+    row("use_vmac_addr", C, Rule::Flag { bare: true, slot: |d| &mut d.use_vmac_addr }, "off", "Addresses with a `dev` of their own stand on a macvlan with the virtual MAC address over that interface.", ""),
+    row("vmac_xmit_base", B, Rule::Flag { bare: true, slot: |d| &mut d.vmac_xmit_base }, "off", "Adverts carry the interface's own MAC address in spite of `use_vmac`.", "RFC 9568 §7.2"),
     row("mcast_src_ip", B, Rule::Address { slot: |d| &mut d.mcast_src_ip }, "the interface's first (IPv6: link-local) address", "Source address of the adverts; in an IPv6 instance a link-local one.", "RFC 9568 §5.1"),
     row("no_accept", B, Rule::Flag { bare: false, slot: |d| &mut d.accept }, "off; on in strict mode", "Drop packets to the virtual addresses (not ARP, nor Neighbour Solicitations and Advertisements) unless the priority is 255; what is routed through them passes. Needs nf_tables: kmod-nft-core.", "RFC 9568 §6.1"),
     row("accept", B, Rule::Flag { bare: true, slot: |d| &mut d.accept }, "on; off in strict mode", "The opposite of `no_accept`.", "RFC 9568 §6.1"),
@@ -53,12 +58,10 @@ const WORDS: &[Keyword] = &[
     row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "the global one", "The form of a gratuitous ARP.", "RFC 5227 §3"),
     row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "the global one", "How adverts are received.", ""),
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "the global one", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
-    not_yet("track_interface", A, "{ INTERFACE [weight N [reverse]] … }", "only the instance's own interface is tracked"),
     not_yet("track_script", A, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
-    not_yet("dont_track_primary", B, "", "an interface that is down always puts the instance into Initialize"),
     not_yet("track_src_ip", C, "", "the source address is not tracked"),
     not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
     not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
@@ -75,11 +78,8 @@ const WORDS: &[Keyword] = &[
     not_yet("virtual_routes", B, "{ ROUTE … }", NO_ROUTES),
     not_yet("virtual_rules", B, "{ RULE … }", NO_ROUTES),
     not_needed("promote_secondaries", B, "", "addresses are /32 unless you say otherwise, and removed each by itself"),
-    not_yet("use_vmac", B, "[INTERFACE] [MAC]", NO_VMAC),
-    not_yet("use_vmac_addr", C, "", NO_VMAC),
-    not_yet("vmac_xmit_base", B, "", NO_VMAC),
-    not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC),
-    not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC),
+    not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),
+    not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", "addresses stay on the interface itself"),
     not_yet("vrf", C, "INTERFACE", "the instance runs on its interface"),
     not_yet("lower_prio_no_advert", C, "[BOOL]", "a lower-priority advert is answered at once, as RFC 9568 §6.4.3 says"),
@@ -115,7 +115,7 @@ pub(super) const ADDRESS: Table = Table {
         not_yet("peer", C, "ADDRESS", NO_ADDRESS_OPTION),
         not_yet("track_group", C, "NAME", NO_ADDRESS_OPTION),
         not_yet("preferred_lft", C, "SECONDS|forever|0", "an IPv6 /128 is deprecated, which is keepalived's default too, and any other address preferred"),
-        not_yet("use_vmac", C, "", NO_VMAC),
+        row("use_vmac", C, Rule::Option { takes: "" }, "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over its interface.", ""),
         not_yet("no_track", C, "", "an address that is deleted by hand comes back"),
         not_yet("home", C, "", NO_ADDRESS_OPTION),
         not_needed("-nodad", C, "", NO_DAD),
@@ -132,6 +132,16 @@ pub(super) const PEER: Table = Table {
     words: &[
         row("min_ttl", C, Rule::Option { takes: "0–255" }, "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
         row("max_ttl", C, Rule::Option { takes: "0–255" }, "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const TRACKED: Table = Table {
+    block: Block::Tracked,
+    words: &[
+        row("weight", A, Rule::Option { takes: "-253–253" }, "0", "Added to the priority, which stays within 1–254: a positive one while the interface is up, a negative one while it is down. 0: Initialize while it is down. Priority 255 never moves.", ""),
+        row("reverse", C, Rule::Option { takes: "" }, "", "The weight is taken from the priority; with weight 0, Initialize while the interface is up.", ""),
+        row("noreverse", C, Rule::Option { takes: "" }, "", "The opposite of `reverse`.", ""),
     ],
 };
 

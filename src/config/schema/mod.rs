@@ -27,6 +27,8 @@ pub(crate) enum Block {
     Address,
     /// One line of `unicast_peer`, behind the address.
     Peer,
+    /// One line of `track_interface`, behind the interface.
+    Tracked,
     SyncGroup,
     Script,
     TrackFile,
@@ -82,11 +84,22 @@ pub(crate) enum Rule {
     Words(Block),
     /// `vrrp_instance NAME { … }`
     Instance,
+    /// `vrrp_sync_group NAME { … }`
+    SyncGroup,
+    /// `group { … }`
+    Members,
+    /// `track_interface { … }`
+    Tracked,
+    /// `interface_up_down_delays { … }`
+    Delays,
     /// `virtual_ipaddress { … }`
     Addresses,
     /// `unicast_peer { … }`
     Peers,
-    /// An option of an address or of a peer, read by `vip.rs` and `peer.rs`; `takes` says what follows.
+    /// `use_vmac [NAME]`
+    Vmac { slot: Slot<Option<Rc<str>>> },
+    /// An option of an address, a peer or an interface that is tracked, read by `vip.rs`, `peer.rs` and
+    /// `track.rs`; `takes` says what follows.
     Option { takes: &'static str },
     /// Known, without effect, answered with one warning.
     Skipped { why: Skip, takes: &'static str },
@@ -148,6 +161,7 @@ pub(crate) const TABLES: &[Table] = &[
     instance::AUTHENTICATION,
     instance::ADDRESS,
     instance::PEER,
+    instance::TRACKED,
     instance::AUTH_HMAC,
     others::SYNC_GROUP,
     others::SCRIPT,
@@ -168,6 +182,7 @@ impl Block {
             Self::AuthHmac => "auth_hmac",
             Self::Address => "virtual_ipaddress",
             Self::Peer => "unicast_peer",
+            Self::Tracked => "track_interface",
             Self::SyncGroup => "vrrp_sync_group",
             Self::Script => "vrrp_script",
             Self::TrackFile => "track_file",
@@ -209,7 +224,7 @@ impl Block {
             return Some(format!("write `{}`", word.name));
         }
         let elsewhere = TABLES.iter().find(|table| {
-            !matches!(table.block, Self::Address | Self::Peer)
+            !matches!(table.block, Self::Address | Self::Peer | Self::Tracked)
                 && table.words.iter().any(|word| word.name == unknown)
         })?;
         match elsewhere.block {
@@ -225,8 +240,8 @@ impl Block {
 }
 
 /// The one of `names` that is meant by `unknown`, if one is near enough.
-pub(crate) fn nearest(unknown: &str, names: &[&'static str]) -> Option<&'static str> {
-    let near = |name: &&'static str| (distance(unknown, name), *name);
+pub(crate) fn nearest<'a>(unknown: &str, names: &[&'a str]) -> Option<&'a str> {
+    let near = |name: &&'a str| (distance(unknown, name), *name);
     let (wrong, name) = names.iter().map(near).min()?;
     (wrong <= tolerance(unknown)).then_some(name)
 }
@@ -284,12 +299,16 @@ impl Keyword {
             Rule::Group { .. } => "IPV4-GROUP".into(),
             Rule::Secret { .. } => "PASSWORD".into(),
             Rule::Words(_) => "{ … }".into(),
-            Rule::Instance => "NAME { … }".into(),
+            Rule::Instance | Rule::SyncGroup => "NAME { … }".into(),
+            Rule::Members => "{ NAME … }".into(),
+            Rule::Tracked => "{ INTERFACE [weight N] [reverse] … }".into(),
+            Rule::Delays => "{ INTERFACE DOWN [UP] … }".into(),
             Rule::Addresses => {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"
                     .into()
             }
             Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
+            Rule::Vmac { .. } => "[INTERFACE]".into(),
             Rule::Option { takes }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),

@@ -7,7 +7,6 @@ const NO_LVS: &str =
     "the block is skipped: vipd balances no load; leave it to keepalived or ipvsadm";
 const NO_STATIC: &str =
     "the block is skipped: configure it where the system configures its network";
-const NO_GROUP: &str = "the block is skipped: its instances elect each by itself";
 const NO_TRACK: &str = "the block is skipped: nothing is tracked by it";
 const NO_BFD: &str = "the block is skipped: there is no BFD";
 const ONE_PROCESS: &str = "vipd is one process";
@@ -18,7 +17,8 @@ pub(super) const TOP: Table = Table {
     words: &[
         row("global_defs", A, Rule::Words(Block::GlobalDefs), "", "What holds for all instances.", ""),
         row("vrrp_instance", A, Rule::Instance, "", "One virtual router on one interface.", "RFC 9568 §6.1"),
-        skipped_block("vrrp_sync_group", A, Block::SyncGroup, "NAME { … }", NO_GROUP),
+        row("vrrp_sync_group", A, Rule::SyncGroup, "", "Instances that are Active together or not at all.", ""),
+        row("interface_up_down_delays", B, Rule::Delays, "none", "Seconds (0–255) that a change of the interface must last to count; UP as DOWN unless given.", ""),
         skipped_block("vrrp_script", A, Block::Script, "NAME { … }", NO_TRACK),
         skipped_block("track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
         skipped_block("vrrp_track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
@@ -28,7 +28,6 @@ pub(super) const TOP: Table = Table {
         not_yet("static_ipaddress", B, "{ ADDRESS … }", NO_STATIC),
         not_yet("static_routes", B, "{ ROUTE … }", NO_STATIC),
         not_yet("static_rules", B, "{ RULE … }", NO_STATIC),
-        not_yet("interface_up_down_delays", B, "{ INTERFACE DOWN [UP] … }", "the block is skipped: link changes count at once"),
         not_yet("track_group", C, "NAME { group { NAME … } }", NO_STATIC),
         not_needed("linkbeat_interfaces", C, "{ INTERFACE … }", "the block is skipped: the kernel's link events are used"),
         not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
@@ -52,13 +51,13 @@ const NO_NOTIFY: &str = "no script is run on a transition";
 pub(super) const SYNC_GROUP: Table = Table {
     block: Block::SyncGroup,
     words: &[
-        not_yet("group", A, "{ INSTANCE … }", NO_GROUP),
-        not_yet("track_interface", B, "{ INTERFACE [weight N [reverse]] … }", NO_TRACK),
+        row("group", A, Rule::Members, "", "The instances. While one is in Initialize all are; when one gives way all do; they take over when each may.", ""),
+        row("track_interface", B, Rule::Tracked, "none", "Interfaces that count for all members.", ""),
+        row("sync_group_tracking_weight", B, Rule::Flag { bare: true, slot: |d| &mut d.tracking_weight }, "off", "on: the weights in an instance count for that instance alone. off: for all members, so that their priorities move together (keepalived ignores them).", ""),
         not_yet("track_script", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
-        not_yet("sync_group_tracking_weight", B, "", NO_TRACK),
         not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
         not_yet("notify_master", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
         not_yet("notify_backup", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
@@ -66,7 +65,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         not_yet("notify_stop", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
         not_yet("notify_deleted", C, "[SCRIPT [USER [GROUP]]]", NO_NOTIFY),
         not_yet("notify_priority_changes", C, "[BOOL]", "nothing is written to a FIFO"),
-        not_yet("global_tracking", C, "", NO_TRACK),
+        not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
         not_ours("smtp_alert", C, "[BOOL]", "no mail is sent; watch the log instead"),
     ],
 };

@@ -73,14 +73,15 @@ impl<'a> Tree<'a> {
         }
         let block = match keyword.rule {
             Rule::Instance => Some(Block::Instance),
+            Rule::SyncGroup => Some(Block::SyncGroup),
             Rule::SkippedWords { words, .. } => Some(words),
             Rule::Words(block) => Some(block),
             // Skipped with all that it says.
             _ => None,
         };
-        if block == Some(Block::Instance) && name.is_none() {
-            let message = "this instance has no name";
-            let help = "write `config vrrp_instance 'NAME'`, or add `option name 'NAME'`";
+        if matches!(keyword.rule, Rule::Instance | Rule::SyncGroup) && name.is_none() {
+            let message = "this section has no name";
+            let help = format!("write `config {kind} 'NAME'`, or add `option name 'NAME'`");
             return self.report.error(span, message, help);
         }
         self.say(word, span);
@@ -88,6 +89,11 @@ impl<'a> Tree<'a> {
             self.put(name);
         }
         self.open(span);
+        if let Rule::Delays = keyword.rule {
+            let options = ["device", "down_delay", "up_delay"];
+            let settings = options.iter().filter_map(|name| setting(section, name));
+            settings.for_each(|setting| self.put(&value(setting).whole));
+        }
         if let Some(block) = block {
             self.block(section, block);
         }
@@ -196,13 +202,13 @@ impl<'a> Tree<'a> {
         }
         for value in &setting.values {
             let on = boolean(&value.whole.text);
-            let is_skipped = matches!(keyword.rule, Rule::Skipped { .. });
-            if is_skipped && on == Some(false) {
+            let is_bare = matches!(keyword.rule, Rule::Skipped { .. } | Rule::Vmac { .. });
+            if is_bare && on == Some(false) {
                 continue;
             }
             self.put(name);
             match (keyword.rule, on) {
-                (Rule::Skipped { .. }, Some(_)) => {}
+                (Rule::Skipped { .. } | Rule::Vmac { .. }, Some(_)) => {}
                 (Rule::Flag { .. }, Some(true)) => self.say("on", &value.whole.span),
                 (Rule::Flag { .. }, Some(false)) => self.say("off", &value.whole.span),
                 _ => self.put(&value.whole),

@@ -78,6 +78,15 @@ impl Names {
         }
     }
 
+    /// The slot of an interface that [`Names::slot`] has made, if it has a device.
+    pub(super) fn find(&self, name: &str, links: &Links) -> Option<Slot> {
+        match self.device(name) {
+            Ok(device) => links.find(device),
+            Err(Unresolved::Unknown) => links.find(name),
+            Err(_) => None,
+        }
+    }
+
     /// Why interface `name`, which is `link`, is not there, if that is for want of a device.
     pub(super) fn unresolved(&self, name: &str, link: &Link) -> Option<Unresolved> {
         match (&link.kernel, self.device(name)) {
@@ -91,6 +100,10 @@ impl Names {
     /// VRID: the later one gets no device.
     pub(super) fn slots(&self, config: &Config, links: &mut Links) -> Vec<Slot> {
         let mut slots: Vec<Slot> = Vec::with_capacity(config.instances.len());
+        let trackers = config.instances.iter().flat_map(|i| &i.settings.trackers);
+        for tracker in trackers {
+            self.slot(&tracker.interface, links);
+        }
         for instance in &config.instances {
             let key = (instance.settings.vrid, instance.settings.family);
             let slot = self.slot(&instance.interface, links);

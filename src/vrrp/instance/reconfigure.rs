@@ -3,7 +3,6 @@
 use alloc::rc::Rc;
 
 use super::super::action::{Action, Actions, Reason};
-use super::super::timers;
 use super::super::types::{PRIORITY_OWNER, Settings, Version};
 use super::{Instance, Machine, push};
 use crate::time::Instant;
@@ -21,28 +20,32 @@ impl Instance {
             return;
         }
         let old = core::mem::replace(&mut self.settings, settings);
-        let new = &self.settings;
+        let before = self.carry_readings_over(&old);
+        if self.settings.version == Version::V2 || old.version == Version::V2 {
+            self.active_adver_interval = self.settings.advert_interval;
+        }
+        let (new, moved) = (&self.settings, before != self.effective);
+        let down = self.active_down_interval(self.active_adver_interval);
         match &mut self.machine {
             Machine::Initialize(_) => {}
-            Machine::Backup(_) if new.priority == PRIORITY_OWNER => {
-                self.become_active(Reason::Owner, now, out);
+            Machine::Backup(backup) if new.priority == PRIORITY_OWNER => {
+                backup.active_down_at = Instant::NEVER;
+                if !self.membership.member {
+                    self.become_active(Reason::Owner, now, out);
+                }
             }
             Machine::Backup(backup) => {
-                if new.version == Version::V2 || old.version == Version::V2 {
-                    self.active_adver_interval = new.advert_interval;
-                }
-                if down_parameters(new) != down_parameters(&old) {
-                    let down = timers::active_down_interval(new, self.active_adver_interval);
+                if moved || down_parameters(new) != down_parameters(&old) {
                     backup.active_down_at = (now + down).min(backup.preempt_at);
                 }
             }
             Machine::Active(active) => {
                 active.upkeep.reconfigure(&new.announce, &old.announce, now);
-                if on_the_wire(new) != on_the_wire(&old) {
+                if moved || on_the_wire(new) != on_the_wire(&old) {
                     // A longer interval must be known before the old one is over.
                     active.adver_at = now + new.advert_interval;
                     self.counters.sent += 1;
-                    push(out, Action::Advert(self.id, new.priority));
+                    push(out, Action::Advert(self.id, self.effective));
                 }
             }
         }
@@ -55,7 +58,6 @@ impl Instance {
 fn down_parameters(settings: &Settings) -> impl PartialEq {
     (
         settings.version,
-        settings.priority,
         settings.advert_interval,
         settings.down_timer_adverts,
     )
@@ -65,7 +67,6 @@ fn down_parameters(settings: &Settings) -> impl PartialEq {
 fn on_the_wire(settings: &Settings) -> impl PartialEq + '_ {
     (
         settings.version,
-        settings.priority,
         settings.advert_interval,
         settings.auth,
         settings.checksum,

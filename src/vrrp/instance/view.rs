@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::super::action::Reason;
 use super::super::counters::Counters;
 use super::super::speakers::Speakers;
-use super::super::timers;
+use super::super::track::Reading;
 use super::super::types::{ChecksumForm, ChecksumMode, Settings, State};
 use super::super::wire::Repr;
 use super::{Instance, Last, LinkState, Machine};
@@ -72,8 +72,7 @@ impl Instance {
     /// Active_Down_Interval as the Backups compute it, while Active.
     pub fn active_down_interval_if_active(&self) -> Option<Duration> {
         let interval = self.settings.advert_interval;
-        (self.state() == State::Active)
-            .then(|| timers::active_down_interval(&self.settings, interval))
+        (self.state() == State::Active).then(|| self.active_down_interval(interval))
     }
 
     /// Since when it is in this state (or in Initialize for this reason).
@@ -89,6 +88,16 @@ impl Instance {
     /// The configured parameters.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The priority that counts now: the configured one and the weights of the trackers.
+    pub fn effective_priority(&self) -> u8 {
+        self.effective
+    }
+
+    /// What its trackers see, in the order of the settings.
+    pub fn readings(&self) -> &[Reading] {
+        &self.readings
     }
 
     /// The routers it has heard.

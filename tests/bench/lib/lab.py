@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 from lib.error import BenchError
@@ -89,6 +90,23 @@ class Lab:
     def mac(self, node, iface):
         """The MAC address of an interface."""
         return self.link(node, iface)["address"]
+
+    def inside(self, node, make):
+        """What `make()` returns, called in a thread inside a node: a socket stays there."""
+        made = []
+
+        def run():
+            with open(f"/run/netns/{self.nodes[node]}", "rb") as file:
+                if _libc.setns(file.fileno(), CLONE_NEWNET) != 0:
+                    return
+            made.append(make())
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        if not made:
+            raise BenchError(f"nothing could be made inside {node}")
+        return made[0]
 
     def start(self, node, argv, clock=False, **kwargs):
         """Starts a process inside a node. With `clock`, `proc.started` is the time of its exec."""

@@ -5,6 +5,7 @@ import random
 import signal
 import time
 
+from cases.vmac import below, macvlans
 from lib import conf
 from lib.check import CaseFailed, check, each, equal, limits
 from lib.lab import Lab
@@ -28,33 +29,41 @@ class World:
         self.node.ip("addr", "add", "10.20.0.1/24", "dev", "lan1")
         for address, prefix in FOREIGN:
             self.node.ip("addr", "add", f"{address}/{prefix}", "dev", "ens160")
-        self.base = held(self.node)
+        self.base, self.below = held(self.node), self.parameters()
+        self.macvlans = set()
         self.path = os.path.join(lab.dir, "vipd.conf")
         self.dir = os.path.join(lab.dir, "run")
         self.wanted, self.history = set(), []
 
     def configure(self, quick):
         """Writes a random configuration; `quick` instances are Active at once, others after 30 ms."""
-        rng, blocks, self.wanted = self.rng, [], set()
+        rng, blocks, self.wanted, self.macvlans = self.rng, [], set(), set()
         pool = rng.sample(POOL, rng.randint(1, len(POOL)))
         for number in range(rng.randint(1, 3)):
-            iface = rng.choice(IFACES)
+            iface, vmac = rng.choice(IFACES), rng.random() < 0.4
             mine = [pool.pop() for _ in range(min(len(pool), rng.randint(1, 5)))]
             vips = []
             for address in mine:
                 prefix, dev = rng.choice((32, 32, 28)), rng.choice((iface, iface, *IFACES))
                 vips.append(f"{address}/{prefix} dev {dev}")
+                if vmac and dev == iface:
+                    dev = f"vrrp.{50 + number}"
+                    self.macvlans.add(dev)
                 self.wanted.add((dev, address, prefix))
-            if number == 0 and rng.random() < 0.3:
+            if number == 0 and not vmac and rng.random() < 0.3:
                 vips.append(f"{FOREIGN[0][0]} dev ens160")
             if vips:
                 blocks.append(conf.instance(f"VI_{number}", iface, 50 + number, 255 if quick else 254,
-                                            advert_int=0.01, vips=vips))
+                                            advert_int=0.01, vips=vips, extra=["use_vmac"] * vmac))
         replace_file(self.path, "".join(blocks))
 
     def start(self):
         """The daemon on the configuration as it is."""
         return Run(self.node, self.path, self.dir)
+
+    def parameters(self):
+        """What a virtual MAC changes on the interfaces below it."""
+        return {iface: below(self.node, iface) for iface in IFACES}
 
     def settle(self, run):
         """Waits until the kernel has what was there and what is wanted, and nothing else."""
@@ -65,6 +74,9 @@ class World:
             seen = held(self.node)
             raise CaseFailed(f"left behind: {sorted(seen - wanted)}, missing: {sorted(wanted - seen)}, after "
                              f"{self.history[-3:]}; the log:\n{run.tail()}") from None
+        equal(set(macvlans(self.node)), self.macvlans, "macvlans")
+        if not self.macvlans:
+            equal(self.parameters(), self.below, "the parameters of the interfaces")
 
 
 def pause(rng, longest):
@@ -133,6 +145,7 @@ def case_killed_at_random_points():
             world.settle(run)
         run.terminate()
         equal(held(world.node), world.base, "addresses after the last stop")
+        equal((macvlans(world.node), world.parameters()), ([], world.below), "the rest after the last stop")
         # The points must hit: a kill that always comes before or after everything shows nothing.
         check(min(dirty.values()) >= KILLS // 40, f"too few kills left something behind: {dirty}")
         print(f"kills that left something behind, of {KILLS}: {dirty}")

@@ -74,7 +74,7 @@ class Frr:
         if word == "ipv6":
             self._macvlan6(vips)
         else:
-            self._macvlan(vip)
+            self._macvlan(vips)
         self._config("zebra", "")
         self._config("vrrpd", f"debug vrrp\ninterface {node.iface}\n"
                      f" vrrp {vrid} version 3\n vrrp {vrid} priority {priority}\n"
@@ -85,12 +85,13 @@ class Frr:
         self.vrrpd = self._start("vrrpd")
         self.log = self.vrrpd.log
 
-    def _macvlan(self, vip):
+    def _macvlan(self, vips):
         node, vmac = self.node, f"00:00:5e:00:01:{self.vrid:02x}"
         if any(a["dev"] == "vrrp4" for a in node.addresses()):
             return
         node.ip("link", "add", "vrrp4", "link", node.iface, "address", vmac, "type", "macvlan", "mode", "bridge")
-        node.ip("addr", "add", f"{vip}/32", "dev", "vrrp4")
+        for vip in vips:
+            node.ip("addr", "add", f"{vip}/32", "dev", "vrrp4")
         node.ip("link", "set", "vrrp4", "up")
 
     def _macvlan6(self, vips):

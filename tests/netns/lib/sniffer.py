@@ -16,11 +16,13 @@ SKF_AD_PKTTYPE = 0xFFFFF000 + 4
 
 
 def _filter(ignored_mac):
-    """Accepts incoming ARP, VRRP and ICMPv6; drops what `ignored_mac` sent, so that a flood costs nothing."""
+    """Accepts incoming ARP, VRRP and ICMPv6, and whatever comes from a virtual MAC address; drops what
+    `ignored_mac` sent, so that a flood costs nothing."""
     last4 = int.from_bytes(wire.mac_bytes(ignored_mac)[2:], "big") if ignored_mac else None
     program = [(LD_W, 0, 0, SKF_AD_PKTTYPE), (JEQ, "drop", 0, PACKET_OUTGOING)]
     if last4 is not None:
         program += [(LD_W, 0, 0, 8), (JEQ, "drop", 0, last4)]
+    program += [(LD_W, 0, 0, 6), (JEQ, "take", 0, wire.VIRTUAL_MACS)]
     program += [(LD_H, 0, 0, 12), (JEQ, "take", 0, wire.ETH_ARP), (JEQ, 5, 0, wire.ETH_IP),
                 (JEQ, 0, "drop", wire.ETH_IPV6), (LD_B, 0, 0, 20), (JEQ, "take", 0, wire.PROTO_VRRP),
                 (JEQ, "take", 0, wire.PROTO_ICMPV6), (JEQ, "take", "drop", wire.PROTO_HOP_BY_HOP),
@@ -111,6 +113,12 @@ class Sniffer:
     def arps(self, port=None, since=0):
         """The ARP messages from `since` on (of one port)."""
         return [f for f in self.frames[since:] if isinstance(f, wire.Arp) and port in (None, f.port)]
+
+
+def from_virtual_mac(frame, port=None):
+    """Whether `frame` (of that port) was sent with a virtual MAC address (RFC 9568 §7.3)."""
+    mac = frame.raw[6:10] if isinstance(frame, wire.Other) else wire.mac_bytes(frame.eth_src)[:4]
+    return mac == wire.VIRTUAL_MACS.to_bytes(4, "big") and port in (None, frame.port)
 
 
 def is_advert(frame, port=None, vrid=None, priority=None):

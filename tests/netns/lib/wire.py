@@ -10,6 +10,8 @@ GROUP6 = "ff02::12"
 GROUP6_MAC = "33:33:00:00:00:12"
 ALL_NODES, ALL_NODES_MAC = "ff02::1", "33:33:00:00:00:01"
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+# The first four bytes of every virtual router's MAC address (RFC 9568 §7.3).
+VIRTUAL_MACS = 0x00005E00
 ETH_IP, ETH_ARP, ETH_IPV6 = 0x0800, 0x0806, 0x86DD
 PROTO_HOP_BY_HOP, PROTO_AH, PROTO_ICMPV6, PROTO_VRRP = 0, 51, 58, 112
 

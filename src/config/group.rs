@@ -1,0 +1,115 @@
+//! Sync groups: whose members are whom, and what they track together.
+
+use std::rc::Rc;
+
+use super::error::{Placed, Report, quoted};
+use super::read::{Drafts, InstanceDraft};
+use super::schema::nearest;
+use crate::vrrp::track::Tracker;
+
+/// Tells each instance its group, and gives it what the group and its other members track.
+pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
+    let Drafts {
+        instances, groups, ..
+    } = drafts;
+    for (index, group) in groups.iter().enumerate() {
+        if let Some(before) = groups[..index].iter().find(|g| g.name == group.name) {
+            let message = format!(
+                "sync group {} already stands at {}",
+                quoted(&group.name),
+                before.span
+            );
+            report.error(&group.span, message, "give it another name");
+        }
+        let members = members(group, instances, report);
+        if members.len() < 2 {
+            let message = format!(
+                "sync group {} has fewer than two instances: it has no effect",
+                quoted(&group.name)
+            );
+            let help = "name them all in `group { … }`";
+            report.warn(&group.span, message, help);
+        }
+        share(group, &members, instances, report);
+    }
+}
+
+/// The places of the members.
+fn members(
+    group: &InstanceDraft,
+    instances: &mut [InstanceDraft],
+    report: &mut Report,
+) -> Vec<usize> {
+    let name: Rc<str> = (&*group.name).into();
+    let mut found = Vec::new();
+    for member in &group.draft.members {
+        let place = instances.iter().position(|i| *i.name == *member.value);
+        let Some(place) = place else {
+            let names: Vec<&str> = instances.iter().map(|i| &*i.name).collect();
+            let help = match nearest(&member.value, &names) {
+                Some(near) => format!("write `{near}`"),
+                None => "write the name of a vrrp_instance".into(),
+            };
+            let message = format!("there is no instance {}", quoted(&member.value));
+            report.error(&member.span, message, help);
+            continue;
+        };
+        if let Some(other) = instances[place].group.replace(Rc::clone(&name)) {
+            let message = format!(
+                "instance {} is already in sync group {}",
+                quoted(&member.value),
+                quoted(&other)
+            );
+            report.error(&member.span, message, "remove it from one of the two");
+        }
+        found.push(place);
+    }
+    found
+}
+
+/// What the group tracks counts for each member; so does what a member tracks, unless the group
+/// has `sync_group_tracking_weight` and the tracker a weight.
+fn share(
+    group: &InstanceDraft,
+    members: &[usize],
+    instances: &mut [InstanceDraft],
+    report: &mut Report,
+) {
+    let alone = group
+        .draft
+        .tracking_weight
+        .as_ref()
+        .is_some_and(|p| p.value);
+    let mut common: Vec<Placed<Tracker>> = group.draft.tracked.clone();
+    for place in members {
+        for placed in &instances[*place].draft.tracked {
+            if alone && placed.value.weight != 0 {
+                continue;
+            }
+            let same = |other: &&Placed<Tracker>| other.value.interface == placed.value.interface;
+            match common.iter().find(same) {
+                None => common.push(placed.clone()),
+                Some(other) if other.value != placed.value => {
+                    let message = format!(
+                        "the sync group tracks {} in another way at {}, which counts",
+                        quoted(&placed.value.interface),
+                        other.span
+                    );
+                    let help =
+                        "write the same at both, or `sync_group_tracking_weight` into the group";
+                    report.warn(&placed.span, message, help);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    for place in members {
+        let tracked = &mut instances[*place].draft.tracked;
+        let own = core::mem::replace(tracked, common.clone());
+        let is_new = |placed: &Placed<Tracker>| {
+            let same = |other: &Placed<Tracker>| other.value.interface == placed.value.interface;
+            !common.iter().any(same)
+        };
+        tracked.extend(own.into_iter().filter(is_new));
+    }
+}

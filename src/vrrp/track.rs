@@ -1,0 +1,108 @@
+//! Trackers: what the priority and the state of a virtual router depend on besides its own link.
+//!
+//! The rules are keepalived's. A tracker without a weight (0) holds the instance in Initialize while
+//! what it watches is down. A positive weight is added to the priority while that is up, a negative
+//! one while it is down; `reverse` turns the sign round, and without a weight the condition. The sum
+//! is clamped to 1–254. The owner's 255 never moves, but a tracker without a weight holds it too.
+
+use super::types::{PRIORITY_OWNER, Settings};
+
+/// One thing that a virtual router watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracker {
+    /// The interface.
+    pub interface: Box<str>,
+    /// -253–253; 0: the instance stays in Initialize while the interface is down.
+    pub weight: i16,
+    /// Down counts as up, and up as down.
+    pub reverse: bool,
+}
+
+/// What is known of the thing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing yet: it changes nothing in an instance that runs, and one that does not waits.
+    #[default]
+    Unknown,
+    /// It is up.
+    Up,
+    /// It is down or does not exist.
+    Down,
+}
+
+/// What a reading does to an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Added to its priority.
+    Priority(i16),
+    /// It must be in Initialize.
+    Fault,
+}
+
+impl Tracker {
+    /// What this reading does.
+    pub fn effect(&self, reading: Reading) -> Effect {
+        let up = match reading {
+            Reading::Unknown => return Effect::Priority(0),
+            Reading::Up => true,
+            Reading::Down => false,
+        };
+        let sign = if self.reverse { -1 } else { 1 };
+        match self.weight {
+            0 if up == self.reverse => Effect::Fault,
+            weight if up == (weight > 0) => Effect::Priority(sign * weight),
+            _ => Effect::Priority(0),
+        }
+    }
+}
+
+/// The priority that counts; none as long as a reading is missing.
+pub(super) fn effective_priority(settings: &Settings, readings: &[Reading]) -> Option<u8> {
+    if settings.priority == PRIORITY_OWNER {
+        return Some(PRIORITY_OWNER);
+    }
+    let mut sum = i32::from(settings.priority);
+    for (tracker, reading) in settings.trackers.iter().zip(readings) {
+        match tracker.effect(*reading) {
+            _ if *reading == Reading::Unknown => return None,
+            Effect::Priority(change) => sum += i32::from(change),
+            Effect::Fault => {}
+        }
+    }
+    Some(sum.clamp(1, i32::from(PRIORITY_OWNER) - 1) as u8)
+}
+
+/// The place of the first tracker that does not let the instance run.
+pub(super) fn fault(settings: &Settings, readings: &[Reading]) -> Option<u8> {
+    let mut both = settings.trackers.iter().zip(readings);
+    let place = both.position(|(tracker, reading)| tracker.effect(*reading) == Effect::Fault);
+    place.map(|place| place as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effects_are_keepaliveds() {
+        use Effect::{Fault, Priority};
+        let rows = [
+            (0, false, Priority(0), Fault),
+            (0, true, Fault, Priority(0)),
+            (20, false, Priority(20), Priority(0)),
+            (20, true, Priority(-20), Priority(0)),
+            (-20, false, Priority(0), Priority(-20)),
+            (-20, true, Priority(0), Priority(20)),
+        ];
+        for (weight, reverse, up, down) in rows {
+            let tracker = Tracker {
+                interface: "eth1".into(),
+                weight,
+                reverse,
+            };
+            assert_eq!(tracker.effect(Reading::Up), up, "{tracker:?}");
+            assert_eq!(tracker.effect(Reading::Down), down, "{tracker:?}");
+            assert_eq!(tracker.effect(Reading::Unknown), Priority(0), "{tracker:?}");
+        }
+    }
+}
