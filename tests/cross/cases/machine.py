@@ -10,7 +10,7 @@ from lib.check import check, equal, limits
 from lib.lab import Lab
 from lib.peers import Keepalived
 from lib.schema import faults
-from programs import OnMachine, version
+from programs import OnMachine, native, version
 
 BOUND_S = 180
 
@@ -127,6 +127,47 @@ def case_no_accept():
         start("no_accept").kill9()
         start("no_accept").terminate()
         start("accept").terminate()
+
+
+@limits(timeout=BOUND_S)
+def case_virtual_mac():
+    """The macvlans of both families in a big-endian kernel: made, used, handed over, and nothing of them left."""
+    program = OnMachine()
+    hosts = {conf.VIP: "00:00:5e:00:01:32", "fe80::50": "00:00:5e:00:02:32"}
+    with Lab() as lab:
+        node, other = program.place(lab, "n1", conf.NODE1), lab.node("n2", conf.NODE2)
+        client, sniffer = lab.node("client", conf.CLIENT), lab.sniff()
+        other.link_local()
+
+        def text(priority):
+            names = zip(("VI_1", "VI_6"), hosts)
+            return "".join(conf.instance(name, priority=priority, advert_int=0.5, vips=[vip], extra=["use_vmac"])
+                           for name, vip in names)
+
+        def reachable(port, since):
+            for vip, mac in hosts.items():
+                at = vip if "." in vip else f"{vip}%ens160"
+                check(pings(client, at), f"{vip} does not answer")
+                equal(client.neighbour(vip), mac, f"the client's entry of {vip}")
+            sources = {f.eth_src for f in sniffer.adverts(port, since)}
+            equal(sources, set(hosts.values()), "source MAC addresses of the adverts")
+
+        def start():
+            vipd = program.router(node, text(200), f"vmac{len(node.lab.procs)}")
+            for name in "VI_1", "VI_6":
+                vipd.wait_state("Active", 15, name=name)
+            return vipd
+
+        start().kill9()
+        vipd, peer = start(), native(other, text(100))
+        reachable("n1", 0)
+        mark = sniffer.mark()
+        vipd.terminate()
+        for name in "VI_1", "VI_6":
+            peer.wait_state("Active", 15, name=name)
+        reachable("n2", mark)
+        code, out, _ = node.run("sh", "-c", "ls /sys/class/net; cat /proc/sys/net/ipv4/conf/ens160/arp_ignore")
+        equal((code, "vrrp" in out, out.split()[-1]), (0, False, "0"), f"what is left on the machine ({out!r})")
 
 
 @limits(timeout=BOUND_S)
