@@ -175,44 +175,81 @@ def case_a_ttl_out_of_bounds_is_dropped():
         second.wait_drops("ttl", 3)
 
 
-class Unreachables:
-    """Counts the ICMP "protocol unreachable" that reaches a node."""
+class Refusals:
+    """Counts the ICMP errors for a protocol that nobody listens to, as they reach a node."""
 
-    def __init__(self, node):
+    # Destination unreachable, protocol (RFC 792); parameter problem, next header (RFC 4443 §3.4).
+    ERRORS = {socket.AF_INET: (20, (3, 2)), socket.AF_INET6: (0, (4, 1))}
+
+    def __init__(self, node, family):
+        protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
         with ns.entered(node.ns):
-            self._sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+            self._sock = socket.socket(family, socket.SOCK_RAW, protocol)
+        self.header, self.error = self.ERRORS[family]
         self.count = 0
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
         while True:
-            packet = self._sock.recv(2048)
-            kind, code = struct.unpack("BB", packet[20:22])
-            self.count += (kind, code) == (3, 2)
+            message = self._sock.recv(2048)[self.header:]
+            self.count += struct.unpack("BB", message[:2]) == self.error
 
 
+class OverIpv4:
+    """What the case of refusals needs to know of a family."""
+
+    family, vips, late, length = socket.AF_INET, (conf.VIP,), LATE, 23
+    router, stranger = ADDRESS1, MALLORY.split("/")[0]
+
+    def __str__(self):
+        return "ipv4"
+
+    def frame(self, source, destination):
+        """An advert of VRID 77 to the router."""
+        body = wire.vrrp3(77, 250, self.vips, self.stranger, self.router, interval_cs=10)
+        return wire.ethernet(wire.ipv4(body, self.stranger, self.router), source, dst=destination)
+
+
+class OverIpv6(OverIpv4):
+    """The same over IPv6."""
+
+    family, vips, late, length = socket.AF_INET6, conf.VIPS6, "fd00:201::107", 64
+    router, stranger = "fd00:201::2", "fd00:201::200"
+
+    def __str__(self):
+        return "ipv6"
+
+    def frame(self, source, destination):
+        body = wire.vrrp3(77, 250, self.vips, self.stranger, self.router, interval_cs=10)
+        return wire.ethernet(wire.ipv6(body, self.stranger, self.router), source, dst=destination,
+                             ethertype=wire.ETH_IPV6)
+
+
+@each(OverIpv4(), OverIpv6())
 @limits(timeout=60)
-def case_no_icmp_unreachable_in_any_state():
+def case_no_icmp_error_in_any_state(over):
     with Lab() as lab:
-        node, mallory = lab.node("n1", conf.NODE1), lab.node("mallory", MALLORY)
-        unreachables = Unreachables(mallory)
-        body = wire.vrrp3(77, 250, [conf.VIP], mallory.address, node.address, interval_cs=10)
-        frame = wire.ethernet(wire.ipv4(body, mallory.address, node.address), mallory.mac(), dst=node.mac())
-        # Known to each other, so that an answer needs no ARP.
-        node.ip("neigh", "replace", mallory.address, "lladdr", mallory.mac(), "dev", node.iface)
+        node, mallory = lab.node("n1"), lab.node("mallory")
+        for machine, address in ((node, over.router), (mallory, over.stranger)):
+            machine.link_local()
+            nodad = ["nodad"] if over.family == socket.AF_INET6 else []
+            machine.ip("addr", "add", f"{address}/{over.length}", "dev", machine.iface, *nodad)
+        refusals, frame = Refusals(mallory, over.family), over.frame(mallory.mac(), node.mac())
+        # Known to each other, so that an answer needs no question first.
+        node.ip("neigh", "replace", over.stranger, "lladdr", mallory.mac(), "dev", node.iface)
         inject = Injector(mallory)
         inject.trickle(frame, 0.2, 1.0)
-        check(unreachables.count > 0, "without vipd the kernel draws no ICMP: the case shows nothing")
-        vipd = Vipd(node, conf.instance(extra=lines(mallory.address, source=LATE)))
+        check(refusals.count > 0, "without vipd the kernel draws no ICMP: the case shows nothing")
+        vipd = Vipd(node, conf.instance(vips=over.vips, extra=lines(over.stranger, source=over.late)))
         vipd.log.wait("VI_1: .*no interface has the unicast_src_ip", 5)
         for state in ("Initialize", "Backup", "Active"):
             if state == "Backup":
-                node.ip("addr", "add", f"{LATE}/23", "dev", node.iface)
+                node.ip("addr", "add", f"{over.late}/{over.length}", "dev", node.iface, *nodad)
             if state != "Initialize":
                 vipd.wait_state(state, 5)
-            before = unreachables.count
+            before = refusals.count
             inject.trickle(frame, 0.1, 0.25 if state == "Backup" else 1.0)
-            equal(unreachables.count - before, 0, f"ICMP errors in {state}")
+            equal(refusals.count - before, 0, f"ICMP errors in {state}")
         vipd.wait_drops("destination", 1)
 
 
