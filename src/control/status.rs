@@ -71,6 +71,8 @@ pub struct Instance<'a> {
     pub checksum: Option<Cow<'a, str>>,
     /// The address that our adverts come from.
     pub source: Option<IpAddr>,
+    /// `unicast_peer`: where our adverts go; empty: to the multicast group.
+    pub unicast_peers: Vec<IpAddr>,
     /// Backup: when it becomes Active unless an advert comes.
     pub active_down_in_ms: Option<u64>,
     /// The sync group that it is in.

@@ -68,6 +68,9 @@ impl Display for Instance<'_> {
         if let Some(active) = &self.active {
             row(f, "Active", active)?;
         }
+        self.unicast_peers
+            .iter()
+            .try_for_each(|peer| row(f, "unicast", format_args!("to {peer}")))?;
         let Receive { sockets, why } = &self.receive;
         row(f, "receive", format_args!("{sockets}: {why}"))?;
         if let Some(vmac) = &self.vmac {
@@ -366,6 +369,7 @@ mod tests {
             accept: true,
             checksum: Some("pseudo-header".into()),
             source: Some([10, 0, 0, 1].into()),
+            unicast_peers: Vec::new(),
             active_down_in_ms: Some(3_210),
             active: Some(Active {
                 address: Some([10, 0, 0, 2].into()),

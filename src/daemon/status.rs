@@ -1,5 +1,7 @@
 //! What a running daemon says about itself: from its tables into `control::status`.
 
+use core::net::IpAddr;
+
 use crate::config::model::{self, Config};
 use crate::control::status::{
     Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Tracker, Vip, Vmac,
@@ -77,6 +79,7 @@ impl<'a> View<'a> {
             accept: configured.accept,
             checksum: form(running, running.checksum_form()).map(Into::into),
             source: running.source(),
+            unicast_peers: unicast_peers(settings),
             active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
             group: configured.group.as_deref().map(Into::into),
             trackers: trackers(running),
@@ -232,6 +235,11 @@ fn state_name(state: State) -> &'static str {
         State::Backup => "Backup",
         State::Active => "Active",
     }
+}
+
+fn unicast_peers(settings: &Settings) -> Vec<IpAddr> {
+    let peers = settings.unicast.iter().flat_map(|unicast| &unicast.peers);
+    peers.map(|peer| peer.address).collect()
 }
 
 fn keepalived_state(state: State) -> &'static str {

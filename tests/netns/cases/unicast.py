@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 
+from cases.control import status
 from cases.interop import Bench, Way, vipd_above, vipd_below
 from lib import conf, ns, wire
 from lib.check import check, each, equal, limits
@@ -101,6 +102,7 @@ def case_all_routers_have_one_list():
         sniffer.wait_count(lambda f: is_advert(f, "n1"), 20, 5, "adverts", mark)
         equal({f.dst for f in sniffer.adverts("n1", mark)}, set(everybody[1:]), "peers that hear the Active")
         equal([f.port for f in sniffer.adverts(since=mark) if f.port != "n1"], [], "adverts of others")
+        equal(status(vipds[1])["VI_1"]["unicast_peers"], everybody, "where its adverts go, says status")
         vipds[0].kill9()
         vipds[1].wait_state("Active", 5)
         sniffer.wait_count(lambda f: is_advert(f, "n2") and f.dst == everybody[2], 5, 5, "adverts to n3", sniffer.mark())
