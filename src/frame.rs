@@ -14,6 +14,7 @@ use crate::vrrp::checksum::Sum;
 use crate::vrrp::drop::DropReason;
 use crate::vrrp::types::Family;
 
+pub use crate::vrrp::types::TTL;
 pub use ipv6::{
     IPV6_HEADER_LEN, IPV6_PAYLOAD, Ipv6Header, NA_LEN, emit_ipv6, emit_ipv6_packet, emit_na,
     packet_header, parse_ipv6, parse_ipv6_packet,
@@ -21,8 +22,6 @@ pub use ipv6::{
 
 /// The IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 pub const PROTOCOL_VRRP: u8 = 112;
-/// The TTL of every advert (RFC 9568 §5.1.1.3).
-pub const TTL: u8 = 255;
 /// The Hop Limit of every advert (RFC 9568 §5.1.2.3) and of neighbour discovery (RFC 4861 §7.1.2).
 pub const HOP_LIMIT: u8 = 255;
 /// Length of an Ethernet header in bytes.

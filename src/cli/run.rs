@@ -18,7 +18,7 @@ pub(super) struct Run {
     /// word
     #[argh(option)]
     config: String,
-    /// where the journal and the lock live, in RAM as a rule (/var/run/vipd)
+    /// where the journal, the lock and the control socket live, in RAM as a rule (/var/run/vipd)
     #[argh(option, default = "PathBuf::from(\"/var/run/vipd\")")]
     runtime_dir: PathBuf,
     /// error, warn, info, debug or trace (info)
