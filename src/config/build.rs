@@ -6,10 +6,12 @@ use std::rc::Rc;
 use super::checks;
 use super::error::{Placed, Report};
 use super::family;
-use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
+use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive, Vip};
 use super::read::{Drafts, InstanceDraft};
+use super::routing::{FRA_PRIORITY, Item, What};
 use super::schema::Draft;
 use super::strict;
+use super::vip::PlacedVip;
 use super::vmac::Names;
 use crate::limits;
 use crate::time::Duration;
@@ -23,6 +25,8 @@ use crate::vrrp::types::{
 const MCAST_GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// keepalived's default, and RFC 9568 §5.2.4's for a router that does not own the addresses.
 const PRIORITY_DEFAULT: u8 = 100;
+/// keepalived's, of the first rule that has none.
+const RULE_PRIORITY: u32 = 16_384;
 /// The bytes of an `auth_pass` that count (RFC 2338 §5.3.10).
 const AUTH_BYTES: usize = 8;
 
@@ -30,23 +34,32 @@ const AUTH_BYTES: usize = 8;
 pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
     let mut names = Names::new(&drafts, report);
     let Drafts {
-        globals, instances, ..
+        mut globals,
+        instances,
+        ..
     } = drafts;
     checks::checksum_words(&globals, report);
+    let vips = static_addresses(&mut globals, report);
+    let mut priorities = [RULE_PRIORITY; 2];
+    let routes = routing(&mut globals, &mut priorities);
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
-    for instance in instances {
+    for mut instance in instances {
+        let routes = routing(&mut instance.draft, &mut priorities);
         let mut builder = Builder {
             globals: &globals,
             report,
             names: &mut names,
         };
         if let Some(mut instance) = builder.instance(instance) {
+            instance.routes = routes;
             share_interface(&mut instance, built.last());
             built.push(instance);
         }
     }
     Config {
         dialect,
+        vips,
+        routes,
         delays: globals.delays.into(),
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
@@ -56,6 +69,40 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         },
         instances: built,
     }
+}
+
+/// `static_ipaddress`, each with its interface.
+fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
+    let vips = core::mem::take(&mut globals.vips);
+    let own = globals.interface.as_ref().map(|placed| &placed.value);
+    let vips = vips.into_iter().filter_map(|PlacedVip { mut vip, span, .. }| {
+        vip.dev = vip.dev.or_else(|| own.cloned());
+        if vip.dev.is_none() {
+            let message = format!("{} has no interface", vip.address);
+            let help = "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`";
+            report.error(&span, message, help);
+            return None;
+        }
+        Some(vip)
+    });
+    vips.collect()
+}
+
+/// Routes and rules. A rule without a priority gets the next one below keepalived's, of its family.
+fn routing(draft: &mut Draft, priorities: &mut [u32; 2]) -> Box<[Rc<Item>]> {
+    let mut items = core::mem::take(&mut draft.routes);
+    items.append(&mut draft.rules);
+    for item in &mut items {
+        let family = item.family();
+        if let What::Rule(rule) = &mut item.what
+            && !rule.numbers.iter().any(|(kind, _)| *kind == FRA_PRIORITY)
+        {
+            let next = &mut priorities[usize::from(family == Family::V6)];
+            rule.numbers.push((FRA_PRIORITY, *next));
+            *next -= 1;
+        }
+    }
+    items.into_iter().map(Rc::new).collect()
 }
 
 /// One copy of the name for the instances of an interface that follow one another.
@@ -118,6 +165,7 @@ impl Builder<'_> {
                 .draft
                 .vips
                 .iter()
+                .take(instance.draft.advertised)
                 .map(|placed| placed.vip.address)
                 .collect(),
         };
@@ -153,6 +201,7 @@ impl Builder<'_> {
                 .map(|placed| placed.vip)
                 .collect(),
             address_lease,
+            routes: Box::default(),
         })
     }
 

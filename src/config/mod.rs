@@ -23,9 +23,13 @@ mod group;
 mod keepalived;
 pub mod model;
 mod peer;
+mod option;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
+mod route;
+pub mod routing;
+mod rule;
 mod schema;
 mod strict;
 mod track;

@@ -98,7 +98,9 @@ impl Reader<'_> {
             | Rule::Members
             | Rule::Tracked
             | Rule::Delays
-            | Rule::Addresses
+            | Rule::Addresses { .. }
+            | Rule::Routes
+            | Rule::Rules
             | Rule::Peers
             | Rule::Vmac { .. }
             | Rule::Option { .. }

@@ -22,10 +22,11 @@ use crate::vrrp::action::{Action, Id};
 use crate::vrrp::router::Router;
 use crate::vrrp::types::State;
 
-use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
+use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
 use super::advert;
 use super::links::{Links, Slot};
 use super::report::{self, Hint, Priority, Transition};
+use super::routes::{self, Routes};
 use super::unicast::{self, Unicast};
 use super::vmac::{self, Vmacs};
 
@@ -58,6 +59,8 @@ pub(super) struct Executor {
     asked: Vec<(u32, About)>,
     /// The macvlans of the virtual MAC addresses.
     pub(super) vmacs: Vmacs,
+    /// Routes and rules.
+    pub(super) routes: Routes,
     /// The way to peers.
     pub(super) unicast: Unicast,
     /// What the adverts of each instance need.
@@ -99,15 +102,25 @@ enum About {
     Gone,
     /// The entry at this place.
     Address(u32),
+    /// The route or rule at this place is added.
+    Route(u32),
+    /// It is deleted.
+    NoRoute(u32),
     /// The macvlan in this slot is set up or down.
     Macvlan(Slot),
 }
 
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
-    pub(super) fn new(addresses: Addresses, vmacs: Vmacs, instances: usize) -> Result<Self, Error> {
+    pub(super) fn new(
+        addresses: Addresses,
+        routes: Routes,
+        vmacs: Vmacs,
+        instances: usize,
+    ) -> Result<Self, Error> {
         Ok(Self {
             vmacs,
+            routes,
             sender: SendSocket::open()?,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
@@ -164,6 +177,9 @@ impl Executor {
         if now >= self.renew_at {
             self.renew_leases(now, context);
         }
+        if now >= self.routes.look_at {
+            self.look(now, context);
+        }
         if self.notes.is_empty() {
             self.notes.shrink_to(limits::NOTES);
         }
@@ -172,10 +188,11 @@ impl Executor {
         }
     }
 
-    /// After a reload: the new table, and the addresses that no instance has any more.
+    /// After a reload: the new tables, and the addresses that no instance has any more.
     pub(super) fn replace(
         &mut self,
         addresses: Addresses,
+        mut routes: Routes,
         matches: &[Option<Id>],
         given_up: &[Entry],
         links: &Links,
@@ -188,6 +205,11 @@ impl Executor {
             .iter()
             .map(|m| m.map_or_else(Adverts::default, |id| old[id.index()]))
             .collect();
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        routes.carry_over(&self.routes, links, batch, |sequence| {
+            asked.push((sequence, About::Gone));
+        });
+        self.routes = routes;
         for entry in given_up {
             let Some(ifindex) = links.get(entry.link).ifindex() else {
                 continue;
@@ -254,7 +276,7 @@ impl Executor {
 
     /// When [`Executor::flush`] has something to do on its own account.
     pub(super) fn poll_at(&self) -> Instant {
-        self.announce_at.min(self.renew_at)
+        self.announce_at.min(self.renew_at).min(self.routes.look_at)
     }
 
     fn advert(&mut self, id: Id, priority: u8, context: &Context<'_>) {
@@ -341,6 +363,39 @@ impl Executor {
             );
             self.asked.push((sequence, About::Address(index as u32)));
         }
+        // What leads through these addresses.
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        self.routes.want(id, context.links, batch, &mut |sequence, index| {
+            asked.push((sequence, About::Route(index as u32)));
+        });
+    }
+
+    /// What is always there, and routes and rules after something has happened to them.
+    pub(super) fn add_static(&mut self, context: &Context<'_>) {
+        self.add_addresses(STATIC, context);
+    }
+
+    /// At the end.
+    pub(super) fn remove_static(&mut self, context: &Context<'_>) {
+        self.remove_addresses(STATIC, context);
+    }
+
+    /// Something has happened that may have taken away routes, rules or static addresses.
+    pub(super) fn stir(&mut self, now: Instant) {
+        let addresses = self.addresses.of(STATIC);
+        if !self.routes.entries().is_empty() || !addresses.is_empty() {
+            self.routes.stir(now);
+        }
+    }
+
+    fn look(&mut self, now: Instant, context: &Context<'_>) {
+        self.add_static(context);
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        self.routes
+            .look(now, context.links, batch, &mut |sequence, index| {
+                asked.push((sequence, About::Route(index as u32)));
+            });
+        self.send_requests(context);
     }
 
     /// The dead-man lease: several refreshes in the time of the shortest one, so that the kernel
@@ -371,6 +426,10 @@ impl Executor {
     }
 
     fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        self.routes.give_up(id, context.links, batch, &mut |sequence, index| {
+            asked.push((sequence, About::NoRoute(index as u32)));
+        });
         // First, so that nothing is said about the addresses that go.
         self.set_up(id, false, context);
         for index in self.addresses.of(id) {
@@ -402,7 +461,7 @@ impl Executor {
     }
 
     fn send_requests(&mut self, context: &Context<'_>) {
-        let (addresses, asked) = (&mut self.addresses, &self.asked);
+        let (addresses, routes, asked) = (&mut self.addresses, &mut self.routes, &self.asked);
         let sent = self.commands.send();
         let answered = self.commands.receive(|message| {
             if let Content::Ack(ack) = Content::parse(&message)
@@ -415,11 +474,18 @@ impl Executor {
                         failed(addresses.get_mut(index as usize), errno, context);
                     }
                     About::Macvlan(slot) => vmac::not_set(&context.links.get(slot).name, errno),
+                    About::Route(index) => {
+                        routes.refused(index as usize, errno, ack.explanation);
+                    }
+                    About::NoRoute(index) => {
+                        routes::not_removed(&routes.entries()[index as usize].item, errno);
+                    }
                     About::Gone => {}
                 }
             }
         });
         self.asked.clear();
+        self.routes.settle();
         if let Err(error) = sent.and(answered) {
             log::error!("addresses may not have been changed: {error}");
         }
