@@ -98,7 +98,7 @@ mod tests {
             numbers: vec![(FRA_TABLE, 100), (FRA_PRIORITY, 500), (FRA_FWMARK, 4)],
         };
         let mut batch = Batch::with_capacity(128);
-        let name = |place| rule.devs.get(place)?.as_deref();
+        let name = |place: usize| rule.devs.get(place)?.as_deref();
         add(&mut batch, &rule, 112, &name);
         let mut expected = vec![2, 0, 16, 8, 100, 0, 0, 1];
         expected.extend(INVERT.to_ne_bytes());
