@@ -76,16 +76,19 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
 fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
     let vips = core::mem::take(&mut globals.vips);
     let own = globals.interface.as_ref().map(|placed| &placed.value);
-    let vips = vips.into_iter().filter_map(|PlacedVip { mut vip, span, .. }| {
-        vip.dev = vip.dev.or_else(|| own.cloned());
-        if vip.dev.is_none() {
-            let message = format!("{} has no interface", vip.address);
-            let help = "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`";
-            report.error(&span, message, help);
-            return None;
-        }
-        Some(vip)
-    });
+    let vips = vips
+        .into_iter()
+        .filter_map(|PlacedVip { mut vip, span, .. }| {
+            vip.dev = vip.dev.or_else(|| own.cloned());
+            if vip.dev.is_none() {
+                let message = format!("{} has no interface", vip.address);
+                let help =
+                    "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`";
+                report.error(&span, message, help);
+                return None;
+            }
+            Some(vip)
+        });
     vips.collect()
 }
 

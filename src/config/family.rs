@@ -85,9 +85,7 @@ pub(crate) fn split(drafts: &mut Drafts) {
 fn keep(draft: &mut Draft, family: Family) {
     let is_its = |address: &IpAddr| Family::of(address) == family;
     draft.vips.retain(|placed| is_its(&placed.vip.address));
-    draft
-        .excluded
-        .retain(|placed| is_its(&placed.vip.address));
+    draft.excluded.retain(|placed| is_its(&placed.vip.address));
     draft.routes.retain(|item| item.family() == family);
     draft.rules.retain(|item| item.family() == family);
     draft.peers.retain(|placed| is_its(&placed.value.address));

@@ -22,8 +22,8 @@ pub mod files;
 mod group;
 mod keepalived;
 pub mod model;
-mod peer;
 mod option;
+mod peer;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;

@@ -164,7 +164,11 @@ pub(crate) fn number(word: &Word, text: &str, most: u32, report: &mut Report) ->
     let number = number.filter(|number| *number <= most);
     if number.is_none() {
         let message = format!("{} is not a number from 0 to {most}", quoted(text));
-        report.error(&word.span, message, "write one, decimal or with 0x in front");
+        report.error(
+            &word.span,
+            message,
+            "write one, decimal or with 0x in front",
+        );
     }
     number
 }

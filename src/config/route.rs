@@ -231,7 +231,10 @@ impl<'a> Reader<'a> {
         let leads = |hop: &Hop| hop.via.is_some() || hop.dev.is_some();
         let single = |hop: &Hop| hop.weight == 0 || self.in_hop;
         let wrong = if self.to.is_none() {
-            Some(("this route has no destination", "write a prefix, or `default`"))
+            Some((
+                "this route has no destination",
+                "write a prefix, or `default`",
+            ))
         } else if unicast && (route.hops.is_empty() || !route.hops.iter().all(leads)) {
             Some((
                 "this route leads nowhere",

@@ -99,10 +99,7 @@ fn option(
                 let mask = option::number(value, mask, u32::MAX, report)?;
                 rule.numbers.push((FRA_FWMASK, mask));
             }
-            (
-                FRA_FWMARK,
-                option::number(value, mark, u32::MAX, report)?,
-            )
+            (FRA_FWMARK, option::number(value, mark, u32::MAX, report)?)
         }
         "table" | "lookup" => {
             rule.action = TO_TABLE;

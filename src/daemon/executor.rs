@@ -365,9 +365,10 @@ impl Executor {
         }
         // What leads through these addresses.
         let (batch, asked) = (self.commands.batch(), &mut self.asked);
-        self.routes.want(id, context.links, batch, &mut |sequence, index| {
-            asked.push((sequence, About::Route(index as u32)));
-        });
+        self.routes
+            .want(id, context.links, batch, &mut |sequence, index| {
+                asked.push((sequence, About::Route(index as u32)));
+            });
     }
 
     /// What is always there, and routes and rules after something has happened to them.
@@ -427,9 +428,10 @@ impl Executor {
 
     fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
         let (batch, asked) = (self.commands.batch(), &mut self.asked);
-        self.routes.give_up(id, context.links, batch, &mut |sequence, index| {
-            asked.push((sequence, About::NoRoute(index as u32)));
-        });
+        self.routes
+            .give_up(id, context.links, batch, &mut |sequence, index| {
+                asked.push((sequence, About::NoRoute(index as u32)));
+            });
         // First, so that nothing is said about the addresses that go.
         self.set_up(id, false, context);
         for index in self.addresses.of(id) {

@@ -78,7 +78,9 @@ impl fmt::Display for Line {
                 text,
             } => {
                 write!(f, "{kind} ")?;
-                message.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                message
+                    .iter()
+                    .try_for_each(|byte| write!(f, "{byte:02x}"))?;
                 write!(f, " {text}")
             }
             Self::Arp {

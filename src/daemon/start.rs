@@ -107,7 +107,12 @@ impl Daemon {
         kernel.dump(&mut links)?;
         clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
-        kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses, &routes);
+        kernel.read(
+            limits::EVENTS_OF_RELOAD,
+            &mut links,
+            &mut addresses,
+            &routes,
+        );
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
         if let Some(table) = &journal.table {

@@ -18,12 +18,7 @@ const HOP_LEN: usize = 8;
 /// Adds a route, marked with `protocol` (`rtm_protocol`). `index` says which interface the hop at a
 /// place names. Returns the sequence number; EEXIST means that the very same route is there, or, for
 /// one that is to be alone, another one with its destination and metric.
-pub fn add(
-    batch: &mut Batch,
-    route: &Route,
-    protocol: u8,
-    index: &dyn Fn(usize) -> u32,
-) -> u32 {
+pub fn add(batch: &mut Batch, route: &Route, protocol: u8, index: &dyn Fn(usize) -> u32) -> u32 {
     let flags = libc::NLM_F_CREATE as u16 | route.place;
     batch.message(libc::RTM_NEWROUTE, flags, |body| {
         write(body, route, protocol, index);
@@ -32,24 +27,14 @@ pub fn add(
 
 /// Deletes the route that [`add`] has added, and none that differs in anything. Returns the sequence
 /// number; ESRCH means that it was not there.
-pub fn delete(
-    batch: &mut Batch,
-    route: &Route,
-    protocol: u8,
-    index: &dyn Fn(usize) -> u32,
-) -> u32 {
+pub fn delete(batch: &mut Batch, route: &Route, protocol: u8, index: &dyn Fn(usize) -> u32) -> u32 {
     batch.message(libc::RTM_DELROUTE, 0, |body| {
         write(body, route, protocol, index);
     })
 }
 
 /// The body of both; an interface index of 0 is left out, and means any.
-pub fn write(
-    body: &mut Body<'_>,
-    route: &Route,
-    protocol: u8,
-    index: &dyn Fn(usize) -> u32,
-) {
+pub fn write(body: &mut Body<'_>, route: &Route, protocol: u8, index: &dyn Fn(usize) -> u32) {
     let single = match &route.hops[..] {
         [hop] => Some(hop),
         _ => None,

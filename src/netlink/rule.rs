@@ -115,10 +115,16 @@ mod tests {
         }
         attribute(21, &[112]);
         assert_eq!(&batch.bytes()[16..], expected);
-        assert_eq!(batch.bytes()[4..8], [32_u16.to_ne_bytes(), 0x601_u16.to_ne_bytes()].concat());
+        assert_eq!(
+            batch.bytes()[4..8],
+            [32_u16.to_ne_bytes(), 0x601_u16.to_ne_bytes()].concat()
+        );
         batch.clear();
         delete(&mut batch, &rule, 112, &name);
         assert_eq!(&batch.bytes()[16..], expected);
-        assert_eq!(batch.bytes()[4..8], [33_u16.to_ne_bytes(), 1_u16.to_ne_bytes()].concat());
+        assert_eq!(
+            batch.bytes()[4..8],
+            [33_u16.to_ne_bytes(), 1_u16.to_ne_bytes()].concat()
+        );
     }
 }

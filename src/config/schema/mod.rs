@@ -251,8 +251,7 @@ impl Block {
             !matches!(
                 table.block,
                 Self::Address | Self::Route | Self::Rule | Self::Peer | Self::Tracked
-            )
-                && table.words.iter().any(|word| word.name == unknown)
+            ) && table.words.iter().any(|word| word.name == unknown)
         })?;
         match elsewhere.block {
             Self::Top => Some(match dialect {
