@@ -17,7 +17,7 @@ const FRA_PROTOCOL: u16 = 21;
 const INVERT: u32 = 2;
 
 /// Adds a rule, marked with `protocol`; `name` says which interface `iif` (0) and `oif` (1) name.
-/// Returns the sequence number; EEXIST means that such a rule is there, whoever's it is.
+/// Returns the sequence number; EEXIST means that it is there.
 pub fn add<'n>(
     batch: &mut Batch,
     rule: &Rule,
