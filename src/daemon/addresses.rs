@@ -232,9 +232,12 @@ impl Addresses {
                 continue;
             };
             let has = kernel.addresses.iter().any(|a| a.address == entry.address);
-            if entry.wanted && entry.present && !has {
-                entry.present = false;
-                self.news.push((index, News::Removed));
+            if entry.present && !has {
+                // While a reload is under way nothing is wanted yet, and this is asked once.
+                (entry.present, entry.foreign) = (false, false);
+                if entry.wanted {
+                    self.news.push((index, News::Removed));
+                }
             }
         }
     }

@@ -111,7 +111,7 @@ impl Kernel {
         let result = self.events.receive(limit, |message| {
             let own = message.port == own_port;
             *check |= own && message.kind == libc::RTM_DELADDR;
-            *stirred |= !own && stirs(&message, routes);
+            *stirred |= (!own || routes.lacks()) && stirs(&message, routes);
             take(&message, own, links, addresses);
         });
         match result {

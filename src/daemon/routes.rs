@@ -122,6 +122,12 @@ impl Routes {
         groups
     }
 
+    /// Something that is wanted could not be added.
+    pub(super) fn lacks(&self) -> bool {
+        let lacks = |e: &Entry| e.wanted && !e.present && !e.foreign;
+        self.entries.iter().any(lacks)
+    }
+
     /// A route of somebody's is gone that could have been one of these.
     pub(super) fn concerns(&self, gone: &Gone) -> bool {
         let like = |e: &Entry| match &e.item.what {

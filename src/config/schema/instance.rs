@@ -78,7 +78,7 @@ const WORDS: &[Keyword] = &[
     not_yet("notify_master_rx_lower_pri", C, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
     not_yet("notify_priority_changes", C, "[BOOL]", "nothing is written to a FIFO"),
     not_yet("no_virtual_ipaddress", C, "", "an instance needs an address"),
-    not_needed("promote_secondaries", B, "", "addresses are /32 unless you say otherwise, and removed each by itself"),
+    not_needed("promote_secondaries", B, "", "what the kernel takes along with a removed address is put back at once, if it is vipd's; for addresses of others set the sysctl net.ipv4.conf.INTERFACE.promote_secondaries"),
     not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", "addresses stay on the interface itself"),

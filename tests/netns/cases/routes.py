@@ -335,6 +335,25 @@ def case_one_route_of_two_instances():
 
 
 @limits(timeout=40)
+def case_secondary_addresses_outlive_their_primary():
+    """Why `promote_secondaries` is not needed: the kernel takes the second address along."""
+    with Lab() as lab:
+        node = router(lab)
+        equal(node.ip("-4", "route", "show", "10.30.0.0/24"), "", "the network is ours alone")
+        vips = ["10.30.0.1/24 dev lan1", "10.30.0.2/24 dev lan1"]
+        extra = ["promote_secondaries", block("virtual_routes", "10.31.0.0/16 via 10.30.0.7 src 10.30.0.2")]
+        vipd = Vipd(node, conf.instance(priority=255, vips=[conf.VIP, *vips], extra=extra))
+        node.wait_has("10.30.0.2", 5, "lan1")
+        wait(node, lambda: has(node, "10.31.0.0/16"), 5, "the route")
+        check(node.wait_has("10.30.0.2", 5)["secondary"], "it is no secondary address")
+        reload(vipd, f"{lab.dir}/n1-vipd.conf", conf.instance(priority=255, vips=[conf.VIP, vips[1]], extra=extra))
+        node.wait_lacks("10.30.0.1", 5)
+        wait(node, lambda: node.has("10.30.0.2") and has(node, "10.31.0.0/16"), 15, "address and route to be back")
+        vipd.terminate()
+        equal((ours(node), node.has("10.30.0.2")), ([], False), "after the stop")
+
+
+@limits(timeout=40)
 def case_churn_of_others_routes_wakes_nobody():
     """Without routes of its own, vipd does not listen to others'."""
     with Lab() as lab:
