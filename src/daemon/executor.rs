@@ -394,7 +394,9 @@ impl Executor {
             .look(now, context.links, batch, &mut |sequence, index| {
                 asked.push((sequence, About::Route(index as u32)));
             });
-        self.send_requests(context);
+        if !self.asked.is_empty() {
+            self.send_requests(context);
+        }
     }
 
     /// The dead-man lease: several refreshes in the time of the shortest one, so that the kernel

@@ -39,6 +39,8 @@ pub(super) struct Entry {
     pub(super) item: Rc<Item>,
     /// The devices of the interfaces that it names, each at its place.
     slots: Box<[Option<Slot>]>,
+    /// Another instance has the same.
+    shared: bool,
     /// The instance is Active.
     pub(super) wanted: bool,
     /// The kernel has it, as far as we know.
@@ -66,7 +68,7 @@ pub(super) struct Routes {
 impl Routes {
     /// What the configuration asks for; nothing is added yet.
     pub(super) fn new(config: &Config, names: &Names, links: &mut Links) -> Self {
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         let instances = config.instances.iter().enumerate();
         let instances = instances.map(|(index, i)| (Id(index as u16), &i.routes));
         for (instance, items) in instances.chain([(STATIC, &config.routes)]) {
@@ -76,12 +78,21 @@ impl Routes {
                     instance,
                     item: Rc::clone(item),
                     slots: slots.map(|d| Some(names.slot(d?, links))).collect(),
+                    shared: false,
                     wanted: false,
                     present: false,
                     foreign: false,
                     asked: false,
                     told: false,
                 });
+            }
+        }
+        for index in 0..entries.len() {
+            let (before, rest) = entries.split_at_mut(index);
+            for other in before {
+                if other.instance != rest[0].instance && other.is_like(&rest[0]) {
+                    (other.shared, rest[0].shared) = (true, true);
+                }
             }
         }
         Self {
@@ -220,10 +231,13 @@ impl Routes {
 
     /// The same of other instances.
     fn twins(&self, index: usize) -> impl Iterator<Item = usize> {
+        let own = &self.entries[index];
         let same = move |other: &usize| {
-            *other != index && self.entries[*other].is_like(&self.entries[index])
+            let other = &self.entries[*other];
+            other.shared && other.instance != own.instance && other.is_like(own)
         };
-        (0..self.entries.len()).filter(same)
+        let all = if own.shared { self.entries.len() } else { 0 };
+        (0..all).filter(same)
     }
 
     /// The instance is not Active: takes away what is there, last things first.

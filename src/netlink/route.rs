@@ -34,7 +34,7 @@ pub fn delete(batch: &mut Batch, route: &Route, protocol: u8, index: &dyn Fn(usi
 }
 
 /// The body of both; an interface index of 0 is left out, and means any.
-pub fn write(body: &mut Body<'_>, route: &Route, protocol: u8, index: &dyn Fn(usize) -> u32) {
+fn write(body: &mut Body<'_>, route: &Route, protocol: u8, index: &dyn Fn(usize) -> u32) {
     let single = match &route.hops[..] {
         [hop] => Some(hop),
         _ => None,

@@ -44,7 +44,7 @@ pub fn delete<'n>(
 }
 
 /// The body of both.
-pub fn write<'n>(
+fn write<'n>(
     body: &mut Body<'_>,
     rule: &Rule,
     protocol: u8,
