@@ -8,7 +8,7 @@ use super::error::{Placed, Report};
 use super::family;
 use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive, Vip};
 use super::read::{Drafts, InstanceDraft};
-use super::routing::{FRA_PRIORITY, Item, What};
+use super::routing::Item;
 use super::schema::Draft;
 use super::strict;
 use super::track::Entry;
@@ -26,8 +26,6 @@ use crate::vrrp::types::{
 const MCAST_GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// keepalived's default, and RFC 9568 §5.2.4's for a router that does not own the addresses.
 const PRIORITY_DEFAULT: u8 = 100;
-/// keepalived's, of the first rule that has none.
-const RULE_PRIORITY: u32 = 16_384;
 /// The bytes of an `auth_pass` that count (RFC 2338 §5.3.10).
 const AUTH_BYTES: usize = 8;
 
@@ -41,11 +39,10 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     } = drafts;
     checks::checksum_words(&globals, report);
     let vips = static_addresses(&mut globals, report);
-    let mut priorities = [RULE_PRIORITY; 2];
-    let routes = routing(&mut globals, &mut priorities);
+    let routes = routing(&mut globals);
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
     for mut instance in instances {
-        let routes = routing(&mut instance.draft, &mut priorities);
+        let routes = routing(&mut instance.draft);
         let mut builder = Builder {
             globals: &globals,
             report,
@@ -92,21 +89,10 @@ fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
     vips.collect()
 }
 
-/// Routes and rules. A rule without a priority gets the next one below keepalived's, of its family.
-fn routing(draft: &mut Draft, priorities: &mut [u32; 2]) -> Box<[Rc<Item>]> {
-    let mut items = core::mem::take(&mut draft.routes);
-    items.append(&mut draft.rules);
-    for item in &mut items {
-        let family = item.family();
-        if let What::Rule(rule) = &mut item.what
-            && !rule.numbers.iter().any(|(kind, _)| *kind == FRA_PRIORITY)
-        {
-            let next = &mut priorities[usize::from(family == Family::V6)];
-            rule.numbers.push((FRA_PRIORITY, *next));
-            *next -= 1;
-        }
-    }
-    items.into_iter().map(Rc::new).collect()
+/// Routes, and behind them rules.
+fn routing(draft: &mut Draft) -> Box<[Rc<Item>]> {
+    draft.routes.append(&mut draft.rules);
+    core::mem::take(&mut draft.routes).into()
 }
 
 /// One copy of the name for the instances of an interface that follow one another.

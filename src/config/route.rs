@@ -1,6 +1,7 @@
 //! The lines of `virtual_routes` and `static_routes`.
 
 use core::slice::Iter;
+use std::rc::Rc;
 
 use super::block::{Node, Word};
 use super::error::Report;
@@ -31,7 +32,7 @@ const RT_TABLE_MAIN: u32 = libc::RT_TABLE_MAIN as u32;
 const PREFERENCES: [(&str, u8); 3] = [("medium", 0), ("high", 1), ("low", 3)];
 
 /// Reads the lines of a block. One that is wrong, or that is to be left out, is not there.
-pub(crate) fn read(lines: &[Node], list: &mut Vec<Item>, report: &mut Report) {
+pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report) {
     for line in lines {
         items(line, list, report, "a route", |words, report| {
             let mut reader = Reader::new(report);
@@ -44,7 +45,7 @@ pub(crate) fn read(lines: &[Node], list: &mut Vec<Item>, report: &mut Report) {
 /// One line of a block of routes or rules; `of` is what it is.
 pub(crate) fn items(
     line: &Node,
-    list: &mut Vec<Item>,
+    list: &mut Vec<Rc<Item>>,
     report: &mut Report,
     of: &str,
     read: impl FnOnce(&[Word], &mut Report) -> Option<What>,
@@ -66,7 +67,7 @@ pub(crate) fn items(
         text.push_str(&word.text);
     }
     let text = text.into();
-    list.push(Item { text, what });
+    list.push(Rc::new(Item { text, what }));
 }
 
 struct Reader<'a> {

@@ -9,7 +9,7 @@ use crate::vrrp::types::Family;
 pub type Number = (u16, u32);
 
 /// A route or a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Item {
     /// The line as it was written, for messages.
     pub text: Box<str>,
@@ -18,7 +18,7 @@ pub struct Item {
 }
 
 /// What an [`Item`] is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum What {
     /// A line of `virtual_routes` or `static_routes`.
     Route(Route),
@@ -36,7 +36,7 @@ pub struct Prefix {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     /// Where it leads; /0 is the default route.
     pub to: Prefix,
@@ -64,7 +64,7 @@ pub struct Route {
 }
 
 /// A next hop.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Hop {
     /// The gateway; without one the network is on the link.
     pub via: Option<IpAddr>,
@@ -77,7 +77,7 @@ pub struct Hop {
 }
 
 /// A routing policy rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its family.
     pub family: Family,

@@ -1,5 +1,7 @@
 //! The lines of `virtual_rules` and `static_rules`.
 
+use std::rc::Rc;
+
 use super::block::{Node, Word};
 use super::error::Report;
 use super::option::{self, Families, Found};
@@ -12,6 +14,8 @@ use super::schema::{Block, Skip};
 use super::vip;
 use crate::vrrp::types::Family;
 
+/// keepalived's, of the first rule that has none; the next ones count down, each family by itself.
+const PRIORITY: u32 = 16_384;
 /// FR_ACT_…
 const TO_TABLE: u8 = 1;
 const GOTO: u8 = 2;
@@ -24,7 +28,7 @@ const ACTIONS: [(&str, u8); 4] = [
 ];
 
 /// Reads the lines of a block. One that is wrong, or that is to be left out, is not there.
-pub(crate) fn read(lines: &[Node], list: &mut Vec<Item>, report: &mut Report) {
+pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report) {
     for line in lines {
         items(line, list, report, "a rule", |words, report| {
             let rule = rule(words, report)?;
@@ -65,8 +69,16 @@ fn rule(words: &[Word], report: &mut Report) -> Option<Rule> {
             Some(why) => left_out |= why == Skip::Foreign,
         }
     }
+    if left_out {
+        return None;
+    }
     rule.family = families.family();
-    (!left_out).then_some(rule)
+    if !rule.numbers.iter().any(|(kind, _)| *kind == FRA_PRIORITY) {
+        let next = &mut report.rules[usize::from(rule.family == Family::V6)];
+        rule.numbers.push((FRA_PRIORITY, PRIORITY - *next));
+        *next += 1;
+    }
+    Some(rule)
 }
 
 fn option(

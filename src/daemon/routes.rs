@@ -157,16 +157,16 @@ impl Routes {
     }
 
     /// What a killed daemon might leave behind.
-    pub(super) fn journal<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = Line> + 'a {
-        self.entries.iter().map(|entry| {
+    pub(super) fn journal(&self, links: &Links, lines: &mut Vec<Line>) {
+        for entry in &self.entries {
             let mut batch = Batch::with_capacity(128);
             entry.delete(&mut batch, links, false);
-            Line::Routing {
+            lines.push(Line::Routing {
                 kind: entry.item.kind().to_owned(),
                 message: batch.bytes()[HEADER_LEN..].to_vec(),
-                text: entry.item.text.to_string(),
-            }
-        })
+                text: (*entry.item.text).to_owned(),
+            });
+        }
     }
 
     /// The instance is Active: asks for what is not there. `each` gets the requests with their entries.

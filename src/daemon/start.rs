@@ -342,14 +342,11 @@ pub(super) fn journal_lines(
         address: entry.address,
         prefix_len: entry.prefix_len,
     };
-    addresses
-        .entries()
-        .iter()
-        .filter(|e| !e.foreign && links.get(e.link).is_device())
-        .map(line)
-        .chain(routes.journal(links))
-        .chain(vmacs.journal(links))
-        .collect()
+    let ours = |e: &&Entry| !e.foreign && links.get(e.link).is_device();
+    let mut lines: Vec<Line> = addresses.entries().iter().filter(ours).map(line).collect();
+    routes.journal(links, &mut lines);
+    lines.extend(vmacs.journal(links));
+    lines
 }
 
 fn journal_error(journal: &Journal, operation: &'static str, error: &std::io::Error) -> Error {

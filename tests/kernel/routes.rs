@@ -1,6 +1,7 @@
 //! Routes and rules: what the kernel takes, what it calls the same, and whose it deletes.
 
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use vipd::config::load_str;
 use vipd::config::routing::{Item, What};
@@ -15,14 +16,13 @@ const PROTOCOL: u8 = 112;
 const OTHER: u8 = 4;
 
 /// The items of a configuration with these lines.
-fn items(routes: &str, rules: &str) -> Vec<Item> {
+fn items(routes: &str, rules: &str) -> Box<[Rc<Item>]> {
     let text = format!(
         "static_routes {{\n{routes}\n}}\nstatic_rules {{\n{rules}\n}}\nvrrp_instance A {{\ninterface a\n\
          virtual_router_id 1\nvirtual_ipaddress {{ 10.0.0.1 }}\n}}\n"
     );
     let loaded = load_str("f", &text).unwrap_or_else(|failure| panic!("{failure}"));
-    let items = loaded.config.routes.iter();
-    items.map(|item| Item::clone(item)).collect()
+    loaded.config.routes
 }
 
 fn add(batch: &mut Batch, item: &Item, protocol: u8, index: u32) -> u32 {

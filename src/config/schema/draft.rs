@@ -47,9 +47,9 @@ pub(crate) struct Draft {
     /// How many of `vips` are in adverts.
     pub(crate) advertised: usize,
     /// `virtual_routes`, or `static_routes`.
-    pub(crate) routes: Vec<Item>,
+    pub(crate) routes: Vec<Rc<Item>>,
     /// `virtual_rules`, or `static_rules`.
-    pub(crate) rules: Vec<Item>,
+    pub(crate) rules: Vec<Rc<Item>>,
     pub(crate) use_vmac: Option<Placed<Option<Rc<str>>>>,
     pub(crate) use_vmac_addr: Option<Placed<bool>>,
     pub(crate) vmac_xmit_base: Option<Placed<bool>>,
