@@ -22,10 +22,14 @@ pub mod files;
 mod group;
 mod keepalived;
 pub mod model;
+mod option;
 mod peer;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
+mod route;
+pub mod routing;
+mod rule;
 mod schema;
 mod strict;
 mod track;

@@ -17,6 +17,7 @@ mod links;
 mod netifd;
 pub mod reload;
 mod report;
+mod routes;
 mod start;
 mod status;
 mod tap;
@@ -42,7 +43,7 @@ use crate::vrrp::track::{Kind, Reading, Tracker};
 use crate::vrrp::types::Family;
 
 use accept::AcceptMode;
-use addresses::News;
+use addresses::{News, STATIC};
 use ears::Ears;
 use executor::{Context, Executor};
 use journal::Journal;
@@ -342,6 +343,7 @@ impl Daemon {
         for id in self.router.ids() {
             self.handle(id, Event::Shutdown, now);
         }
+        self.with_context(Executor::remove_static);
         self.flush(now);
         self.accept_mode.narrow(Vec::new());
         if !self.executor.vmacs.is_empty() {
@@ -361,7 +363,8 @@ impl Daemon {
             return;
         }
         if executor.vmacs.look_below(links) {
-            let lines = start::journal_lines(links, &executor.addresses, &executor.vmacs);
+            let lines = self.journal_lines();
+            let executor = &mut self.executor;
             match self.journal.write(&lines) {
                 Ok(()) => executor.change_below(),
                 Err(error) => ::log::error!(
@@ -379,16 +382,34 @@ impl Daemon {
         }
     }
 
+    /// What a killed daemon might leave behind.
+    fn journal_lines(&self) -> Vec<journal::Line> {
+        let Executor {
+            addresses,
+            routes,
+            vmacs,
+            ..
+        } = &self.executor;
+        start::journal_lines(&self.links, addresses, routes, vmacs)
+    }
+
     /// Reads what the kernel tells of macvlans that were made or removed.
     fn take_in_vmacs(&mut self) {
-        let addresses = &mut self.executor.addresses;
-        self.kernel
-            .read(limits::EVENTS_OF_RELOAD, &mut self.links, addresses);
+        self.read_kernel(limits::EVENTS_OF_RELOAD);
+    }
+
+    fn read_kernel(&mut self, limit: usize) {
+        let Executor {
+            addresses, routes, ..
+        } = &mut self.executor;
+        self.kernel.read(limit, &mut self.links, addresses, routes);
     }
 
     fn kernel_events(&mut self, limit: usize, now: Instant) {
-        self.kernel
-            .read(limit, &mut self.links, &mut self.executor.addresses);
+        self.read_kernel(limit);
+        if core::mem::take(&mut self.kernel.stirred) {
+            self.executor.stir(now);
+        }
         self.report_links(now);
         self.address_news(now);
     }
@@ -400,21 +421,27 @@ impl Daemon {
         for (index, news) in core::mem::take(&mut self.executor.addresses.news) {
             let entry = &self.executor.addresses.entries()[index];
             let id = entry.instance;
-            let instance = &self.config.instances[id.index()];
             let link = self.links.get(entry.link);
             let line = report::AddressNews {
-                instance,
+                instance: self.config.instances.get(id.index()),
                 interface: &link.name,
                 address: entry.address,
                 news,
             };
             // An interface that is being deleted goes down, then loses its addresses; one that is
             // set down loses its IPv6 addresses.
-            if news != News::Removed || link.is_up() && entry.wanted {
+            let told = match news {
+                News::Removed => link.is_up() && entry.wanted,
+                News::Foreign => id != STATIC,
+                _ => true,
+            };
+            if told {
                 line.log();
             }
             let missing = entry.wanted && matches!(news, News::Removed | News::InterfaceBack);
-            if missing && restored != Some(id) {
+            if missing && id == STATIC {
+                self.executor.stir(now);
+            } else if missing && restored != Some(id) {
                 restored = Some(id);
                 self.handle(id, Event::AddressLost, now);
             }
@@ -525,6 +552,10 @@ impl Daemon {
     }
 
     fn flush(&mut self, now: Instant) {
+        self.with_context(|executor, context| executor.flush(now, context));
+    }
+
+    fn with_context(&mut self, run: impl FnOnce(&mut Executor, &Context<'_>)) {
         let Self {
             router,
             executor,
@@ -533,15 +564,13 @@ impl Daemon {
             link_of,
             ..
         } = self;
-        executor.flush(
-            now,
-            &Context {
-                config,
-                links,
-                link_of,
-                router,
-            },
-        );
+        let context = Context {
+            config,
+            links,
+            link_of,
+            router,
+        };
+        run(executor, &context);
     }
 
     fn log_counters(&self) {
