@@ -17,6 +17,7 @@ use crate::sys::clock;
 use crate::sys::poll::Poll;
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Unresolved;
+use crate::vrrp::track::Kind;
 
 use question::Question;
 
@@ -99,8 +100,10 @@ impl Names {
     pub(super) fn slots(&self, config: &Config, links: &mut Links) -> Vec<Slot> {
         let mut slots: Vec<Slot> = Vec::with_capacity(config.instances.len());
         let trackers = config.instances.iter().flat_map(|i| &i.settings.trackers);
-        for tracker in trackers {
-            self.slot(&tracker.interface, links);
+        for what in trackers.map(|tracker| &tracker.what) {
+            if what.kind == Kind::Interface {
+                self.slot(&what.name, links);
+            }
         }
         for instance in &config.instances {
             let key = (instance.settings.vrid, instance.settings.family);
