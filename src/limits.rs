@@ -86,6 +86,10 @@ pub const HELPER_JOBS: usize = 32;
 pub const HELPER_MESSAGE: usize = 4096;
 /// Arguments and variables of one program.
 pub const HELPER_WORDS: usize = 64;
+/// Bytes of a command line in the configuration; what is put behind it must fit, too.
+pub const COMMAND_LINE: usize = HELPER_MESSAGE / 2;
+/// Words of a command line in the configuration.
+pub const COMMAND_WORDS: usize = HELPER_WORDS / 2;
 /// From SIGTERM at a program's timeout to SIGKILL.
 pub const HELPER_MERCY: Duration = Duration::from_secs(1);
 /// How long a killed program is waited for, and what it has left behind is looked for.

@@ -48,6 +48,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     }
     Config {
         dialect,
+        scripts: Vec::new(),
         delays: globals.delays.into(),
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),

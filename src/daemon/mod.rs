@@ -130,7 +130,7 @@ impl Daemon {
             if readable && self.read(now)? {
                 return Ok(());
             }
-            if self.watches.tend(&self.poll, now) {
+            if self.watches.tend(&self.poll, &mut self.helper, now) {
                 self.relist = true;
                 self.report_watches(now);
             }
@@ -149,8 +149,11 @@ impl Daemon {
     fn programs_ended(&mut self, now: Instant) {
         self.relist = true;
         while let Some((ticket, end)) = self.helper.next_end(now) {
-            if self.netifd.ended(ticket, end, now) {
-                self.resolved(now);
+            match self.watches.ended(ticket, end) {
+                Some(true) => self.report_watches(now),
+                Some(false) => {}
+                None if self.netifd.ended(ticket, end, now) => self.resolved(now),
+                None => {}
             }
         }
     }

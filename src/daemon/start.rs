@@ -191,7 +191,7 @@ impl Daemon {
             .filter_map(|d| Some((names.find(&d.interface, &self.links)?, d.down, d.up)))
             .collect();
         self.links.set_delays(&delays);
-        self.watches.adopt(&self.config, now);
+        self.watches.adopt(&self.config, &mut self.helper, now);
     }
 }
 
