@@ -22,10 +22,10 @@ const EXECUTABLE: u32 = 0o111;
 /// sees them. None if it is none, which is reported.
 pub(crate) fn command(words: &[Word], report: &mut Report) -> Option<Box<[Box<str>]>> {
     let first = words.first()?;
-    let mut argv = Vec::new();
+    let mut argv: Vec<Box<str>> = Vec::new();
     let whole = split(&first.text, &mut argv);
     argv.extend(words[1..].iter().map(|word| word.text.as_str().into()));
-    let length: usize = argv.iter().map(|word: &Box<str>| word.len() + 1).sum();
+    let length: usize = argv.iter().map(|word| word.len() + 1).sum();
     let (message, help) = if !whole || !argv.first().is_some_and(|path| path.starts_with('/')) {
         let what = "is not the path of a program, with its arguments";
         (what, "write the whole path, from `/` on, and close quotes")
