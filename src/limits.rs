@@ -86,3 +86,23 @@ pub const NETIFD_ANSWER: usize = 256 * 1024;
 pub const NETIFD_GAP_MIN: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const NETIFD_GAP_MAX: Duration = Duration::from_secs(60);
+/// Programs that the helper runs at one time.
+pub const HELPER_JOBS: usize = 32;
+/// Bytes of a request to the helper: a command line and its environment.
+pub const HELPER_MESSAGE: usize = 4096;
+/// Arguments and variables of one program.
+pub const HELPER_WORDS: usize = 64;
+/// Bytes of a command line in the configuration; what is put behind it must fit, too.
+pub const COMMAND_LINE: usize = HELPER_MESSAGE / 2;
+/// Words of a command line in the configuration.
+pub const COMMAND_WORDS: usize = HELPER_WORDS / 2;
+/// From SIGTERM at a program's timeout to SIGKILL.
+pub const HELPER_MERCY: Duration = Duration::from_secs(1);
+/// How long a killed program is waited for, and what it has left behind is looked for.
+pub const HELPER_BURIAL: Duration = Duration::from_secs(2);
+/// How long after all that a reply may be away.
+pub const HELPER_SLACK: Duration = Duration::from_secs(5);
+/// The first wait before a worker of the helper that died gets a successor.
+pub const HELPER_GAP_MIN: Duration = Duration::from_millis(100);
+/// The longest such wait; a worker that lived so long is not held against the next.
+pub const HELPER_GAP_MAX: Duration = Duration::from_secs(10);

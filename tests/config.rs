@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Delay, Globals, Vip};
+use vipd::config::model::{Config, Delay, Globals, Script, Vip};
 use vipd::config::routing::{Item, Prefix, Route, What};
 use vipd::config::{Failure, Loaded, load_with};
 use vipd::vrrp::track::Tracker;
@@ -53,6 +53,25 @@ fn describe(config: &Config, found: &mut String) {
         "globals: router_id {router_id:?}, startup {startup_delay}, group {mcast_group4}, garp gap {garp_interval}"
     )
     .unwrap();
+    for script in &config.scripts {
+        let ids = script.ids.map(|ids| (ids.uid, ids.gid));
+        let Script {
+            name,
+            command,
+            interval,
+            timeout,
+            rise,
+            fall,
+            init_fail,
+            ..
+        } = script;
+        let init = if *init_fail { " init_fail" } else { "" };
+        writeln!(
+            found,
+            "script {name}: {command:?} of {ids:?} each {interval}, timeout {timeout} rise {rise} fall {fall}{init}"
+        )
+        .unwrap();
+    }
     for Delay {
         interface,
         down,

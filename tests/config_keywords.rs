@@ -137,7 +137,7 @@ fn auth_hmac_and_its_words_are_known() {
 
 #[test]
 fn a_word_that_is_not_supported_costs_one_warning_and_runs() {
-    let words = "notify /x\nnotify /y\nnotify_master /z \"a b\" c\ntrack_script {\na weight 3\n}";
+    let words = "notify /x\nnotify /y\nnotify_master /z \"a b\" c\ntrack_file {\na weight 3\n}";
     let Loaded { config, warnings } = load("smtp_alert\nvrrp_iptables a b", words);
     assert_eq!(config.instances.len(), 1);
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();

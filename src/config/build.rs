@@ -58,6 +58,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         dialect,
         vips,
         routes,
+        scripts: Vec::new(),
         delays: globals.delays.into(),
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),

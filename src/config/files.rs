@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 
 /// A file larger than this is refused.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -16,8 +17,23 @@ pub trait Files {
     fn glob(&mut self, pattern: &str) -> Vec<String>;
     /// An environment variable.
     fn env(&self, name: &str) -> Option<String>;
+    /// Who may do what with `path`, links followed; none if there is no such file.
+    fn mode(&self, path: &str) -> Option<Mode>;
+    /// The path without links, if there is such a file.
+    fn real_path(&self, path: &str) -> Option<String>;
     /// What `@id` lines are compared with: the host name up to its first dot.
     fn config_id(&self) -> String;
+}
+
+/// Who may do what with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// The permissions: `0o755` or so.
+    pub bits: u32,
+    /// Its owner is root.
+    pub is_of_root: bool,
+    /// It is no program.
+    pub is_folder: bool,
 }
 
 /// The file system and the environment of this process.
@@ -57,6 +73,23 @@ impl Files for Disk {
 
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
+    }
+
+    fn mode(&self, path: &str) -> Option<Mode> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Mode {
+            bits: found.mode(),
+            is_of_root: found.uid() == 0,
+            is_folder: found.is_dir(),
+        })
+    }
+
+    fn real_path(&self, path: &str) -> Option<String> {
+        std::fs::canonicalize(path)
+            .ok()?
+            .into_os_string()
+            .into_string()
+            .ok()
     }
 
     fn config_id(&self) -> String {
@@ -122,6 +155,19 @@ impl Files for Memory {
 
     fn env(&self, name: &str) -> Option<String> {
         self.env.get(name).cloned()
+    }
+
+    /// Every file is root's, and a program.
+    fn mode(&self, _path: &str) -> Option<Mode> {
+        Some(Mode {
+            bits: 0o755,
+            is_of_root: true,
+            is_folder: false,
+        })
+    }
+
+    fn real_path(&self, path: &str) -> Option<String> {
+        Some(path.to_owned())
     }
 
     fn config_id(&self) -> String {

@@ -31,6 +31,7 @@ mod route;
 pub mod routing;
 mod rule;
 mod schema;
+mod script;
 mod strict;
 mod track;
 pub mod uci;
@@ -128,7 +129,10 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     checks::between(&drafts, &mut report);
     track::resolve(&mut drafts, &mut report);
     group::resolve(&mut drafts, &mut report);
-    let config = build::build(drafts, dialect, &mut report);
+    let scripts = script::build(&mut drafts, files, &mut report);
+    let mut config = build::build(drafts, dialect, &mut report);
+    config.scripts = scripts;
+    script::keep_tracked(&mut config.scripts, &config.instances);
     let failed = report.error_count() > 0;
     let (errors, warnings) = report.finish();
     if failed {

@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::routing::Item;
+use crate::helper::message::Ids;
 use crate::time::Duration;
 use crate::vrrp::types::Settings;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub dialect: Dialect,
     /// `global_defs`.
     pub globals: Globals,
+    /// `vrrp_script`, and scripts in place: those that an instance tracks.
+    pub scripts: Vec<Script>,
     /// `interface_up_down_delays`.
     pub delays: Box<[Delay]>,
     /// `static_ipaddress`; the daemon takes them out, as those of the instances.
@@ -32,6 +35,34 @@ pub struct Config {
     pub routes: Box<[Rc<Item>]>,
     /// One for each `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
+}
+
+impl Config {
+    /// Whether anything in it is a program to be run: without, vipd has no helper process.
+    pub fn has_programs(&self) -> bool {
+        !self.scripts.is_empty()
+    }
+}
+
+/// One `vrrp_script`, or one that stands in place of a name in `track_script`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Its name, or its command line.
+    pub name: Box<str>,
+    /// Path and arguments.
+    pub command: Box<[Box<str>]>,
+    /// Of whom it runs; none: of whom vipd runs.
+    pub ids: Option<Ids>,
+    /// From one start to the next.
+    pub interval: Duration,
+    /// From then on it is killed and has failed.
+    pub timeout: Duration,
+    /// Successes in a row that make it up.
+    pub rise: u32,
+    /// Failures in a row that make it down.
+    pub fall: u32,
+    /// It is down until it has succeeded, not unknown.
+    pub init_fail: bool,
 }
 
 /// How long a change of an interface must last to count.

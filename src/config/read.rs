@@ -114,6 +114,15 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
                 arguments.len()
             }
         }
+        Rule::Command { .. } | Rule::User { .. } => {
+            let most = match keyword.rule {
+                Rule::User { .. } => 2,
+                _ => arguments.len(),
+            };
+            let next = |word: &Word| !word.quoted && Block::Script.find(&word.text).is_some();
+            let mut behind = arguments.iter().take(most).skip(1);
+            1 + behind.position(next).unwrap_or(most.saturating_sub(1))
+        }
         Rule::Weight { .. } => {
             let direction = |word: &Word| matches!(&*word.text, "reverse" | "noreverse");
             1 + usize::from(arguments.get(1).is_some_and(direction))

@@ -6,6 +6,7 @@ use super::error::{Placed, Report, quoted};
 use super::model::Delay;
 use super::read::{Drafts, InstanceDraft};
 use super::schema::{Block, Draft, nearest};
+use super::script;
 use super::value::parse_seconds;
 use super::vip;
 use crate::time::Duration;
@@ -40,9 +41,21 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
     let words = lines.iter().flat_map(|line| &line.words);
     let mut words = words.peekable();
     while let Some(word) = words.next() {
-        let Some(name) = name(kind, word, report) else {
+        let Some(mut name) = name(kind, word, report) else {
             continue;
         };
+        if kind == Kind::Script && name.starts_with('/') {
+            // The rest of the line are its arguments.
+            let of_it = |next: &&Word| next.span.line == word.span.line;
+            let is_argument =
+                |next: &&Word| of_it(next) && Block::Tracked.find(&next.text).is_none();
+            let mut line = name.into_string();
+            while let Some(argument) = words.next_if(is_argument) {
+                line.push(' ');
+                line.push_str(&argument.text);
+            }
+            name = line.into();
+        }
         let (mut weight, mut reverse) = (None, false);
         while let Some(option) = words.next_if(|next| Block::Tracked.find(&next.text).is_some()) {
             match option.text.as_str() {
@@ -113,7 +126,13 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
                 continue;
             }
             let is_it = |(of, draft): &(Kind, InstanceDraft)| of == kind && draft.name == *name;
-            let Some(place) = watched.iter().position(is_it) else {
+            let mut place = watched.iter().position(is_it);
+            if place.is_none() && *kind == Kind::Script && name.starts_with('/') {
+                place = Some(watched.len());
+                watched.push((*kind, script::in_place(name, span, report)));
+                tracked.push(true);
+            }
+            let Some(place) = place else {
                 let of_kind = watched.iter().filter(|(of, _)| of == kind);
                 let names: Vec<&str> = of_kind.map(|(_, draft)| &*draft.name).collect();
                 let help = match nearest(name, &names) {

@@ -8,7 +8,7 @@ use super::error::{Placed, Report, Span, quoted};
 use super::model::Dialect;
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::{track, vip, vmac};
+use super::{script, track, vip, vmac};
 use crate::time::Duration;
 
 impl Reader<'_> {
@@ -86,6 +86,14 @@ impl Reader<'_> {
                 let reverse = statement.arguments.get(1);
                 let reverse = reverse.is_some_and(|word| word.text == "reverse");
                 self.fill(slot(draft), keyword, span, at, (weight?, reverse))
+            }
+            Rule::Command { slot } => {
+                let value = script::command(statement.arguments, self.report)?;
+                self.fill(slot(draft), keyword, span, at, value)
+            }
+            Rule::User { slot } => {
+                let value = script::user(statement.arguments);
+                self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Choice { of, slot } => {
                 let value = self.choice(keyword, word, of)?;

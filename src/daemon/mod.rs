@@ -11,6 +11,7 @@ mod control;
 mod ears;
 mod executor;
 mod foreign;
+mod helper;
 mod journal;
 mod kernel;
 mod links;
@@ -46,6 +47,7 @@ use accept::AcceptMode;
 use addresses::{News, STATIC};
 use ears::Ears;
 use executor::{Context, Executor};
+use helper::Helper;
 use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
@@ -73,6 +75,8 @@ pub struct Daemon {
     accept_mode: AcceptMode,
     ears: Ears,
     netifd: Netifd,
+    /// Runs programs for whoever has one to run.
+    helper: Helper,
     watches: Watches,
     signals: Signals,
     timer: Timer,
@@ -127,16 +131,30 @@ impl Daemon {
             if readable && self.read(now)? {
                 return Ok(());
             }
-            if self.watches.tend(&self.poll, now) {
+            if self.watches.tend(&self.poll, &mut self.helper, now) {
                 self.relist = true;
                 self.report_watches(now);
             }
             self.serve_control(now);
             if self.netifd.has_work(&self.poll, now) {
                 self.relist = true;
-                if self.netifd.tend(now) {
-                    self.resolved(now);
-                }
+                self.netifd.tend(&mut self.helper, now);
+            }
+            if self.helper.has_work(&self.poll, now) {
+                self.programs_ended(now);
+            }
+        }
+    }
+
+    /// Tells each end of a program to whoever had it run.
+    fn programs_ended(&mut self, now: Instant) {
+        self.relist = true;
+        while let Some((ticket, end)) = self.helper.next_end(now) {
+            match self.watches.ended(ticket, end) {
+                Some(true) => self.report_watches(now),
+                Some(false) => {}
+                None if self.netifd.ended(ticket, end, now) => self.resolved(now),
+                None => {}
             }
         }
     }
@@ -158,6 +176,7 @@ impl Daemon {
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
         let (netifd, links) = (self.netifd.poll_at(), self.links.poll_at());
         core.min(executor)
+            .min(self.helper.poll_at())
             .min(ears)
             .min(control)
             .min(netifd)
@@ -245,6 +264,7 @@ impl Daemon {
         self.ears.add_to(&mut self.poll);
         self.control.add_to(&mut self.poll);
         self.netifd.add_to(&mut self.poll);
+        self.helper.add_to(&mut self.poll);
         self.watches.add_to(&mut self.poll);
     }
 

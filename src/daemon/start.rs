@@ -25,6 +25,7 @@ use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
 use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
+use super::helper::Helper;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
@@ -42,7 +43,7 @@ const SIGNALS: &[Signal] = &[
     Signal::SIGUSR1,
 ];
 /// The sockets in the poll set besides those of the interfaces.
-const FIXED_SOCKETS: usize = 5;
+const FIXED_SOCKETS: usize = 6;
 
 /// Why the daemon cannot start.
 #[derive(Debug)]
@@ -81,6 +82,8 @@ impl Daemon {
     /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
     /// is left in the kernel. `path` is the file that `config` was read from.
     pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+        // First of all: it has our rights, and nothing else that we have.
+        let helper = Helper::start(&config)?;
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
         let control = Control::open(runtime_dir)?;
@@ -89,7 +92,7 @@ impl Daemon {
         let mut kernel = Kernel::open()?;
         let mut links = Links::default();
         let mut netifd = Netifd::new();
-        netifd.ask(config.dialect, clock::now());
+        netifd.ask(config.dialect, &helper, clock::now());
         let names = netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut links);
         let mut addresses = tables(&mut config, names, &mut links);
@@ -156,6 +159,7 @@ impl Daemon {
             tended: 0,
             ears,
             netifd,
+            helper,
             watches: Watches::default(),
             signals,
             control,
@@ -196,7 +200,7 @@ impl Daemon {
             .filter_map(|d| Some((names.find(&d.interface, &self.links)?, d.down, d.up)))
             .collect();
         self.links.set_delays(&delays);
-        self.watches.adopt(&self.config, now);
+        self.watches.adopt(&self.config, &mut self.helper, now);
     }
 }
 

@@ -83,6 +83,17 @@ pub(crate) struct Draft {
     /// Of what can be watched: its weight where it is tracked without one, and whether that is reversed.
     pub(crate) weight: Option<Placed<(i16, bool)>>,
 
+    /// Of `vrrp_script`.
+    pub(crate) command: Option<Placed<Box<[Box<str>]>>>,
+    pub(crate) interval: Option<Placed<Duration>>,
+    pub(crate) timeout: Option<Placed<Duration>>,
+    pub(crate) rise: Option<Placed<u32>>,
+    pub(crate) fall: Option<Placed<u32>>,
+    pub(crate) init_fail: Option<Placed<bool>>,
+    /// `user`, or `script_user`: one word or two.
+    pub(crate) user: Option<Placed<Vec<Box<str>>>>,
+    pub(crate) script_security: Option<Placed<bool>>,
+
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,
 }

@@ -62,7 +62,7 @@ const WORDS: &[Keyword] = &[
     row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "the global one", "The form of a gratuitous ARP.", "RFC 5227 §3"),
     row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "the global one", "How adverts are received.", ""),
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "the global one", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
-    not_yet("track_script", A, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+    row("track_script", A, Rule::Tracked(Kind::Script), "none", "Scripts, each by the name of its `vrrp_script`, or as a path with arguments, which runs each second. Without a weight the instance is in Initialize while one fails. It waits for the first result.", ""),
     not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),

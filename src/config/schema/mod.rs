@@ -98,11 +98,13 @@ pub(crate) enum Rule {
     /// `track_interface { … }` and its like.
     Tracked(Kind),
     /// `vrrp_script NAME { … }` and its like: what can be tracked by this name.
-    #[allow(dead_code)] // until the first kind is there
     Watched { kind: Kind, block: Block },
     /// `weight N [reverse]` of what can be tracked.
-    #[allow(dead_code)] // until the first kind is there
     Weight { slot: Slot<(i16, bool)> },
+    /// A path and arguments.
+    Command { slot: Slot<Box<[Box<str>]>> },
+    /// `USER [GROUP]`
+    User { slot: Slot<Vec<Box<str>>> },
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }` and its like.
@@ -330,6 +332,8 @@ impl Keyword {
             Rule::Tracked(Kind::Interface) => "{ INTERFACE [weight N] [reverse] … }".into(),
             Rule::Tracked(_) => "{ NAME [weight N] [reverse] … }".into(),
             Rule::Weight { .. } => "N [reverse]".into(),
+            Rule::Command { .. } => "PATH [ARGUMENT …]".into(),
+            Rule::User { .. } => "USER [GROUP]".into(),
             Rule::Delays => "{ INTERFACE DOWN [UP] … }".into(),
             Rule::Addresses { .. } => {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"

@@ -3,6 +3,7 @@
 use super::Class::{A, B, C};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
 use crate::limits;
+use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
 const NO_LVS: &str =
@@ -22,7 +23,7 @@ pub(super) const TOP: Table = Table {
         row("static_ipaddress", B, Rule::Addresses { most: limits::EXTRA_ADDRESSES, list: |d| &mut d.vips }, "none", "Addresses that the router has while vipd runs, whatever the state of its instances. `dev` is `default_interface` unless given.", ""),
         row("static_routes", B, Rule::Routes, "none", "Routes that the router has while vipd runs.", ""),
         row("static_rules", B, Rule::Rules, "none", "Routing policy rules that the router has while vipd runs.", ""),
-        skipped_block("vrrp_script", A, Block::Script, "NAME { … }", NO_TRACK),
+        row("vrrp_script", A, Rule::Watched { kind: Kind::Script, block: Block::Script }, "", "A script to be tracked. Exit code 0 is success; all else is failure, also that it cannot be started.", ""),
         skipped_block("track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
         skipped_block("vrrp_track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
         skipped_block("vrrp_track_process", B, Block::TrackProcess, "NAME { … }", NO_TRACK),
@@ -54,7 +55,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("group", A, Rule::Members, "", "The instances. While one is in Initialize all are; when one gives way all do; they take over when each may.", ""),
         row("track_interface", B, Rule::Tracked(Kind::Interface), "none", "Interfaces that count for all members.", ""),
         row("sync_group_tracking_weight", B, Rule::Flag { bare: true, slot: |d| &mut d.tracking_weight }, "off", "on: the weights in an instance count for that instance alone. off: for all members, so that their priorities move together (keepalived ignores them).", ""),
-        not_yet("track_script", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        row("track_script", B, Rule::Tracked(Kind::Script), "none", "Scripts that count for all members.", ""),
         not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
@@ -70,18 +71,22 @@ pub(super) const SYNC_GROUP: Table = Table {
     ],
 };
 
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_INTERVAL: Duration = Duration::from_secs(86_400);
+const MAX_COUNT: u32 = 1_000_000;
+
 #[rustfmt::skip] // one row a keyword
 pub(super) const SCRIPT: Table = Table {
     block: Block::Script,
     words: &[
-        not_yet("script", A, "SCRIPT", NO_TRACK),
-        not_yet("interval", A, "SECONDS", NO_TRACK),
-        not_yet("weight", A, "-253–253 [reverse]", NO_TRACK),
-        not_yet("rise", A, "NUMBER", NO_TRACK),
-        not_yet("fall", A, "NUMBER", NO_TRACK),
-        not_yet("timeout", B, "SECONDS", NO_TRACK),
-        not_yet("user", B, "USER [GROUP]", NO_TRACK),
-        not_yet("init_fail", B, "", NO_TRACK),
+        row("script", A, Rule::Command { slot: |d| &mut d.command }, "", "Its path and its arguments. No shell sees them; blanks within quotes keep. Its input and its output are /dev/null, its environment is `PATH=/usr/sbin:/usr/bin:/sbin:/bin`. What it leaves behind is killed when it ends, daemons too.", ""),
+        row("interval", A, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one start to the next. It is not started a second time while it runs.", ""),
+        row("timeout", B, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "interval", "How long it may take: then SIGTERM to it and all that it has started, SIGKILL a second later, and it has failed.", ""),
+        row("weight", A, Rule::Weight { slot: |d| &mut d.weight }, "0", "Its weight where `track_script` gives none.", ""),
+        row("rise", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.rise }, "1", "Successes in a row after which it counts as up.", ""),
+        row("fall", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.fall }, "1", "Failures in a row after which it counts as down.", ""),
+        row("user", B, Rule::User { slot: |d| &mut d.user }, "script_user", "Of whom it runs.", ""),
+        row("init_fail", B, Rule::Flag { bare: true, slot: |d| &mut d.init_fail }, "off", "It counts as down until it has succeeded. off: the first result decides, whatever `rise` and `fall` are, and instances that track it wait for it.", ""),
     ],
 };
 

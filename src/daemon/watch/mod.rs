@@ -3,22 +3,40 @@
 //! Each kind is a module of its own with the same five calls. What it sees is kept here and read from
 //! here; what follows from it is decided by the core.
 
+mod scripts;
+
 use crate::config::model::Config;
 use crate::sys::poll::Poll;
 use crate::time::Instant;
-use crate::vrrp::track::{Reading, Watched};
+use crate::vrrp::track::{Kind, Reading, Watched};
+
+use super::helper::{End, Helper, Ticket};
+use scripts::Scripts;
 
 /// All that is watched.
 #[derive(Debug, Default)]
-pub(super) struct Watches {}
+pub(super) struct Watches {
+    scripts: Scripts,
+}
 
 impl Watches {
     /// At start and after a reload: what stays is watched on, and keeps what is known of it.
-    pub(super) fn adopt(&mut self, _config: &Config, _now: Instant) {}
+    pub(super) fn adopt(&mut self, config: &Config, helper: &mut Helper, now: Instant) {
+        self.scripts.adopt(config, helper, now);
+    }
 
     /// What is known of a thing.
-    pub(super) fn reading(&self, _what: &Watched) -> Reading {
-        Reading::Unknown
+    pub(super) fn reading(&self, what: &Watched) -> Reading {
+        match what.kind {
+            Kind::Script => self.scripts.reading(&what.name),
+            _ => Reading::Unknown,
+        }
+    }
+
+    /// A program of the helper has ended. None if it is nothing that is watched; true if a reading
+    /// has changed.
+    pub(super) fn ended(&mut self, ticket: Ticket, end: End) -> Option<bool> {
+        self.scripts.ended(ticket, end)
     }
 
     /// Puts its descriptors into the poll set.
@@ -26,11 +44,12 @@ impl Watches {
 
     /// When [`Watches::tend`] has something to do even if nothing is ready.
     pub(super) fn poll_at(&self) -> Instant {
-        Instant::NEVER
+        self.scripts.poll_at()
     }
 
     /// Goes on with what is due or ready. True if a reading or the descriptors have changed.
-    pub(super) fn tend(&mut self, _poll: &Poll, _now: Instant) -> bool {
+    pub(super) fn tend(&mut self, _poll: &Poll, helper: &mut Helper, now: Instant) -> bool {
+        self.scripts.tend(helper, now);
         false
     }
 }

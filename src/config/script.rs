@@ -1,0 +1,271 @@
+//! Scripts: their command lines, of whom they run, and what is tracked of them.
+
+use super::block::Word;
+use super::error::{Placed, Report, Span, quoted};
+use super::files::Files;
+use super::model::{Instance, Script};
+use super::read::{Drafts, InstanceDraft};
+use super::schema::Draft;
+use crate::helper::message::Ids;
+use crate::limits;
+use crate::time::Duration;
+use crate::vrrp::track::Kind;
+
+/// Who runs scripts unless something else is said, if there is such a user; as in keepalived.
+const DEFAULT_USER: &str = "keepalived_script";
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+/// Mode bits: others, or the group, may write; somebody may execute.
+const WRITABLE: u32 = 0o022;
+const EXECUTABLE: u32 = 0o111;
+
+/// The command line in these words: of the first, quotes and blanks count as in a shell; no shell
+/// sees them. None if it is none, which is reported.
+pub(crate) fn command(words: &[Word], report: &mut Report) -> Option<Box<[Box<str>]>> {
+    let first = words.first()?;
+    let mut argv: Vec<Box<str>> = Vec::new();
+    let whole = split(&first.text, &mut argv);
+    argv.extend(words[1..].iter().map(|word| word.text.as_str().into()));
+    let length: usize = argv.iter().map(|word| word.len() + 1).sum();
+    let (message, help) = if !whole || !argv.first().is_some_and(|path| path.starts_with('/')) {
+        let what = "is not the path of a program, with its arguments";
+        (what, "write the whole path, from `/` on, and close quotes")
+    } else if length > limits::COMMAND_LINE || argv.len() > limits::COMMAND_WORDS {
+        let what = "is too long a command line";
+        (what, "write a script that has it, and its path here")
+    } else {
+        return Some(argv.into());
+    };
+    let message = format!("{} {message}", quoted(&first.text));
+    report.error(&first.span, message, help);
+    None
+}
+
+/// False if a quote does not close.
+fn split(text: &str, argv: &mut Vec<Box<str>>) -> bool {
+    let (mut word, mut begun, mut open) = (String::new(), false, None);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, open) {
+            (c, Some(quote)) if c == quote => open = None,
+            ('"' | '\'', None) => (open, begun) = (Some(c), true),
+            (c, None) if c.is_whitespace() => {
+                if core::mem::take(&mut begun) {
+                    argv.push(core::mem::take(&mut word).into());
+                }
+            }
+            (c, _) => {
+                word.extend(if c == '\\' { chars.next() } else { Some(c) });
+                begun = true;
+            }
+        }
+    }
+    if begun {
+        argv.push(word.into());
+    }
+    open.is_none()
+}
+
+/// The words of `USER [GROUP]`, which in UCI are one value.
+pub(crate) fn user(words: &[Word]) -> Vec<Box<str>> {
+    let words = words.iter().flat_map(|word| word.text.split_whitespace());
+    words.take(2).map(Into::into).collect()
+}
+
+/// The script that stands in place of a name in `track_script`.
+pub(crate) fn in_place(line: &str, span: &Span, report: &mut Report) -> InstanceDraft {
+    let word = Word {
+        text: line.into(),
+        span: span.clone(),
+        quoted: true,
+    };
+    let command = command(&[word], report);
+    InstanceDraft {
+        name: line.into(),
+        span: span.clone(),
+        draft: Draft {
+            failed: if command.is_none() {
+                vec!["script"]
+            } else {
+                Vec::new()
+            },
+            command: command.map(|value| Placed {
+                value,
+                span: span.clone(),
+            }),
+            ..Draft::default()
+        },
+        group: None,
+    }
+}
+
+/// The scripts that instances track.
+pub(crate) fn build(
+    drafts: &mut Drafts,
+    files: &mut dyn Files,
+    report: &mut Report,
+) -> Vec<Script> {
+    let mut scripts = Vec::new();
+    let default = of_whom(&drafts.globals, files, report).or_else(|| named(files, DEFAULT_USER));
+    let secure = drafts.globals.script_security.as_ref();
+    let secure = secure.is_some_and(|placed| placed.value);
+    for (kind, draft) in &mut drafts.watched {
+        if *kind != Kind::Script {
+            continue;
+        }
+        let own = of_whom(&draft.draft, files, report);
+        let Draft {
+            command,
+            interval,
+            timeout,
+            rise,
+            fall,
+            init_fail,
+            failed,
+            ..
+        } = &mut draft.draft;
+        let Some(Placed { value, span }) = command.take() else {
+            if !failed.contains(&"script") {
+                let message = format!("script {} has no command", quoted(&draft.name));
+                report.error(&draft.span, message, "add `script` and its path");
+            }
+            continue;
+        };
+        let ids = own.or(default);
+        look_at(
+            &value[0],
+            secure && ids.is_none_or(|ids| ids.uid == 0),
+            &span,
+            files,
+            report,
+        );
+        let interval = interval
+            .as_ref()
+            .map_or(DEFAULT_INTERVAL, |placed| placed.value);
+        let count = |slot: &Option<Placed<u32>>| slot.as_ref().map_or(1, |placed| placed.value);
+        scripts.push(Script {
+            name: draft.name.clone(),
+            command: value,
+            ids,
+            interval,
+            timeout: timeout.as_ref().map_or(interval, |placed| placed.value),
+            rise: count(rise),
+            fall: count(fall),
+            init_fail: init_fail.as_ref().is_some_and(|placed| placed.value),
+        });
+    }
+    scripts
+}
+
+/// Leaves those that an instance tracks.
+pub(crate) fn keep_tracked(scripts: &mut Vec<Script>, instances: &[Instance]) {
+    let trackers = || instances.iter().flat_map(|i| &i.settings.trackers);
+    scripts.retain(|script| {
+        trackers().any(|t| t.what.kind == Kind::Script && t.what.name == script.name)
+    });
+}
+
+/// `user` or `script_user`; none if neither is set, or what is set was wrong.
+fn of_whom(draft: &Draft, files: &mut dyn Files, report: &mut Report) -> Option<Ids> {
+    let Placed { value, span } = draft.user.as_ref()?;
+    let mut ids = value.first().and_then(|name| named(files, name));
+    if let (Some(ids), Some(group)) = (&mut ids, value.get(1)) {
+        let gid = entry(files, "/etc/group", group).map(|(gid, _)| gid);
+        if gid.is_none() {
+            let message = format!("there is no group {}", quoted(group));
+            report.error(
+                span,
+                message,
+                "make it, or name another one: /etc/group has all",
+            );
+        }
+        ids.gid = gid?;
+    }
+    if ids.is_none() {
+        let message = format!("there is no user {}", quoted(value.first()?));
+        report.error(
+            span,
+            message,
+            "make it, or name another one: /etc/passwd has all",
+        );
+    }
+    ids
+}
+
+fn named(files: &mut dyn Files, user: &str) -> Option<Ids> {
+    let (uid, gid) = entry(files, "/etc/passwd", user)?;
+    Some(Ids { uid, gid: gid? })
+}
+
+/// The two numbers behind a name and a password in /etc/passwd; in /etc/group the first is one.
+fn entry(files: &mut dyn Files, path: &str, name: &str) -> Option<(u32, Option<u32>)> {
+    let bytes = files.read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut line = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then_some(fields)
+    })?;
+    let id = line.nth(1)?.parse().ok()?;
+    Some((id, line.next().and_then(|gid| gid.parse().ok())))
+}
+
+/// Says what is wrong with the file; `secure` if nobody but root may have a way to change it.
+fn look_at(path: &str, secure: bool, span: &Span, files: &mut dyn Files, report: &mut Report) {
+    let Some(mode) = files.mode(path) else {
+        let message = format!("there is no {}: it fails until there is", quoted(path));
+        return report.warn(span, message, "correct the path, or install it");
+    };
+    if mode.bits & EXECUTABLE == 0 || mode.is_folder {
+        let message = format!("{} cannot be executed: it fails", quoted(path));
+        report.warn(span, message, "set its mode with `chmod +x`");
+    }
+    if !secure {
+        return;
+    }
+    // Where a link leads to counts as well as where it stands.
+    for path in [Some(path.to_owned()), files.real_path(path)]
+        .into_iter()
+        .flatten()
+    {
+        let folders = path.match_indices('/').map(|(at, _)| &path[..at.max(1)]);
+        for part in folders.chain([path.as_str()]) {
+            if files
+                .mode(part)
+                .is_some_and(|mode| mode.is_of_root && mode.bits & WRITABLE == 0)
+            {
+                continue;
+            }
+            let message = format!(
+                "{} is not root's alone to write, and this runs as root",
+                quoted(part)
+            );
+            let help = format!(
+                "write `chown root {part}; chmod go-w {part}`, or give the script a `user`"
+            );
+            return report.error(span, message, help);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_split_without_a_shell() {
+        let rows: [(&str, &[&str]); 6] = [
+            ("/bin/x", &["/bin/x"]),
+            ("  /bin/x  a\tb ", &["/bin/x", "a", "b"]),
+            ("/bin/x 'one two' \"3 4\"", &["/bin/x", "one two", "3 4"]),
+            (r"/bin/x x\ y z", &["/bin/x", "x y", "z"]),
+            ("/bin/x '' a'b c'd", &["/bin/x", "", "ab cd"]),
+            ("", &[]),
+        ];
+        for (text, expected) in rows {
+            let mut argv = Vec::new();
+            assert!(split(text, &mut argv), "{text}");
+            let argv: Vec<&str> = argv.iter().map(|word| &**word).collect();
+            assert_eq!(argv, expected, "{text}");
+        }
+        assert!(!split("/bin/x 'a", &mut Vec::new()));
+    }
+}
