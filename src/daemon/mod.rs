@@ -17,6 +17,7 @@ mod links;
 mod netifd;
 pub mod reload;
 mod report;
+mod rights;
 mod start;
 mod status;
 mod tap;

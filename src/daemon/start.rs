@@ -29,6 +29,7 @@ use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
 use super::netifd::{Names, Netifd};
+use super::rights;
 use super::vmac::{self, Mac, Vmacs};
 use super::{Daemon, Places};
 
@@ -158,6 +159,7 @@ impl Daemon {
         daemon.arrange(now);
         daemon.report_links(now);
         memory::trim();
+        rights::confine()?;
         Ok(daemon)
     }
 }

@@ -21,6 +21,8 @@ pub mod poll;
 pub mod program;
 pub mod raw;
 pub mod receive;
+pub mod rights;
+pub mod seccomp;
 pub mod send;
 pub mod signal;
 mod socket;
