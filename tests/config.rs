@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Delay, Globals};
+use vipd::config::model::{Config, Delay, Globals, InitFile, TrackFile};
 use vipd::config::{Failure, Loaded, load_with};
 use vipd::vrrp::track::Tracker;
 use vipd::vrrp::types::Auth;
@@ -20,11 +20,14 @@ fn root() -> &'static Path {
 fn verdict(path: &Path) -> String {
     let mut files = Disk {
         config_id: Some("main".into()),
+        ..Disk::default()
     };
-    let (config, errors, warnings) = match load_with(path.to_str().unwrap(), &mut files) {
+    let (config, errors, mut warnings) = match load_with(path.to_str().unwrap(), &mut files) {
         Ok(Loaded { config, warnings }) => (Some(config), vec![], warnings),
         Err(Failure { errors, warnings }) => (None, errors, warnings),
     };
+    // It depends on the umask of whoever has checked them out.
+    warnings.retain(|warning| !warning.help.contains("chmod"));
     let mut found = String::new();
     for error in errors {
         writeln!(found, "error: {error}").unwrap();
@@ -58,6 +61,10 @@ fn describe(config: &Config, found: &mut String) {
     } in &config.delays
     {
         writeln!(found, "delays: {interface} down {down} up {up}").unwrap();
+    }
+    for TrackFile { name, path, init } in &config.files {
+        let init = init.map(|InitFile { value, overwrite }| (value, overwrite));
+        writeln!(found, "file {name}: {path}, initially {init:?}").unwrap();
     }
     for instance in &config.instances {
         let settings = &instance.settings;

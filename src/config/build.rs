@@ -10,7 +10,7 @@ use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use super::strict;
-use super::track::Entry;
+use super::track::{self, Entry};
 use super::vmac::Names;
 use crate::limits;
 use crate::time::Duration;
@@ -30,6 +30,7 @@ const AUTH_BYTES: usize = 8;
 /// The configuration; meaningless if the report has errors.
 pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
     let mut names = Names::new(&drafts, report);
+    let files = track::files(&drafts, report);
     let Drafts {
         globals, instances, ..
     } = drafts;
@@ -49,6 +50,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     Config {
         dialect,
         delays: globals.delays.into(),
+        files,
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
             mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 
 /// A file larger than this is refused.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// An `include` pattern that matches more files than this is cut.
 pub const MAX_MATCHES: usize = 256;
+
+/// Of the mode of a file.
+const OTHERS_READ: u32 = 0o004;
 
 /// What a parser may ask the world for.
 pub trait Files {
@@ -16,6 +20,8 @@ pub trait Files {
     fn glob(&mut self, pattern: &str) -> Vec<String>;
     /// An environment variable.
     fn env(&self, name: &str) -> Option<String>;
+    /// Whether others than owner and group may read `path`, which has been read.
+    fn is_open(&self, path: &str) -> bool;
     /// What `@id` lines are compared with: the host name up to its first dot.
     fn config_id(&self) -> String;
 }
@@ -25,16 +31,20 @@ pub trait Files {
 pub struct Disk {
     /// Overrides the host name as the id of `@id` lines.
     pub config_id: Option<String>,
+    /// What was read and may be read by others.
+    pub open: Vec<Box<str>>,
 }
 
 impl Files for Disk {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        let read = || -> std::io::Result<Vec<u8>> {
+        let mut read = || -> std::io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             let limit = u64::try_from(MAX_FILE_BYTES + 1).unwrap_or(u64::MAX);
-            std::fs::File::open(path)?
-                .take(limit)
-                .read_to_end(&mut bytes)?;
+            let file = std::fs::File::open(path)?;
+            if file.metadata()?.mode() & OTHERS_READ != 0 {
+                self.open.push(path.into());
+            }
+            file.take(limit).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         let bytes = read().map_err(|error| error.to_string())?;
@@ -57,6 +67,10 @@ impl Files for Disk {
 
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        self.open.iter().any(|open| **open == *path)
     }
 
     fn config_id(&self) -> String {
@@ -102,6 +116,8 @@ pub struct Memory {
     pub env: BTreeMap<String, String>,
     /// The id of `@id` lines.
     pub config_id: String,
+    /// The paths that others may read.
+    pub open: Vec<String>,
 }
 
 impl Files for Memory {
@@ -122,6 +138,10 @@ impl Files for Memory {
 
     fn env(&self, name: &str) -> Option<String> {
         self.env.get(name).cloned()
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        self.open.iter().any(|open| open == path)
     }
 
     fn config_id(&self) -> String {

@@ -42,7 +42,7 @@ const SIGNALS: &[Signal] = &[
     Signal::SIGUSR1,
 ];
 /// The sockets in the poll set besides those of the interfaces.
-const FIXED_SOCKETS: usize = 5;
+const FIXED_SOCKETS: usize = 6;
 
 /// Why the daemon cannot start.
 #[derive(Debug)]

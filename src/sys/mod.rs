@@ -10,6 +10,7 @@ pub mod clock;
 pub mod error;
 pub mod filter;
 pub mod group;
+pub mod inotify;
 pub mod lock;
 pub mod memory;
 pub mod netlink;

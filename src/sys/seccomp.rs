@@ -76,6 +76,8 @@ const ALLOWED: &[&[c_long]] = &[
     &[libc::SYS__llseek, libc::SYS_fstat64, libc::SYS_stat64, libc::SYS_lstat64, libc::SYS_ftruncate64],
     #[cfg(not(target_arch = "aarch64"))]
     &[libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_rename, libc::SYS_unlink],
+    // Files that are tracked.
+    &[libc::SYS_inotify_init1, libc::SYS_inotify_add_watch, libc::SYS_inotify_rm_watch],
     // Memory.
     &[libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_mprotect, libc::SYS_madvise],
     #[cfg(not(target_arch = "arm"))]

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::config::error::Placed;
-use crate::config::model::Delay;
+use crate::config::model::{Delay, InitFile};
 use crate::config::track::Entry;
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
@@ -72,6 +72,10 @@ pub(crate) struct Draft {
 
     /// Of what can be watched: its weight where it is tracked without one, and whether that is reversed.
     pub(crate) weight: Option<Placed<(i16, bool)>>,
+
+    /// Of `track_file`.
+    pub(crate) file: Option<Placed<String>>,
+    pub(crate) init_file: Option<Placed<InitFile>>,
 
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,

@@ -9,7 +9,7 @@ pub(crate) mod uci;
 
 use std::rc::Rc;
 
-use crate::config::model::Dialect;
+use crate::config::model::{Dialect, InitFile};
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
@@ -92,11 +92,11 @@ pub(crate) enum Rule {
     /// `track_interface { … }` and its like.
     Tracked(Kind),
     /// `vrrp_script NAME { … }` and its like: what can be tracked by this name.
-    #[allow(dead_code)] // until the first kind is there
     Watched { kind: Kind, block: Block },
     /// `weight N [reverse]` of what can be tracked.
-    #[allow(dead_code)] // until the first kind is there
-    Weight { slot: Slot<(i16, bool)> },
+    Weight { max: i16, slot: Slot<(i16, bool)> },
+    /// `init_file [VALUE] [overwrite]`
+    InitFile { slot: Slot<InitFile> },
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }`
@@ -310,7 +310,8 @@ impl Keyword {
             Rule::Members => "{ NAME … }".into(),
             Rule::Tracked(Kind::Interface) => "{ INTERFACE [weight N] [reverse] … }".into(),
             Rule::Tracked(_) => "{ NAME [weight N] [reverse] … }".into(),
-            Rule::Weight { .. } => "N [reverse]".into(),
+            Rule::Weight { max, .. } => format!("-{max}–{max} [reverse]"),
+            Rule::InitFile { .. } => "[VALUE] [overwrite]".into(),
             Rule::Delays => "{ INTERFACE DOWN [UP] … }".into(),
             Rule::Addresses => {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"

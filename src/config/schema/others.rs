@@ -21,8 +21,8 @@ pub(super) const TOP: Table = Table {
         row("vrrp_sync_group", A, Rule::SyncGroup, "", "Instances that are Active together or not at all.", ""),
         row("interface_up_down_delays", B, Rule::Delays, "none", "Seconds (0–255) that a change of the interface must last to count; UP as DOWN unless given.", ""),
         skipped_block("vrrp_script", A, Block::Script, "NAME { … }", NO_TRACK),
-        skipped_block("track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
-        skipped_block("vrrp_track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
+        row("track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "A file whose number counts: multiplied by the weight, it is added to the priority. It is read whenever it changes; one that is not there counts as 0.", ""),
+        row("vrrp_track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "Another word for `track_file`.", ""),
         skipped_block("vrrp_track_process", B, Block::TrackProcess, "NAME { … }", NO_TRACK),
         skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
         skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
@@ -56,7 +56,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("track_interface", B, Rule::Tracked(Kind::Interface), "none", "Interfaces that count for all members.", ""),
         row("sync_group_tracking_weight", B, Rule::Flag { bare: true, slot: |d| &mut d.tracking_weight }, "off", "on: the weights in an instance count for that instance alone. off: for all members, so that their priorities move together (keepalived ignores them).", ""),
         not_yet("track_script", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
-        not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        row("track_file", B, Rule::Tracked(Kind::File), "none", "Files that count for all members.", ""),
         not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
@@ -90,9 +90,9 @@ pub(super) const SCRIPT: Table = Table {
 pub(super) const TRACK_FILE: Table = Table {
     block: Block::TrackFile,
     words: &[
-        not_yet("file", B, "FILE", NO_TRACK),
-        not_yet("weight", B, "-254–254 [reverse]", NO_TRACK),
-        not_yet("init_file", B, "[VALUE] [overwrite]", NO_TRACK),
+        row("file", B, Rule::Text { slot: |d| &mut d.file }, "", "Its path, from the root on. The folder is watched, so that the file may come later.", ""),
+        row("weight", B, Rule::Weight { max: 254, slot: |d| &mut d.weight }, "1", "What the number is multiplied by, where `track_file` in an instance does not say. A product below -253 holds the instance in Initialize; with 0 every number but 0 does (`reverse`: 0 does).", ""),
+        row("init_file", B, Rule::InitFile { slot: |d| &mut d.init_file }, "nothing is written", "Write VALUE (0) into the file before it is read for the first time, if it is not there; with `overwrite` in any case.", ""),
     ],
 };
 

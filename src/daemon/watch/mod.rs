@@ -3,34 +3,47 @@
 //! Each kind is a module of its own with the same five calls. What it sees is kept here and read from
 //! here; what follows from it is decided by the core.
 
+mod file;
+
 use crate::config::model::Config;
 use crate::sys::poll::Poll;
 use crate::time::Instant;
-use crate::vrrp::track::{Reading, Watched};
+use crate::vrrp::track::{Kind, Reading, Watched};
+
+use file::Files;
 
 /// All that is watched.
 #[derive(Debug, Default)]
-pub(super) struct Watches {}
+pub(super) struct Watches {
+    files: Files,
+}
 
 impl Watches {
     /// At start and after a reload: what stays is watched on, and keeps what is known of it.
-    pub(super) fn adopt(&mut self, _config: &Config, _now: Instant) {}
+    pub(super) fn adopt(&mut self, config: &Config, now: Instant) {
+        self.files.adopt(&config.files, now);
+    }
 
     /// What is known of a thing.
-    pub(super) fn reading(&self, _what: &Watched) -> Reading {
-        Reading::Unknown
+    pub(super) fn reading(&self, what: &Watched) -> Reading {
+        match what.kind {
+            Kind::File => self.files.reading(&what.name),
+            _ => Reading::Unknown,
+        }
     }
 
     /// Puts its descriptors into the poll set.
-    pub(super) fn add_to(&mut self, _poll: &mut Poll) {}
+    pub(super) fn add_to(&mut self, poll: &mut Poll) {
+        self.files.add_to(poll);
+    }
 
     /// When [`Watches::tend`] has something to do even if nothing is ready.
     pub(super) fn poll_at(&self) -> Instant {
-        Instant::NEVER
+        self.files.poll_at()
     }
 
     /// Goes on with what is due or ready. True if a reading or the descriptors have changed.
-    pub(super) fn tend(&mut self, _poll: &Poll, _now: Instant) -> bool {
-        false
+    pub(super) fn tend(&mut self, poll: &Poll, now: Instant) -> bool {
+        self.files.tend(poll, now)
     }
 }
