@@ -549,7 +549,10 @@ fn a_forgotten_brace_is_told_where_it_is_noticed() {
 #[test]
 fn a_password_that_others_may_read_is_told_once() {
     let password = "authentication {\nauth_type PASS\nauth_pass secret\n}";
-    let text = file("", password) + &file("", password).replace("_instance A", "_instance B");
+    let text = file("", password)
+        + &file("", password)
+            .replace("_instance A", "_instance B")
+            .replace("10.0.0.1", "10.0.0.2");
     let text = text
         .replace("global_defs {\n\n}\n", "")
         .replacen("_id 1", "_id 2", 1);
@@ -562,7 +565,7 @@ fn a_password_that_others_may_read_is_told_once() {
         let warnings = load_with(name, &mut files).unwrap().warnings;
         let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         let expected =
-            ["/etc/v.conf:7:1: others may read this password: run `chmod 600 /etc/v.conf`"];
+            ["/etc/v.conf:7:11: others may read this password: run `chmod 600 /etc/v.conf`"];
         assert_eq!(shown, expected[..usize::from(told)]);
     }
     files

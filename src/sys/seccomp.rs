@@ -51,6 +51,14 @@ const fn time64(number: c_long) -> c_long {
     libc::SYS_exit - 1 + number
 }
 
+/// Which libc does not name on all 32-bit machines.
+#[cfg(target_pointer_width = "32")]
+const PREAD64: c_long = if cfg!(target_arch = "mips") {
+    4200
+} else {
+    180
+};
+
 /// THE list, those of a busy wakeup first. A call that is not here ends the daemon: a new one
 /// belongs into the group that needs it, whatever C library makes it of what name.
 #[rustfmt::skip] // a table
@@ -95,20 +103,20 @@ const ALLOWED: &[&[c_long]] = &[
     &[libc::SYS_clone, libc::SYS_execve, libc::SYS_pipe2, libc::SYS_waitid, libc::SYS_pidfd_open, libc::SYS_kill,
       libc::SYS_setpgid, libc::SYS_prctl, libc::SYS_getppid],
     // … which is under the same filter: a program of musl or glibc, or a script that runs others.
-    &[libc::SYS_set_tid_address, libc::SYS_set_robust_list, libc::SYS_rseq, libc::SYS_prlimit64, libc::SYS_getrandom,
-      libc::SYS_pread64, libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid, libc::SYS_getegid, libc::SYS_getcwd,
+    &[libc::SYS_set_tid_address, libc::SYS_set_robust_list, libc::SYS_prlimit64, libc::SYS_getrandom,
+      libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid, libc::SYS_getegid, libc::SYS_getcwd,
       libc::SYS_wait4, libc::SYS_dup3, libc::SYS_readv, libc::SYS_uname, libc::SYS_faccessat,
       libc::SYS_rt_sigsuspend, libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_epoll_create1,
       libc::SYS_epoll_ctl, libc::SYS_epoll_pwait],
     #[cfg(target_pointer_width = "64")]
-    &[libc::SYS_fadvise64],
+    &[libc::SYS_fadvise64, libc::SYS_pread64, libc::SYS_rseq],
     #[cfg(target_pointer_width = "32")]
-    // clock_nanosleep_time64
-    &[time64(407)],
+    // clock_nanosleep_time64, pread64
+    &[time64(407), PREAD64],
     #[cfg(not(target_arch = "aarch64"))]
-    &[libc::SYS_fork, libc::SYS_vfork, libc::SYS_pipe, libc::SYS_dup2, libc::SYS_access, libc::SYS_poll],
+    &[libc::SYS_fork, libc::SYS_pipe, libc::SYS_dup2, libc::SYS_access, libc::SYS_poll],
     #[cfg(target_arch = "x86_64")]
-    &[libc::SYS_arch_prctl],
+    &[libc::SYS_arch_prctl, libc::SYS_vfork],
     #[cfg(target_arch = "mips")]
     &[libc::SYS_set_thread_area],
     #[cfg(target_arch = "arm")]
