@@ -105,7 +105,7 @@ const ALLOWED: &[&[c_long]] = &[
     // … which is under the same filter: a program of musl or glibc, or a script that runs others.
     &[libc::SYS_set_tid_address, libc::SYS_set_robust_list, libc::SYS_prlimit64, libc::SYS_getrandom,
       libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid, libc::SYS_getegid, libc::SYS_getcwd,
-      libc::SYS_wait4, libc::SYS_dup3, libc::SYS_readv, libc::SYS_uname, libc::SYS_faccessat, libc::SYS_readlinkat,
+      libc::SYS_wait4, libc::SYS_dup3, libc::SYS_readv, libc::SYS_uname, libc::SYS_faccessat, libc::SYS_readlinkat, libc::SYS_setgid, libc::SYS_setuid,
       libc::SYS_rt_sigsuspend, libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_epoll_create1,
       libc::SYS_epoll_ctl, libc::SYS_epoll_pwait],
     #[cfg(target_pointer_width = "64")]

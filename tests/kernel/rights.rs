@@ -18,7 +18,7 @@ const CALL: &str = "VIPD_TEST_CALL";
 #[rustfmt::skip] // a table
 const FORBIDDEN: &[(&str, libc::c_long)] = &[
     ("ptrace", libc::SYS_ptrace), ("swapon", libc::SYS_swapon), ("mount", libc::SYS_mount),
-    ("unshare", libc::SYS_unshare), ("setns", libc::SYS_setns), ("setuid", libc::SYS_setuid),
+    ("unshare", libc::SYS_unshare), ("setns", libc::SYS_setns), ("chroot", libc::SYS_chroot),
     ("init_module", libc::SYS_init_module), ("bpf", libc::SYS_bpf), ("keyctl", libc::SYS_keyctl),
     ("process_vm_writev", libc::SYS_process_vm_writev), ("capset", libc::SYS_capset),
     ("memfd_create", libc::SYS_memfd_create), ("seccomp", libc::SYS_seccomp),
