@@ -58,6 +58,8 @@ pub const EVENTS: usize = 64;
 pub const EVENTS_OF_RELOAD: usize = 65536;
 /// Attempts at a dump of interfaces that do not stand still.
 pub const DUMPS: usize = 5;
+/// How long until a folder that cannot be watched is tried again, and its files are read.
+pub const FILE_RETRY: Duration = Duration::from_secs(1);
 /// Clients of the control socket at one time; the next is told to come again.
 pub const CONTROL_CLIENTS: usize = 8;
 /// Bytes of a request on the control socket, with its end of line.

@@ -4,8 +4,9 @@
 
 use proptest::prelude::*;
 
+use vipd::config::files::Memory;
 use vipd::config::model::{Config, GarpMode, Instance, Macvlan, Receive};
-use vipd::config::{Failure, Loaded, MAX_INSTANCES, MAX_VIPS, load_str};
+use vipd::config::{Failure, Loaded, MAX_INSTANCES, MAX_VIPS, load_str, load_with};
 use vipd::vrrp::types::{Auth, ChecksumForm, ChecksumMode, Family, Version};
 
 const MUST: &str = "interface eth0\nvirtual_router_id 1\nvirtual_ipaddress { 10.0.0.1 }\n";
@@ -563,6 +564,34 @@ fn a_forgotten_brace_is_told_where_it_is_noticed() {
             "f:6:1: `notify` is not an address: close the `virtual_ipaddress` block in front of it with `}`",
         ]
     );
+}
+
+#[test]
+fn a_password_that_others_may_read_is_told_once() {
+    let password = "authentication {\nauth_type PASS\nauth_pass secret\n}";
+    let text = file("", password)
+        + &file("", password)
+            .replace("_instance A", "_instance B")
+            .replace("10.0.0.1", "10.0.0.2");
+    let text = text
+        .replace("global_defs {\n\n}\n", "")
+        .replacen("_id 1", "_id 2", 1);
+    let mut files = Memory {
+        open: vec!["/etc/v.conf".into()],
+        ..Memory::default()
+    };
+    for (name, told) in [("/etc/v.conf", true), ("/etc/w.conf", false)] {
+        files.files.insert(name.into(), text.clone().into_bytes());
+        let warnings = load_with(name, &mut files).unwrap().warnings;
+        let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let expected =
+            ["/etc/v.conf:7:11: others may read this password: run `chmod 600 /etc/v.conf`"];
+        assert_eq!(shown, expected[..usize::from(told)]);
+    }
+    files
+        .files
+        .insert("/etc/v.conf".into(), file("", "").into_bytes());
+    assert_eq!(load_with("/etc/v.conf", &mut files).unwrap().warnings, []);
 }
 
 proptest! {

@@ -11,7 +11,7 @@ use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
 use super::schema::Draft;
 use super::strict;
-use super::track::Entry;
+use super::track::{self, Entry};
 use super::vip::PlacedVip;
 use super::vmac::Names;
 use crate::limits;
@@ -32,6 +32,7 @@ const AUTH_BYTES: usize = 8;
 /// The configuration; meaningless if the report has errors.
 pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
     let mut names = Names::new(&drafts, report);
+    let files = track::files(&drafts, report);
     let Drafts {
         mut globals,
         instances,
@@ -60,6 +61,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         routes,
         scripts: Vec::new(),
         delays: globals.delays.into(),
+        files,
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
             mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),

@@ -1,9 +1,11 @@
 //! What must hold inside an instance and between instances.
 
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use super::error::{Placed, Report, quoted};
 use super::family;
+use super::files::Files;
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use super::vip::PlacedVip;
@@ -22,6 +24,23 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
     names(drafts, report);
     virtual_routers(drafts, report);
     addresses(drafts, report);
+}
+
+/// Passwords in files that everybody may read: one warning a file.
+pub(crate) fn open_secrets(drafts: &Drafts, files: &dyn Files, report: &mut Report) {
+    let mut told: Vec<&Rc<str>> = Vec::new();
+    let secrets = drafts
+        .instances
+        .iter()
+        .map(|instance| &instance.draft.auth_pass);
+    for secret in secrets.flatten() {
+        let file = &secret.span.file;
+        if files.is_open(file) && !told.contains(&file) {
+            told.push(file);
+            let help = format!("run `chmod 600 {file}`");
+            report.warn(&secret.span, "others may read this password", help);
+        }
+    }
 }
 
 /// One use of a name and number (a VRID or an address on an interface), and its place in some list.

@@ -9,6 +9,9 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// An `include` pattern that matches more files than this is cut.
 pub const MAX_MATCHES: usize = 256;
 
+/// Of the mode of a file.
+const OTHERS_READ: u32 = 0o004;
+
 /// What a parser may ask the world for.
 pub trait Files {
     /// The bytes of `path`, or why there are none, in a few words.
@@ -21,6 +24,8 @@ pub trait Files {
     fn mode(&self, path: &str) -> Option<Mode>;
     /// The path without links, if there is such a file.
     fn real_path(&self, path: &str) -> Option<String>;
+    /// Whether others than owner and group may read `path`, which has been read.
+    fn is_open(&self, path: &str) -> bool;
     /// What `@id` lines are compared with: the host name up to its first dot.
     fn config_id(&self) -> String;
 }
@@ -41,16 +46,20 @@ pub struct Mode {
 pub struct Disk {
     /// Overrides the host name as the id of `@id` lines.
     pub config_id: Option<String>,
+    /// What was read and may be read by others.
+    pub open: Vec<Box<str>>,
 }
 
 impl Files for Disk {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        let read = || -> std::io::Result<Vec<u8>> {
+        let mut read = || -> std::io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             let limit = u64::try_from(MAX_FILE_BYTES + 1).unwrap_or(u64::MAX);
-            std::fs::File::open(path)?
-                .take(limit)
-                .read_to_end(&mut bytes)?;
+            let file = std::fs::File::open(path)?;
+            if file.metadata()?.mode() & OTHERS_READ != 0 {
+                self.open.push(path.into());
+            }
+            file.take(limit).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         let bytes = read().map_err(|error| error.to_string())?;
@@ -90,6 +99,10 @@ impl Files for Disk {
             .into_os_string()
             .into_string()
             .ok()
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        self.open.iter().any(|open| **open == *path)
     }
 
     fn config_id(&self) -> String {
@@ -135,6 +148,8 @@ pub struct Memory {
     pub env: BTreeMap<String, String>,
     /// The id of `@id` lines.
     pub config_id: String,
+    /// The paths that others may read.
+    pub open: Vec<String>,
 }
 
 impl Files for Memory {
@@ -168,6 +183,10 @@ impl Files for Memory {
 
     fn real_path(&self, path: &str) -> Option<String> {
         Some(path.to_owned())
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        self.open.iter().any(|open| open == path)
     }
 
     fn config_id(&self) -> String {

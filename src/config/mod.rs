@@ -127,6 +127,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
         .iter_mut()
         .for_each(|instance| family::settle(instance, &mut report));
     checks::between(&drafts, &mut report);
+    checks::open_secrets(&drafts, files, &mut report);
     track::resolve(&mut drafts, &mut report);
     group::resolve(&mut drafts, &mut report);
     let scripts = script::build(&mut drafts, files, &mut report);

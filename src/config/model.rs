@@ -33,6 +33,8 @@ pub struct Config {
     pub vips: Box<[Vip]>,
     /// `static_routes`, then `static_rules`.
     pub routes: Box<[Rc<Item>]>,
+    /// One for each `track_file`.
+    pub files: Box<[TrackFile]>,
     /// One for each `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
 }
@@ -74,6 +76,26 @@ pub struct Delay {
     pub down: Duration,
     /// When it comes up.
     pub up: Duration,
+}
+
+/// A file whose number counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackFile {
+    /// How trackers call it.
+    pub name: Box<str>,
+    /// Where it is: a folder, a slash, a name.
+    pub path: Box<str>,
+    /// What to write there at the start.
+    pub init: Option<InitFile>,
+}
+
+/// `init_file`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitFile {
+    /// The number.
+    pub value: i32,
+    /// Also if the file is there.
+    pub overwrite: bool,
 }
 
 /// What holds for all instances.

@@ -123,6 +123,14 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let mut behind = arguments.iter().take(most).skip(1);
             1 + behind.position(next).unwrap_or(most.saturating_sub(1))
         }
+        Rule::InitFile { .. } => {
+            let is_number = |word: &Word| word.text.parse::<i32>().is_ok();
+            let number = usize::from(arguments.first().is_some_and(is_number));
+            let overwrite = arguments
+                .get(number)
+                .is_some_and(|word| word.text == "overwrite");
+            number + usize::from(overwrite)
+        }
         Rule::Weight { .. } => {
             let direction = |word: &Word| matches!(&*word.text, "reverse" | "noreverse");
             1 + usize::from(arguments.get(1).is_some_and(direction))

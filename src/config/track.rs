@@ -3,7 +3,7 @@
 
 use super::block::{Node, Word};
 use super::error::{Placed, Report, quoted};
-use super::model::Delay;
+use super::model::{Delay, TrackFile};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::{Block, Draft, nearest};
 use super::script;
@@ -12,8 +12,23 @@ use super::vip;
 use crate::time::Duration;
 use crate::vrrp::track::{Kind, Tracker, Watched};
 
-/// The largest weight, and the smallest with its sign turned round, as in keepalived.
-const MAX_WEIGHT: i16 = 253;
+/// The largest weight, and the smallest with its sign turned round, as in keepalived: a file's
+/// number may be negative, so that -254 is reached with 254 only.
+const fn max_weight(kind: Kind) -> i16 {
+    match kind {
+        Kind::File | Kind::Process => 254,
+        _ => 253,
+    }
+}
+
+/// What is not said by a definition.
+const fn default_weight(kind: Kind) -> i16 {
+    match kind {
+        Kind::File | Kind::Process => 1,
+        _ => 0,
+    }
+}
+
 const MAX_DELAY: Duration = Duration::from_secs(255);
 
 /// One line of `track_interface` and its like.
@@ -59,7 +74,7 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
         let (mut weight, mut reverse) = (None, false);
         while let Some(option) = words.next_if(|next| Block::Tracked.find(&next.text).is_some()) {
             match option.text.as_str() {
-                "weight" => weight = Some(self::weight(option, words.next(), report)),
+                "weight" => weight = Some(self::weight(kind, option, words.next(), report)),
                 text => reverse = text == "reverse",
             }
         }
@@ -94,15 +109,16 @@ fn name(kind: Kind, word: &Word, report: &mut Report) -> Option<Box<str>> {
 }
 
 /// The N of `weight N`.
-pub(crate) fn parse_weight(text: &str) -> Option<i16> {
+pub(crate) fn parse_weight(text: &str, max: i16) -> Option<i16> {
     let weight = text.parse().ok();
-    weight.filter(|weight| (-MAX_WEIGHT..=MAX_WEIGHT).contains(weight))
+    weight.filter(|weight| (-max..=max).contains(weight))
 }
 
-fn weight(option: &Word, value: Option<&Word>, report: &mut Report) -> i16 {
-    let weight = value.and_then(|word| parse_weight(&word.text));
+fn weight(kind: Kind, option: &Word, value: Option<&Word>, report: &mut Report) -> i16 {
+    let max = max_weight(kind);
+    let weight = value.and_then(|word| parse_weight(&word.text, max));
     if weight.is_none() {
-        let message = format!("`weight` needs a number from -{MAX_WEIGHT} to {MAX_WEIGHT}");
+        let message = format!("`weight` needs a number from -{max} to {max}");
         report.error(&option.span, message, "write `weight -50`, for example");
     }
     weight.unwrap_or(0)
@@ -147,6 +163,7 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
             if let (None, Some(default)) = (value.weight, &watched[place].1.draft.weight) {
                 (value.weight, value.reverse) = (Some(default.value.0), default.value.1);
             }
+            value.weight = value.weight.or(Some(default_weight(*kind)));
         }
     }
     for (index, (kind, draft)) in watched.iter().enumerate() {
@@ -161,6 +178,37 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
             report.warn(&draft.span, message, help);
         }
     }
+}
+
+/// The files that can be tracked.
+pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
+    let mut files = Vec::new();
+    for (_, watched) in drafts
+        .watched
+        .iter()
+        .filter(|(kind, _)| *kind == Kind::File)
+    {
+        let path = watched.draft.file.as_ref();
+        // A path has a folder and a name.
+        let is_path =
+            |path: &&Placed<String>| path.value.starts_with('/') && !path.value.ends_with('/');
+        match path.filter(is_path) {
+            Some(path) => files.push(TrackFile {
+                name: watched.name.clone(),
+                path: path.value.as_str().into(),
+                init: watched.draft.init_file.as_ref().map(|init| init.value),
+            }),
+            None => {
+                let name = quoted(&watched.name);
+                let span = path.map_or(&watched.span, |path| &path.span);
+                let message = format!(
+                    "file {name} has no path that begins with a slash and ends with a name"
+                );
+                report.error(span, message, "write `file /run/load`, for example");
+            }
+        }
+    }
+    files.into()
 }
 
 /// Reads the names in a `group` block.

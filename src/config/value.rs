@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use super::block::Word;
 use super::error::{Placed, Report, Span, quoted};
-use super::model::Dialect;
+use super::model::{Dialect, InitFile};
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
 use super::{script, track, vip, vmac};
@@ -33,6 +33,14 @@ impl Reader<'_> {
         if let Rule::Vmac { slot } = keyword.rule {
             let name = vmac::name(statement.arguments, self.report)?;
             return self.fill(slot(draft), keyword, span, span, name);
+        }
+        if let Rule::InitFile { slot } = keyword.rule {
+            let mut words = statement.arguments.iter().take(2);
+            let value = InitFile {
+                value: words.clone().find_map(|w| w.text.parse().ok()).unwrap_or(0),
+                overwrite: words.any(|word| word.text == "overwrite"),
+            };
+            return self.fill(slot(draft), keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
@@ -77,8 +85,8 @@ impl Reader<'_> {
                 }
                 self.fill(slot(draft), keyword, span, at, value)
             }
-            Rule::Weight { slot } => {
-                let weight = track::parse_weight(&word.text);
+            Rule::Weight { max, slot } => {
+                let weight = track::parse_weight(&word.text, max);
                 if weight.is_none() {
                     let is_number = word.text.parse::<i32>().is_ok();
                     self.bad_value(keyword, word, is_number, "a whole number");
@@ -122,6 +130,7 @@ impl Reader<'_> {
             | Rule::Rules
             | Rule::Peers
             | Rule::Vmac { .. }
+            | Rule::InitFile { .. }
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),

@@ -129,8 +129,10 @@ pub struct Tracker<'a> {
     pub weight: i16,
     /// The weight counts the other way round.
     pub reverse: bool,
-    /// It is up.
+    /// It is up, or its number no fault.
     pub up: bool,
+    /// The number that a file says, at most 32767 either way; null for what is up or down.
+    pub value: Option<i16>,
     /// What it adds to the priority now; null: it holds the instance in Initialize.
     pub effect: Option<i16>,
 }

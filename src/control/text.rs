@@ -216,8 +216,11 @@ impl Display for Tracker<'_> {
         if kind != "interface" {
             write!(f, "{kind} ")?;
         }
-        let state = if self.up { "up" } else { "down" };
-        write!(f, "{name}: {state}, weight {weight}")?;
+        match self.value {
+            Some(value) => write!(f, "{name}: {value}")?,
+            None => write!(f, "{name}: {}", if self.up { "up" } else { "down" })?,
+        }
+        write!(f, ", weight {weight}")?;
         f.write_str(if *reverse { " reverse: " } else { ": " })?;
         match self.effect {
             None => f.write_str("holds the instance in Initialize"),

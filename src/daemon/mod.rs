@@ -18,6 +18,7 @@ mod links;
 mod netifd;
 pub mod reload;
 mod report;
+mod rights;
 mod routes;
 mod start;
 mod status;

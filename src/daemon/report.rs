@@ -126,12 +126,12 @@ impl fmt::Display for Priority<'_> {
             if let Effect::Priority(weight) = tracker.effect(*reading)
                 && weight != 0
             {
-                let state = if *reading == Reading::Up {
-                    "up"
-                } else {
-                    "down"
-                };
-                write!(f, " {weight:+} ({} is {state})", tracker.what)?;
+                write!(f, " {weight:+} ({} is ", tracker.what)?;
+                match reading {
+                    Reading::Value(value) => write!(f, "{value})")?,
+                    Reading::Up => f.write_str("up)")?,
+                    _ => f.write_str("down)")?,
+                }
             }
         }
         Ok(())

@@ -30,6 +30,7 @@ use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
 use super::netifd::{Names, Netifd};
+use super::rights;
 use super::routes::{self, Routes};
 use super::vmac::{self, Mac, Vmacs};
 use super::watch::Watches;
@@ -173,6 +174,7 @@ impl Daemon {
         daemon.with_context(Executor::add_static);
         daemon.report_links(now);
         memory::trim();
+        rights::confine()?;
         Ok(daemon)
     }
 }

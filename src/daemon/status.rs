@@ -186,16 +186,24 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
 
 fn trackers<'a>(running: &'a Running) -> Vec<Tracker<'a>> {
     let trackers = running.settings().trackers.iter();
-    let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| Tracker {
-        kind: tracker.what.kind.name().into(),
-        name: (&*tracker.what.name).into(),
-        weight: tracker.weight,
-        reverse: tracker.reverse,
-        up: *reading == Reading::Up,
-        effect: match tracker.effect(*reading) {
+    let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| {
+        let effect = match tracker.effect(*reading) {
             Effect::Priority(change) => Some(change),
             Effect::Fault => None,
-        },
+        };
+        let (value, up) = match reading {
+            Reading::Value(value) => (Some(*value), effect.is_some()),
+            reading => (None, *reading == Reading::Up),
+        };
+        Tracker {
+            kind: tracker.what.kind.name().into(),
+            name: (&*tracker.what.name).into(),
+            weight: tracker.weight,
+            reverse: tracker.reverse,
+            up,
+            value,
+            effect,
+        }
     };
     trackers.zip(running.readings()).map(shown).collect()
 }

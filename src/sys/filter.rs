@@ -94,15 +94,16 @@ const fn load_byte(offset: u32) -> sock_filter {
 }
 
 /// `on_true` and `on_false` count the instructions to skip.
-const fn jump_if_equal(value: u32, on_true: u8, on_false: u8) -> sock_filter {
+pub(super) const fn jump_if_equal(value: u32, on_true: u8, on_false: u8) -> sock_filter {
     instruction(BPF_JMP | BPF_JEQ | BPF_K, on_true, on_false, value)
 }
 
-const fn finish(bytes: u32) -> sock_filter {
-    instruction(BPF_RET | BPF_K, 0, 0, bytes)
+/// Ends with this many bytes of the packet, or with what a filter of another kind ends with.
+pub(super) const fn finish(result: u32) -> sock_filter {
+    instruction(BPF_RET | BPF_K, 0, 0, result)
 }
 
-const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+pub(super) const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter {
         code: code as u16,
         jt,

@@ -4,6 +4,8 @@
 //! what it watches is down. A positive weight is added to the priority while that is up, a negative
 //! one while it is down; `reverse` turns the sign round, and without a weight the condition. The sum
 //! is clamped to 1–254. The owner's 255 never moves, but a tracker without a weight holds it too.
+//! What is a number instead (of a file) is multiplied by the weight and added; a product below -253
+//! holds the instance, and without a weight any number but 0 does, or with `reverse` 0.
 
 use core::fmt;
 
@@ -77,6 +79,8 @@ pub enum Reading {
     Up,
     /// It is down or does not exist.
     Down,
+    /// It is this number.
+    Value(i16),
 }
 
 /// What a reading does to an instance.
@@ -93,6 +97,7 @@ impl Tracker {
     pub fn effect(&self, reading: Reading) -> Effect {
         let up = match reading {
             Reading::Unknown => return Effect::Priority(0),
+            Reading::Value(value) => return self.multiplied(value),
             Reading::Up => true,
             Reading::Down => false,
         };
@@ -103,7 +108,20 @@ impl Tracker {
             _ => Effect::Priority(0),
         }
     }
+
+    fn multiplied(&self, value: i16) -> Effect {
+        let sign = if self.reverse { -1 } else { 1 };
+        let product = i32::from(value) * i32::from(self.weight) * sign;
+        match self.weight {
+            0 if (value == 0) == self.reverse => Effect::Fault,
+            _ if product < -MOST => Effect::Fault,
+            _ => Effect::Priority(product.min(MOST) as i16),
+        }
+    }
 }
+
+/// The most that one number adds; what takes more away than this is a fault.
+const MOST: i32 = 253;
 
 /// The priority that counts; none as long as a reading is missing.
 pub(super) fn effective_priority(settings: &Settings, readings: &[Reading]) -> Option<u8> {
@@ -155,6 +173,44 @@ mod tests {
             assert_eq!(tracker.effect(Reading::Up), up, "{tracker:?}");
             assert_eq!(tracker.effect(Reading::Down), down, "{tracker:?}");
             assert_eq!(tracker.effect(Reading::Unknown), Priority(0), "{tracker:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_multiplied() {
+        use Effect::{Fault, Priority};
+        let rows = [
+            (0, false, 0, Priority(0)),
+            (0, false, -1, Fault),
+            (0, true, 0, Fault),
+            (0, true, 7, Priority(0)),
+            (1, false, -253, Priority(-253)),
+            (1, false, -254, Fault),
+            (1, true, 254, Fault),
+            (1, false, 254, Priority(253)),
+            (254, false, -1, Fault),
+            (-254, false, 1, Fault),
+            (-254, false, -1, Priority(253)),
+            (2, false, 10, Priority(20)),
+            (2, true, 10, Priority(-20)),
+            (254, false, i16::MAX, Priority(253)),
+            (-254, true, i16::MIN, Fault),
+        ];
+        for (weight, reverse, value, effect) in rows {
+            let what = Watched {
+                kind: Kind::File,
+                name: "f".into(),
+            };
+            let tracker = Tracker {
+                what,
+                weight,
+                reverse,
+            };
+            assert_eq!(
+                tracker.effect(Reading::Value(value)),
+                effect,
+                "{value} {tracker:?}"
+            );
         }
     }
 }

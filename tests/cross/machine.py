@@ -147,7 +147,8 @@ class Machine(Node):
     def file(self, name, text):
         """Writes a file inside the machine and returns its path."""
         path = f"/tmp/{name}"
-        code, _, err = self.sh(f"printf %s {_quoted(text)} > {_quoted(path)}")
+        # It may have passwords in it.
+        code, _, err = self.sh(f"umask 077 && printf %s {_quoted(text)} > {_quoted(path)}")
         check(code == 0, f"{self.name}: {path} was not written: {err}")
         return path
 

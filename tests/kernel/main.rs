@@ -8,4 +8,5 @@ mod lab;
 mod links;
 mod nft;
 mod packets;
+mod rights;
 mod routes;

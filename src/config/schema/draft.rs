@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::config::error::Placed;
-use crate::config::model::Delay;
+use crate::config::model::{Delay, InitFile};
 use crate::config::routing::Item;
 use crate::config::track::Entry;
 use crate::config::vip::PlacedVip;
@@ -93,6 +93,9 @@ pub(crate) struct Draft {
     /// `user`, or `script_user`: one word or two.
     pub(crate) user: Option<Placed<Vec<Box<str>>>>,
     pub(crate) script_security: Option<Placed<bool>>,
+    /// Of `track_file`.
+    pub(crate) file: Option<Placed<String>>,
+    pub(crate) init_file: Option<Placed<InitFile>>,
 
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,

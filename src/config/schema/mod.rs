@@ -10,7 +10,7 @@ pub(crate) mod uci;
 
 use std::rc::Rc;
 
-use crate::config::model::Dialect;
+use crate::config::model::{Dialect, InitFile};
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
@@ -99,12 +99,14 @@ pub(crate) enum Rule {
     Tracked(Kind),
     /// `vrrp_script NAME { … }` and its like: what can be tracked by this name.
     Watched { kind: Kind, block: Block },
-    /// `weight N [reverse]` of what can be tracked.
-    Weight { slot: Slot<(i16, bool)> },
     /// A path and arguments.
     Command { slot: Slot<Box<[Box<str>]>> },
     /// `USER [GROUP]`
     User { slot: Slot<Vec<Box<str>>> },
+    /// `weight N [reverse]` of what can be tracked.
+    Weight { max: i16, slot: Slot<(i16, bool)> },
+    /// `init_file [VALUE] [overwrite]`
+    InitFile { slot: Slot<InitFile> },
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }` and its like.
@@ -331,9 +333,10 @@ impl Keyword {
             Rule::Members => "{ NAME … }".into(),
             Rule::Tracked(Kind::Interface) => "{ INTERFACE [weight N] [reverse] … }".into(),
             Rule::Tracked(_) => "{ NAME [weight N] [reverse] … }".into(),
-            Rule::Weight { .. } => "N [reverse]".into(),
             Rule::Command { .. } => "PATH [ARGUMENT …]".into(),
             Rule::User { .. } => "USER [GROUP]".into(),
+            Rule::Weight { max, .. } => format!("-{max}–{max} [reverse]"),
+            Rule::InitFile { .. } => "[VALUE] [overwrite]".into(),
             Rule::Delays => "{ INTERFACE DOWN [UP] … }".into(),
             Rule::Addresses { .. } => {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"

@@ -24,8 +24,8 @@ pub(super) const TOP: Table = Table {
         row("static_routes", B, Rule::Routes, "none", "Routes that the router has while vipd runs.", ""),
         row("static_rules", B, Rule::Rules, "none", "Routing policy rules that the router has while vipd runs.", ""),
         row("vrrp_script", A, Rule::Watched { kind: Kind::Script, block: Block::Script }, "", "A script to be tracked. Exit code 0 is success; all else is failure, also that it cannot be started.", ""),
-        skipped_block("track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
-        skipped_block("vrrp_track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
+        row("track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "A file whose number counts: multiplied by the weight, it is added to the priority. It is read whenever it changes; one that is not there counts as 0.", ""),
+        row("vrrp_track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "Another word for `track_file`.", ""),
         skipped_block("vrrp_track_process", B, Block::TrackProcess, "NAME { … }", NO_TRACK),
         skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
         skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
@@ -56,7 +56,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("track_interface", B, Rule::Tracked(Kind::Interface), "none", "Interfaces that count for all members.", ""),
         row("sync_group_tracking_weight", B, Rule::Flag { bare: true, slot: |d| &mut d.tracking_weight }, "off", "on: the weights in an instance count for that instance alone. off: for all members, so that their priorities move together (keepalived ignores them).", ""),
         row("track_script", B, Rule::Tracked(Kind::Script), "none", "Scripts that count for all members.", ""),
-        not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        row("track_file", B, Rule::Tracked(Kind::File), "none", "Files that count for all members.", ""),
         not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
@@ -82,7 +82,7 @@ pub(super) const SCRIPT: Table = Table {
         row("script", A, Rule::Command { slot: |d| &mut d.command }, "", "Its path and its arguments. No shell sees them; blanks within quotes keep. Its input and its output are /dev/null, its environment is `PATH=/usr/sbin:/usr/bin:/sbin:/bin`. What it leaves behind is killed when it ends, daemons too.", ""),
         row("interval", A, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one start to the next. It is not started a second time while it runs.", ""),
         row("timeout", B, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "interval", "How long it may take: then SIGTERM to it and all that it has started, SIGKILL a second later, and it has failed.", ""),
-        row("weight", A, Rule::Weight { slot: |d| &mut d.weight }, "0", "Its weight where `track_script` gives none.", ""),
+        row("weight", A, Rule::Weight { max: 253, slot: |d| &mut d.weight }, "0", "Its weight where `track_script` gives none.", ""),
         row("rise", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.rise }, "1", "Successes in a row after which it counts as up.", ""),
         row("fall", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.fall }, "1", "Failures in a row after which it counts as down.", ""),
         row("user", B, Rule::User { slot: |d| &mut d.user }, "script_user", "Of whom it runs.", ""),
@@ -94,9 +94,9 @@ pub(super) const SCRIPT: Table = Table {
 pub(super) const TRACK_FILE: Table = Table {
     block: Block::TrackFile,
     words: &[
-        not_yet("file", B, "FILE", NO_TRACK),
-        not_yet("weight", B, "-254–254 [reverse]", NO_TRACK),
-        not_yet("init_file", B, "[VALUE] [overwrite]", NO_TRACK),
+        row("file", B, Rule::Text { slot: |d| &mut d.file }, "", "Its path, from the root on. The folder is watched, so that the file may come later.", ""),
+        row("weight", B, Rule::Weight { max: 254, slot: |d| &mut d.weight }, "1", "What the number is multiplied by, where `track_file` in an instance does not say. A product below -253 holds the instance in Initialize; with 0 every number but 0 does (`reverse`: 0 does).", ""),
+        row("init_file", B, Rule::InitFile { slot: |d| &mut d.init_file }, "nothing is written", "Write VALUE (0) into the file before it is read for the first time, if it is not there; with `overwrite` in any case.", ""),
     ],
 };
 

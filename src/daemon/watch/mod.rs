@@ -3,6 +3,7 @@
 //! Each kind is a module of its own with the same five calls. What it sees is kept here and read from
 //! here; what follows from it is decided by the core.
 
+mod file;
 mod scripts;
 
 use crate::config::model::Config;
@@ -11,23 +12,27 @@ use crate::time::Instant;
 use crate::vrrp::track::{Kind, Reading, Watched};
 
 use super::helper::{End, Helper, Ticket};
+use file::Files;
 use scripts::Scripts;
 
 /// All that is watched.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
+    files: Files,
     scripts: Scripts,
 }
 
 impl Watches {
     /// At start and after a reload: what stays is watched on, and keeps what is known of it.
     pub(super) fn adopt(&mut self, config: &Config, helper: &mut Helper, now: Instant) {
+        self.files.adopt(&config.files, now);
         self.scripts.adopt(config, helper, now);
     }
 
     /// What is known of a thing.
     pub(super) fn reading(&self, what: &Watched) -> Reading {
         match what.kind {
+            Kind::File => self.files.reading(&what.name),
             Kind::Script => self.scripts.reading(&what.name),
             _ => Reading::Unknown,
         }
@@ -40,16 +45,18 @@ impl Watches {
     }
 
     /// Puts its descriptors into the poll set.
-    pub(super) fn add_to(&mut self, _poll: &mut Poll) {}
+    pub(super) fn add_to(&mut self, poll: &mut Poll) {
+        self.files.add_to(poll);
+    }
 
     /// When [`Watches::tend`] has something to do even if nothing is ready.
     pub(super) fn poll_at(&self) -> Instant {
-        self.scripts.poll_at()
+        self.files.poll_at().min(self.scripts.poll_at())
     }
 
     /// Goes on with what is due or ready. True if a reading or the descriptors have changed.
-    pub(super) fn tend(&mut self, _poll: &Poll, helper: &mut Helper, now: Instant) -> bool {
+    pub(super) fn tend(&mut self, poll: &Poll, helper: &mut Helper, now: Instant) -> bool {
         self.scripts.tend(helper, now);
-        false
+        self.files.tend(poll, now)
     }
 }

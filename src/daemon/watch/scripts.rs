@@ -188,6 +188,7 @@ mod tests {
                 Reading::Unknown => '?',
                 Reading::Up => 'u',
                 Reading::Down => 'd',
+                Reading::Value(_) => 'v',
             }
         };
         ends.chars().map(letter).collect()

@@ -186,7 +186,8 @@ class Lab:
     def file(self, name, text):
         """Writes a file of the case and returns its path."""
         path = os.path.join(self.dir, name)
-        with open(path, "w", encoding="utf-8") as out:
+        # It may have passwords in it.
+        with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
             out.write(text)
         return path
 
