@@ -354,6 +354,28 @@ def case_secondary_addresses_outlive_their_primary():
 
 
 @limits(timeout=40)
+def case_with_a_virtual_mac_address():
+    """Addresses of both families and routes on the macvlan, which is down while the router is Backup."""
+    with Lab() as lab:
+        node, peer = router(lab), lab.node("n2", conf.NODE2)
+        extra = ["use_vmac vip", block("virtual_ipaddress_excluded", "fd00:201::140/64"),
+                 block("virtual_routes", "10.11.0.0/16 dev vip\nfd40::/32 via fd00:201::7 dev vip")]
+        vipd = Vipd(node, conf.instance(extra=extra))
+        for _ in range(2):
+            wait(node, lambda: has(node, "fd40::/32") and has(node, "10.11.0.0/16 dev vip"), 10, "the routes")
+            check(node.has("fd00:201::140", "vip") and node.has(conf.VIP, "vip"), "addresses are missing")
+            other = Vipd(peer, conf.instance(priority=200, extra=["use_vmac vip"]))
+            other.wait_state("Active", 5)
+            wait(node, lambda: not ours(node), 5, "the routes to go")
+            check(not node.has("fd00:201::140") and not node.has(conf.VIP), "addresses have stayed")
+            other.terminate()
+        wait(node, lambda: has(node, "fd40::/32"), 10, "the routes")
+        equal([w for w in vipd.warnings() if "could not" in w], [], "warnings")
+        vipd.terminate()
+        equal(ours(node), [], "after the stop")
+
+
+@limits(timeout=40)
 def case_churn_of_others_routes_wakes_nobody():
     """Without routes of its own, vipd does not listen to others'."""
     with Lab() as lab:
