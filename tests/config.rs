@@ -38,6 +38,18 @@ fn verdict(path: &Path) -> String {
     found.replace(&format!("{}/", path.parent().unwrap().display()), "")
 }
 
+fn list(programs: &[Program], found: &mut String) {
+    for Program {
+        hook,
+        argv,
+        user,
+        group,
+    } in programs
+    {
+        writeln!(found, "  {hook:?} {argv:?} {user:?} {group:?}").unwrap();
+    }
+}
+
 /// The configuration in a few lines that do not change with the layout of its types.
 fn describe(config: &Config, found: &mut String) {
     let Globals {
@@ -45,12 +57,32 @@ fn describe(config: &Config, found: &mut String) {
         startup_delay,
         mcast_group4,
         garp_interval,
+        programs,
+        startup_timeout,
+        shutdown_timeout,
+        states_on_reload,
+        hotplug_keepalived,
     } = &config.globals;
     writeln!(
         found,
         "globals: router_id {router_id:?}, startup {startup_delay}, group {mcast_group4}, garp gap {garp_interval}"
     )
     .unwrap();
+    if !programs.is_empty() || *states_on_reload || *hotplug_keepalived {
+        writeln!(
+            found,
+            "programs: start {startup_timeout}, end {shutdown_timeout}, states on reload {states_on_reload}, \
+             keepalived's hotplug {hotplug_keepalived}"
+        )
+        .unwrap();
+        list(programs, found);
+    }
+    for group in &config.groups {
+        if !group.programs.is_empty() {
+            writeln!(found, "group {}", group.name).unwrap();
+            list(&group.programs, found);
+        }
+    }
     for Delay {
         interface,
         down,
@@ -92,6 +124,15 @@ fn describe(config: &Config, found: &mut String) {
         .unwrap();
         if !instance.accept {
             writeln!(found, "  no_accept").unwrap();
+        }
+        if !instance.programs.is_empty() || instance.notify_priority {
+            writeln!(
+                found,
+                "  leaves within {}, tells priorities: {}",
+                instance.leave_timeout, instance.notify_priority
+            )
+            .unwrap();
+            list(&instance.programs, found);
         }
         let announce = &settings.announce;
         writeln!(

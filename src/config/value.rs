@@ -8,7 +8,7 @@ use super::error::{Placed, Report, Span, quoted};
 use super::model::Dialect;
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::{vip, vmac};
+use super::{program, vip, vmac};
 use crate::time::Duration;
 
 impl Reader<'_> {
@@ -33,6 +33,9 @@ impl Reader<'_> {
         if let Rule::Vmac { slot } = keyword.rule {
             let name = vmac::name(statement.arguments, self.report)?;
             return self.fill(slot(draft), keyword, span, span, name);
+        }
+        if let Rule::Program(hook) = keyword.rule {
+            return program::read(keyword, hook, span, statement.arguments, draft, self.report);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
@@ -101,6 +104,7 @@ impl Reader<'_> {
             | Rule::Addresses
             | Rule::Peers
             | Rule::Vmac { .. }
+            | Rule::Program(_)
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),

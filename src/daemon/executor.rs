@@ -138,7 +138,9 @@ impl Executor {
                 self.state_changes += 1;
                 self.notes.push(*action);
             }
-            Action::PriorityChanged(..) | Action::Warn(..) => self.notes.push(*action),
+            Action::PriorityChanged(..) | Action::LowerPriority(_) | Action::Warn(..) => {
+                self.notes.push(*action);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) mod uci;
 
 use std::rc::Rc;
 
-use crate::config::model::Dialect;
+use crate::config::model::{Dialect, Hook};
 use crate::time::Duration;
 
 pub(crate) use draft::Draft;
@@ -96,6 +96,8 @@ pub(crate) enum Rule {
     Addresses,
     /// `unicast_peer { … }`
     Peers,
+    /// A command, its user and its group.
+    Program(Hook),
     /// `use_vmac [NAME]`
     Vmac { slot: Slot<Option<Rc<str>>> },
     /// An option of an address, a peer or an interface that is tracked, read by `vip.rs`, `peer.rs` and
@@ -309,6 +311,9 @@ impl Keyword {
             }
             Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
             Rule::Vmac { .. } => "[INTERFACE]".into(),
+            Rule::Program(Hook::Deleted) => "[COMMAND [USER [GROUP]]]".into(),
+            Rule::Program(hook) if hook.is_fifo() => "FILE [USER [GROUP]]".into(),
+            Rule::Program(_) => "COMMAND [USER [GROUP]]".into(),
             Rule::Option { takes }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),
