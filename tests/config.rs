@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Delay, Globals};
+use vipd::config::model::{Config, Delay, Globals, Program};
 use vipd::config::{Failure, Loaded, load_with};
 use vipd::vrrp::track::Tracker;
 use vipd::vrrp::types::Auth;
@@ -155,16 +155,12 @@ fn describe(config: &Config, found: &mut String) {
             .unwrap();
         }
         for Tracker {
-            interface,
+            what,
             weight,
             reverse,
         } in &settings.trackers
         {
-            writeln!(
-                found,
-                "  tracks {interface}, weight {weight}, reverse {reverse}"
-            )
-            .unwrap();
+            writeln!(found, "  tracks {what}, weight {weight}, reverse {reverse}").unwrap();
         }
         if let Some(unicast) = &settings.unicast {
             write!(

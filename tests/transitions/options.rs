@@ -168,7 +168,13 @@ fn announcements() -> Vec<Row> {
             Start::Active,
         )
         .with(|s| s.announce.lower_prio_repeat = 0)
-        .step(300_000, Advert(HIGH, 100), &[advert(101), LOWER], Active, SECOND),
+        .step(
+            300_000,
+            Advert(HIGH, 100),
+            &[advert(101), LOWER],
+            Active,
+            SECOND,
+        ),
         row(
             "announce: nothing of it survives the Active state",
             BOTH,
