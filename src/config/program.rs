@@ -22,7 +22,7 @@ pub(crate) fn read(
             argv.push(word.text.as_str().into());
         }
         if !good || !argv.first().is_some_and(|path| path.starts_with('/')) {
-            let message = format!("{} is not the path of a program", quoted(&word.text));
+            let message = format!("{} is not the path of a program or a file", quoted(&word.text));
             let help =
                 "write the whole path, from `/` on; with arguments all of it in one pair of quotes";
             report.error(&word.span, message, help);
