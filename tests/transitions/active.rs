@@ -334,7 +334,7 @@ fn stall() -> Vec<Row> {
         .step(
             100 * SECOND,
             Timer,
-            &[advert(101), LOWER, announce(5)],
+            &[advert(101), announce(5)],
             Active,
             101 * SECOND,
         ),

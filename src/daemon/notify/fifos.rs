@@ -3,9 +3,9 @@
 use crate::config::model::{Config, Hook, Program};
 use crate::daemon::helper::{End, Helper, Job, NotRun, Remains, Ticket};
 use crate::limits;
-use crate::sys::error::{Cause, Error};
+use crate::sys::error::Error;
 use crate::sys::fifo::{self, Fifo};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 /// A FIFO of the configuration, and the program that reads it.
 struct Way {
