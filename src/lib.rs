@@ -24,6 +24,7 @@ pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod frame;
+pub mod helper;
 pub mod limits;
 pub mod netlink;
 pub mod sys;

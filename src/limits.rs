@@ -98,3 +98,19 @@ pub const FOR_EVER: Duration = Duration::from_millis(0xffff_ffff);
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the programs that read a FIFO may take to read its last lines.
 pub const FIFO_PATIENCE: Duration = Duration::from_secs(1);
+/// Programs that the helper runs at one time.
+pub const HELPER_JOBS: usize = 32;
+/// Bytes of a request to the helper: a command line and its environment.
+pub const HELPER_MESSAGE: usize = 4096;
+/// Arguments and variables of one program.
+pub const HELPER_WORDS: usize = 64;
+/// From SIGTERM at a program's timeout to SIGKILL.
+pub const HELPER_MERCY: Duration = Duration::from_secs(1);
+/// How long a killed program is waited for, and what it has left behind is looked for.
+pub const HELPER_BURIAL: Duration = Duration::from_secs(2);
+/// How long after all that a reply may be away.
+pub const HELPER_SLACK: Duration = Duration::from_secs(5);
+/// The first wait before a worker of the helper that died gets a successor.
+pub const HELPER_GAP_MIN: Duration = Duration::from_millis(100);
+/// The longest such wait; a worker that lived so long is not held against the next.
+pub const HELPER_GAP_MAX: Duration = Duration::from_secs(10);

@@ -114,6 +114,20 @@ fn any_sent() -> impl Strategy<Value = Sent> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
+    /// What may be anything, and what begins like a message of the helper.
+    #[test]
+    fn any_message_of_the_helper_is_read_or_dropped(
+        kind in 0_u8..6,
+        data in prop::collection::vec(any::<u8>(), 0..300),
+        words in prop::collection::vec("[a-z/]{0,9}\0", 0..70),
+    ) {
+        entry::helper(&data);
+        let with_kind = [&[kind], &data[..]].concat();
+        entry::helper(&with_kind);
+        let head = &with_kind[..with_kind.len().min(23)];
+        entry::helper(&[head, words.concat().as_bytes()].concat());
+    }
+
     /// Every accessor of a packet that was let through can be called.
     #[test]
     fn any_bytes_are_parsed_or_refused(data in prop::collection::vec(any::<u8>(), 0..300), family in any_family()) {
@@ -250,6 +264,7 @@ fn the_corpus() {
     for (target, run) in [
         ("advert", entry::advert as fn(&[u8])),
         ("frame", entry::frame),
+        ("helper", entry::helper),
         ("operations", entry::operations),
     ] {
         let mut inputs = 0;

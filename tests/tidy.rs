@@ -93,6 +93,19 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        why: "the helper knows nothing of what it runs programs for",
+        within: &["src/helper/"],
+        but_for: &[],
+        banned: &[
+            "crate::daemon",
+            "crate::config",
+            "crate::control",
+            "crate::vrrp",
+            "crate::netlink",
+            "log::",
+        ],
+    },
+    Rule {
         why: "the configuration is text and a model: it does not touch the running state",
         within: &["src/config/"],
         but_for: &[],

@@ -31,6 +31,13 @@ pub struct Config {
     pub instances: Vec<Instance>,
 }
 
+impl Config {
+    /// Whether anything in it is a program to be run: without, vipd has no helper process.
+    pub fn has_programs(&self) -> bool {
+        false
+    }
+}
+
 /// How long a change of an interface must last to count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delay {

@@ -11,6 +11,7 @@ mod control;
 mod ears;
 mod executor;
 mod foreign;
+mod helper;
 mod journal;
 mod kernel;
 mod links;
@@ -45,6 +46,7 @@ use accept::AcceptMode;
 use addresses::News;
 use ears::Ears;
 use executor::{Context, Executor};
+use helper::Helper;
 use journal::Journal;
 use kernel::Kernel;
 use links::{Links, Slot};
@@ -73,6 +75,8 @@ pub struct Daemon {
     ears: Ears,
     netifd: Netifd,
     watches: Watches,
+    /// Runs programs for whoever has one to run.
+    helper: Helper,
     signals: Signals,
     timer: Timer,
     poll: Poll,
@@ -133,9 +137,20 @@ impl Daemon {
             self.serve_control(now);
             if self.netifd.has_work(&self.poll, now) {
                 self.relist = true;
-                if self.netifd.tend(now) {
-                    self.resolved(now);
-                }
+                self.netifd.tend(&mut self.helper, now);
+            }
+            if self.helper.has_work(&self.poll, now) {
+                self.programs_ended(now);
+            }
+        }
+    }
+
+    /// Tells each end of a program to whoever had it run.
+    fn programs_ended(&mut self, now: Instant) {
+        self.relist = true;
+        while let Some((ticket, end)) = self.helper.next_end(now) {
+            if self.netifd.ended(ticket, end, now) {
+                self.resolved(now);
             }
         }
     }
@@ -157,6 +172,7 @@ impl Daemon {
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
         let (netifd, links) = (self.netifd.poll_at(), self.links.poll_at());
         core.min(executor)
+            .min(self.helper.poll_at())
             .min(ears)
             .min(control)
             .min(netifd)
@@ -245,6 +261,7 @@ impl Daemon {
         self.control.add_to(&mut self.poll);
         self.netifd.add_to(&mut self.poll);
         self.watches.add_to(&mut self.poll);
+        self.helper.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {

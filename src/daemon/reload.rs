@@ -49,6 +49,8 @@ pub enum Refused {
     Kernel(crate::sys::Error),
     /// The kernel cannot do what `no_accept` asks for.
     Accept(Unenforceable),
+    /// It has the first programs to be run, and there is no helper to run them.
+    NoHelper,
 }
 
 impl Daemon {
@@ -58,13 +60,16 @@ impl Daemon {
         // Interfaces may have changed even if the file is wrong now.
         let running = self.config.dialect;
         let dialect = loaded.as_ref().map_or(running, |l| l.config.dialect);
-        self.netifd.ask(dialect, now);
+        self.netifd.ask(dialect, &self.helper, now);
         let loaded = loaded.map_err(Refused::Config)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let mut config = loaded.config;
+        if config.has_programs() && !self.helper.was_started() {
+            return Err(Refused::NoHelper);
+        }
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);
@@ -303,6 +308,10 @@ impl fmt::Display for Refused {
             Self::Journal(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Kernel(error) => error.fmt(f),
             Self::Accept(error) => error.fmt(f),
+            Self::NoHelper => f.write_str(
+                "this configuration is the first that has programs to be run, and vipd has given up the right to \
+                 start the process that runs them: restart vipd",
+            ),
         }
     }
 }

@@ -25,6 +25,7 @@ use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
+use super::helper::Helper;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
 use super::links::{Links, Slot};
@@ -41,7 +42,7 @@ const SIGNALS: &[Signal] = &[
     Signal::SIGUSR1,
 ];
 /// The sockets in the poll set besides those of the interfaces.
-const FIXED_SOCKETS: usize = 5;
+const FIXED_SOCKETS: usize = 6;
 
 /// Why the daemon cannot start.
 #[derive(Debug)]
@@ -80,6 +81,8 @@ impl Daemon {
     /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
     /// is left in the kernel. `path` is the file that `config` was read from.
     pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+        // First of all: it has our rights, and nothing else that we have.
+        let helper = Helper::start(&config)?;
         lock::create_runtime_dir(runtime_dir)?;
         let lock = PidLock::take(runtime_dir)?;
         let control = Control::open(runtime_dir)?;
@@ -88,7 +91,7 @@ impl Daemon {
         let mut kernel = Kernel::open()?;
         let mut links = Links::default();
         let mut netifd = Netifd::new();
-        netifd.ask(config.dialect, clock::now());
+        netifd.ask(config.dialect, &helper, clock::now());
         let names = netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut links);
         let mut addresses = tables(&mut config, names, &mut links);
@@ -149,6 +152,7 @@ impl Daemon {
             ears,
             netifd,
             watches: Watches::default(),
+            helper,
             signals,
             control,
             started: now,

@@ -7,7 +7,7 @@ use std::process::{ChildStderr, Command};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigSet, Signal, kill, killpg};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, Pid, getpid, getppid};
 
@@ -70,7 +70,7 @@ impl Child {
     }
 
     /// Takes charge of a new child that nobody else waits for.
-    pub(super) fn adopt(pid: Pid) -> Result<Self, Error> {
+    fn adopt(pid: Pid) -> Result<Self, Error> {
         match pidfd_open(pid) {
             Ok(pidfd) => Ok(Self {
                 pid,
@@ -99,23 +99,6 @@ impl Child {
         match self.exit {
             Some(_) => Ok(()),
             None => kill(self.pid, signal).context("signal child", ""),
-        }
-    }
-
-    /// Whether the child has ended. Until [`Child::wait`] tells how, its number stays its own.
-    ///
-    /// # Errors
-    /// As waitid(2).
-    pub(super) fn has_ended(&self) -> Result<bool, Error> {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let seen = || waitid(Id::Pid(self.pid), flags).context("wait for child", "");
-        Ok(self.exit.is_some() || seen()? != WaitStatus::StillAlive)
-    }
-
-    /// Kills the child's process group, whose leader it is, unless its end has been told.
-    pub(super) fn kill_group(&self) {
-        if self.exit.is_none() {
-            let _ = killpg(self.pid, Signal::SIGKILL);
         }
     }
 
@@ -150,6 +133,20 @@ impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.signal(Signal::SIGKILL);
         let _ = self.wait(Duration::from_secs(10));
+    }
+}
+
+/// Starts a copy of this process as [`Child::fork`] does, and returns its number. For processes that
+/// have made themselves by it, so that there are no threads; they wait for all their children.
+///
+/// # Errors
+/// As fork(2).
+pub fn fork(work: impl FnOnce() -> i32) -> Result<i32, Errno> {
+    let parent = getpid();
+    // SAFETY: this is the only thread, so the copy may do whatever a new process may.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => run_and_exit(parent, work),
+        ForkResult::Parent { child } => Ok(child.as_raw()),
     }
 }
 

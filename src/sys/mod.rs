@@ -18,11 +18,13 @@ pub mod netns;
 pub mod packet;
 #[cfg(feature = "demo")]
 pub mod ping;
+pub mod pipe;
 pub mod poll;
 pub mod program;
 pub mod raw;
 pub mod receive;
 pub mod send;
+pub mod seqpacket;
 pub mod signal;
 mod socket;
 pub mod sysctl;

@@ -1,196 +1,263 @@
-//! A program that runs beside the loop: nothing here waits for it, and its time and its output are
-//! bounded. It leads a process group of its own, of which nothing is left when its end is told.
+//! Running programs, and leaving nothing of them. For processes that do nothing else: everything
+//! here is about all children of the caller.
 
 use core::ffi::{CStr, c_char};
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::unistd::{ForkResult, Pid, getpid, setpgid};
+use nix::fcntl::OFlag;
+use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, getpid, setgid, setpgid, setuid};
 
-use super::child::{Child, Exit, follow_parent};
-use super::error::{Context, Error};
-use super::poll::{Interest, Poll};
-use crate::time::Instant;
+use super::child::follow_parent;
 
-/// The whole environment of a program.
-const ENVIRONMENT: &[&CStr] = &[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
-/// Bytes of one read(2).
-const CHUNK: usize = 4096;
-/// Chunks of one [`Program::proceed`] while the program lives: a flood must not hold up the loop.
-const CHUNKS: usize = 4;
+/// The path that programs have in their environment.
+const PATH: &CStr = c"PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+/// The signals that are older than real-time signals.
+const SIGNALS: core::ops::Range<i32> = 1..32;
 
-/// A program that was started, until its end is told. Killed and waited for when it is dropped.
+/// A program to be run.
+#[derive(Clone, Debug)]
+pub struct Program<'a> {
+    /// The path, and the arguments.
+    pub arguments: Vec<&'a CStr>,
+    /// Its environment, beside `PATH`.
+    pub environment: Vec<&'a CStr>,
+    /// User and only group; none: those of the caller.
+    pub ids: Option<(u32, u32)>,
+}
+
+/// A program that runs, or has ended and not been reaped. It leads a process group.
 #[derive(Debug)]
-pub struct Program {
-    child: Child,
-    /// The other end of its standard output; none once that is closed.
-    stdout: Option<OwnedFd>,
-    output: Vec<u8>,
-    limit: usize,
-    deadline: Instant,
-    /// Why it was killed.
-    cut: Option<End>,
+pub struct Leader {
+    pid: Pid,
+    /// Holds the errno of what failed before it was the program.
+    failed: File,
 }
 
-/// How a program ended.
+/// How a process ended: the exit code, or the signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// By itself, or by a signal of somebody else.
-    Exit(Exit),
-    /// Killed at its deadline.
-    TimedOut,
-    /// Killed because it wrote more than it may.
-    TooMuch,
+#[expect(missing_docs)]
+pub enum Ended {
+    Code(u8),
+    Signal(u8),
 }
 
-impl Program {
-    /// Starts the program of this path and these arguments (the first is its name), which may write
-    /// `limit` bytes to its standard output and live until `deadline`. Its standard input and error
-    /// are /dev/null, its environment is `PATH`, no signal is blocked and SIGPIPE is not ignored.
-    ///
-    /// A plain fork, not vfork: this process goes on while the new one reads the program from disk.
+impl Program<'_> {
+    /// Starts it, with `stdout` as its standard output if there is one; what else it has of the three
+    /// is /dev/null. No signal is blocked or ignored, and no other descriptor is open.
     ///
     /// # Errors
-    /// As pipe2(2), open(2), fork(2), pidfd_open(2). A program that cannot be executed ends with 127.
-    pub fn start(argv: &[&CStr], limit: usize, deadline: Instant) -> Result<Self, Error> {
-        let name = argv.first().map_or("", |name| name.to_str().unwrap_or(""));
+    /// As pipe2(2), open(2), fork(2). What comes after fork is told by [`Leader::failure`].
+    pub fn start(&self, stdout: Option<OwnedFd>) -> Result<Leader, Errno> {
+        let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
         let null = File::options().read(true).write(true).open("/dev/null");
-        let null = null.context("open", "/dev/null")?;
-        let (stdout, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).context("pipe", name)?;
-        fcntl(&stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("pipe", name)?;
+        let null = null.map_err(errno)?;
+        let (failed, failure) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let end = core::iter::once(core::ptr::null());
         let pointers = |list: &[&CStr]| -> Vec<*const c_char> {
-            let end = core::iter::once(core::ptr::null());
-            list.iter().map(|word| word.as_ptr()).chain(end).collect()
+            let words = list.iter().map(|word| word.as_ptr());
+            words.chain(end.clone()).collect()
         };
-        let (argv, environment) = (pointers(argv), pointers(ENVIRONMENT));
+        let arguments = pointers(&self.arguments);
+        let mut environment = pointers(&self.environment);
+        environment.insert(0, PATH.as_ptr());
+        let output = stdout.as_ref().map_or(null.as_raw_fd(), AsRawFd::as_raw_fd);
+        let standard = [null.as_raw_fd(), output, null.as_raw_fd()];
         let parent = getpid();
-        // SAFETY: the copy makes system calls only, then becomes another program or ends.
-        match unsafe { nix::unistd::fork() }.context("fork", name)? {
-            ForkResult::Child => become_program(parent, &null, &writer, &argv, &environment),
+        // SAFETY: the callers have one thread, so the copy may do whatever a new process may.
+        match unsafe { nix::unistd::fork() }? {
+            ForkResult::Child => {
+                let errno = self.become_program(parent, standard, &arguments, &environment);
+                let _ = nix::unistd::write(&failure, &(errno as i32).to_ne_bytes());
+                // SAFETY: ends this process without its exit handlers, which are the parent's.
+                unsafe { libc::_exit(127) }
+            }
             ForkResult::Parent { child } => {
                 // Here and in the child, so that there is a group whoever comes first.
                 let _ = setpgid(child, child);
-                Ok(Self {
-                    child: Child::adopt(child)?,
-                    stdout: Some(stdout),
-                    output: Vec::new(),
-                    limit,
-                    deadline,
-                    cut: None,
+                Ok(Leader {
+                    pid: child,
+                    failed: failed.into(),
                 })
             }
         }
     }
 
-    /// Reads what has come, and tells how the program ended once it has. To be called when one of
-    /// its descriptors is ready, and at its deadline.
-    ///
-    /// # Errors
-    /// As waitid(2).
-    pub fn proceed(&mut self, now: Instant) -> Result<Option<End>, Error> {
-        let ended = self.child.has_ended()?;
-        let fits = self.read(if ended { usize::MAX } else { CHUNKS });
-        if !ended && self.cut.is_none() {
-            self.cut = match fits {
-                false => Some(End::TooMuch),
-                true if now >= self.deadline => Some(End::TimedOut),
-                true => return Ok(None),
-            };
-            // Its death is awaited like its end: killing may take its time.
-            self.stdout = None;
-            self.child.kill_group();
-            return Ok(None);
-        }
-        if !ended {
-            return Ok(None);
-        }
-        // Before its number is free: what it has left behind.
-        self.child.kill_group();
-        let exit = self.child.wait(crate::time::Duration::ZERO)?;
-        let too_much = (!fits).then_some(End::TooMuch);
-        Ok(self.cut.or(too_much).or(exit.map(End::Exit)))
-    }
-
-    /// When [`Program::proceed`] wants to be called even if nothing is ready.
-    pub fn deadline(&self) -> Instant {
-        match self.cut {
-            None => self.deadline,
-            Some(_) => Instant::NEVER,
-        }
-    }
-
-    /// What it has written so far.
-    pub fn output(&self) -> &[u8] {
-        &self.output
-    }
-
-    /// Puts its descriptors into a poll set, and returns the range of their places.
-    pub fn add_to(&self, poll: &mut Poll) -> core::ops::Range<usize> {
-        let first = poll.add(&self.child, Interest::Read);
-        let last = match &self.stdout {
-            Some(stdout) => poll.add(stdout, Interest::Read),
-            None => first,
+    /// In the child. Returns why it is not the program.
+    fn become_program(
+        &self,
+        parent: Pid,
+        standard: [i32; 3],
+        arguments: &[*const c_char],
+        environment: &[*const c_char],
+    ) -> Errno {
+        let prepare = || -> Result<(), Errno> {
+            setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+            for signal in SIGNALS {
+                // SAFETY: no handler function is installed. SIGKILL and SIGSTOP are refused.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
+            SigSet::empty().thread_set_mask()?;
+            for (to, from) in (0..).zip(standard) {
+                // SAFETY: the three standard descriptors of this process belong to nobody else.
+                Errno::result(unsafe { libc::dup2(from, to) })?;
+            }
+            if let Some((uid, gid)) = self.ids {
+                // SAFETY: the list of one group lives until the call is over.
+                Errno::result(unsafe { libc::setgroups(1, &raw const gid) })?;
+                setgid(Gid::from_raw(gid))?;
+                setuid(Uid::from_raw(uid))?;
+            }
+            // Another user's process would have forgotten it.
+            follow_parent(parent)
         };
-        first..last + 1
+        if let Err(errno) = prepare() {
+            return errno;
+        }
+        // SAFETY: both lists end with a null pointer and point to C strings that outlive the call.
+        unsafe { libc::execve(arguments[0], arguments.as_ptr(), environment.as_ptr()) };
+        Errno::last()
+    }
+}
+
+impl Leader {
+    /// Sends a signal to its group. To be called before it is reaped.
+    pub fn signal_group(&self, signal: Signal) {
+        let _ = killpg(self.pid, signal);
     }
 
-    /// Reads at most so many chunks. False if there is more than the program may write.
-    fn read(&mut self, chunks: usize) -> bool {
-        let mut chunk = [0; CHUNK];
-        for _ in 0..chunks {
-            let Some(stdout) = &self.stdout else {
-                break;
+    /// Whether it has ended; other children that have are reaped.
+    pub fn has_ended(&self) -> bool {
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        loop {
+            // SAFETY: all-zero bytes are a valid siginfo_t of integers.
+            let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
+            // SAFETY: `info` lives until the call is over, and is then zero or about a child.
+            let (result, pid) = unsafe {
+                let result = libc::waitid(libc::P_ALL, 0, &raw mut info, flags);
+                (result, info.si_pid())
             };
-            match nix::unistd::read(stdout.as_fd(), &mut chunk) {
-                Ok(0) => self.stdout = None,
-                Ok(count) if self.output.len() + count > self.limit => return false,
-                Ok(count) => self.output.extend_from_slice(&chunk[..count]),
+            match Errno::result(result) {
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => break,
-                Err(_) => self.stdout = None,
+                Err(_) => return true,
+                Ok(_) if pid == 0 => return false,
+                Ok(_) if pid == self.pid.as_raw() => return true,
+                Ok(_) => {
+                    let _ = wait(pid, libc::WNOHANG);
+                }
             }
         }
-        true
     }
-}
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.child.kill_group();
+    /// Reaps it once it has ended: how it did.
+    pub fn reap(&self) -> Ended {
+        let status = wait(self.pid.as_raw(), 0).ok().flatten();
+        status.map_or(Ended::Code(127), |(_, ended)| ended)
     }
-}
 
-/// In the child: system calls only, because the heap may be anybody's.
-fn become_program(
-    parent: Pid,
-    null: &File,
-    stdout: &OwnedFd,
-    argv: &[*const c_char],
-    environment: &[*const c_char],
-) -> ! {
-    let prepare = || -> Result<(), Errno> {
-        follow_parent(parent)?;
-        setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
-        // SAFETY: no handler function is installed.
-        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
-        SigSet::empty().thread_set_mask()?;
-        for (from, to) in [
-            (null.as_raw_fd(), 0),
-            (stdout.as_raw_fd(), 1),
-            (null.as_raw_fd(), 2),
-        ] {
-            // SAFETY: the three standard descriptors of this process belong to nobody else.
-            Errno::result(unsafe { libc::dup2(from, to) })?;
+    /// Once it has ended: why it was never the program, if that is so.
+    pub fn failure(&mut self) -> Option<Errno> {
+        let mut errno = [0; 4];
+        match self.failed.read(&mut errno) {
+            Ok(4) => Some(Errno::from_raw(i32::from_ne_bytes(errno))),
+            _ => None,
         }
-        Ok(())
-    };
-    if prepare().is_ok() {
-        // SAFETY: both lists end with a null pointer and point to C strings that outlive the call.
-        unsafe { libc::execve(argv[0], argv.as_ptr(), environment.as_ptr()) };
     }
-    // SAFETY: ends this process without its exit handlers, which are the parent's.
-    unsafe { libc::_exit(127) }
+}
+
+/// Waits for any child to end, or asks if one has: its number, and how it did.
+///
+/// # Errors
+/// ECHILD: there is none.
+pub fn wait_for_any(patient: bool) -> Result<Option<(i32, Ended)>, Errno> {
+    wait(-1, if patient { 0 } else { libc::WNOHANG })
+}
+
+/// waitpid(2); nix knows no real-time signals, and fails when a child was ended by one.
+fn wait(pid: i32, flags: i32) -> Result<Option<(i32, Ended)>, Errno> {
+    let mut status = 0;
+    // SAFETY: `status` lives until the call is over.
+    let result = unsafe { libc::waitpid(pid, &raw mut status, flags) };
+    let ended = match libc::WIFEXITED(status) {
+        true => Ended::Code(libc::WEXITSTATUS(status) as u8),
+        false => Ended::Signal(libc::WTERMSIG(status) as u8),
+    };
+    match Errno::result(result) {
+        Ok(0) | Err(Errno::EINTR) => Ok(None),
+        Ok(pid) => Ok(Some((pid, ended))),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes this process the parent of its descendants that lose theirs.
+///
+/// # Errors
+/// As prctl(2).
+pub fn adopt_orphans() -> Result<(), Errno> {
+    set_child_subreaper(true)
+}
+
+/// Has this process get `signal`, and not SIGKILL, when its parent dies.
+///
+/// # Errors
+/// As prctl(2).
+pub fn be_told_of_death(signal: Signal) -> Result<(), Errno> {
+    set_pdeathsig(signal)
+}
+
+/// Kills all children of this process, which are found in /proc.
+pub fn kill_children() {
+    let own = getpid();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let stat = std::fs::read(entry.path().join("stat")).unwrap_or_default();
+        if parent(&stat) == Some(own.as_raw()) {
+            // It cannot be another process by now: only we reap our children.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// The parent's number in /proc/PID/stat: `PID (name) state PPID …`, where the name may be anything.
+fn parent(stat: &[u8]) -> Option<i32> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut words = stat[name_end..].split(|byte| *byte == b' ');
+    core::str::from_utf8(words.nth(2)?).ok()?.parse().ok()
+}
+
+/// Closes all descriptors but the standard ones and `kept`, whoever has left them open.
+pub fn close_all_but(kept: i32) {
+    // SAFETY: close_range takes no pointers. Who calls this owns no other descriptor.
+    let close = |first: i32, last: i32| unsafe {
+        first > last || libc::syscall(libc::SYS_close_range, first, last, 0) == 0
+    };
+    if close(3, kept - 1) && close(kept + 1, i32::MAX) {
+        return;
+    }
+    // Before Linux 5.9.
+    for fd in (3..1024).filter(|fd| *fd != kept) {
+        // SAFETY: as above.
+        unsafe { libc::close(fd) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_is_found_behind_any_name() {
+        assert_eq!(parent(b"7 (sh) S 42 7 7 0 -1"), Some(42));
+        assert_eq!(parent(b"7 (a) S 1 (b) c) R 43 7"), Some(43));
+        for no in [&b""[..], b"7 (sh", b"7 (sh)", b"7 (sh) S", b"7 (sh) S x 1"] {
+            assert_eq!(parent(no), None);
+        }
+    }
 }

@@ -54,6 +54,20 @@ pub fn unblock_all() -> Result<(), Error> {
         .context("unblock signals", "")
 }
 
+/// Blocks these signals in this thread, and nobody reads them.
+///
+/// # Errors
+/// As sigprocmask(2).
+pub fn block(signals: &[Signal]) -> Result<(), Error> {
+    let set: SigSet = signals.iter().copied().collect();
+    set.thread_block().context("block signals", "")
+}
+
+/// Sends a signal to a child that was not waited for yet.
+pub fn send(pid: i32, signal: Signal) {
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+}
+
 /// Ignores SIGPIPE, so that a status client that hangs up is an error of write(2).
 ///
 /// # Errors

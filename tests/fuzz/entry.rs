@@ -4,6 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vipd::frame;
+use vipd::helper::message::{Reply, Request};
+use vipd::limits;
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Unresolved};
 use vipd::vrrp::instance::{Event, LinkState};
@@ -96,6 +98,23 @@ pub fn frame(data: &[u8]) {
             advert(packet.payload);
         }
         let _ = frame::parse_packet(family, data);
+    }
+}
+
+/// A message of the helper's connection: what the worker or the daemon takes it for is within bounds,
+/// and what the daemon takes it for is what would be sent.
+pub fn helper(data: &[u8]) {
+    if let Some((_, Request::Run(run))) = Request::parse(data) {
+        let (arguments, environment) = (run.arguments(), run.environment());
+        let words: Vec<_> = arguments.chain(environment).collect();
+        assert!((1..=limits::HELPER_WORDS).contains(&words.len()));
+        assert!(run.arguments().count() > 0, "there is a program");
+        let length: usize = words.iter().map(|word| word.count_bytes() + 1).sum();
+        assert!(length <= data.len());
+    }
+    if let Some((about, reply)) = Reply::parse(data) {
+        let again = reply.emit(about);
+        assert_eq!(Reply::parse(&again), Some((about, reply)));
     }
 }
 

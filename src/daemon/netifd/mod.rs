@@ -1,33 +1,37 @@
 //! OpenWrt's logical interfaces: which device `lan` is.
 //!
-//! `/bin/ubus` is run beside the loop and asked for all interfaces at once: at start, at each
+//! `/bin/ubus` is run by the helper and asked for all interfaces at once: at start, at each
 //! reload (a hotplug script of the package reloads when netifd has changed something), and now and
 //! then while an instance waits for its device. What it says is kept until it says something else;
 //! an interface that is down keeps the device that it had, which the kernel watches from then on.
 
 mod dump;
+mod question;
 
-use core::ffi::CStr;
-use core::fmt;
-use core::ops::Range;
 use std::fs;
 use std::path::Path;
 
 use crate::config::model::{Config, Dialect};
 use crate::limits;
-use crate::sys::child::Exit;
 use crate::sys::clock;
-use crate::sys::error::Error;
 use crate::sys::poll::Poll;
-use crate::sys::program::{End, Program};
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Unresolved;
 use crate::vrrp::track::Kind;
 
+use question::Question;
+
+use super::helper::{End, Helper, Ticket};
 use super::links::{Link, Links, Slot};
 
 const UBUS: &str = "/bin/ubus";
-const ASK: &[&CStr] = &[c"/bin/ubus", c"call", c"network.interface", c"dump"];
+
+pub(super) use question::Failure;
+
+/// Whether there is a netifd to be asked, as far as one can see.
+pub(super) fn is_here() -> bool {
+    fs::exists(Path::new(UBUS)).unwrap_or(true)
+}
 
 /// What a name of an interface in the configuration means.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,12 +52,6 @@ pub(super) struct Interface {
 }
 
 impl Names {
-    /// In UCI, before anybody was asked.
-    fn new() -> Self {
-        let here = fs::exists(Path::new(UBUS)).unwrap_or(true);
-        if here { Self::Unasked } else { Self::Devices }
-    }
-
     /// The device of an interface, or why it is not known. netifd's names are those of sections
     /// in /etc/config/network: `br-lan` or `eth0.2` cannot be one, so nobody need be asked.
     fn device<'a>(&'a self, name: &'a str) -> Result<&'a str, Unresolved> {
@@ -138,11 +136,10 @@ impl Names {
     }
 }
 
-/// The names, and the program that is asked for them.
+/// The names, and the question for them.
 pub(super) struct Netifd {
     names: Names,
-    program: Option<Program>,
-    places: Range<usize>,
+    question: Option<Question>,
     /// When it is asked again.
     ask_at: Instant,
     gap: Duration,
@@ -150,21 +147,12 @@ pub(super) struct Netifd {
     told: Option<Failure>,
 }
 
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    System(Error),
-    Ended(End),
-    NoAnswer,
-}
-
 impl Netifd {
     /// Nobody is asked yet; [`Netifd::ask`] comes before the first [`Netifd::names`].
     pub(super) fn new() -> Self {
         Self {
             names: Names::Devices,
-            program: None,
-            places: 0..0,
+            question: None,
             ask_at: Instant::NEVER,
             gap: limits::NETIFD_GAP_MIN,
             told: None,
@@ -180,21 +168,20 @@ impl Netifd {
     }
 
     /// At start and reload: asks as soon as nobody is being asked.
-    pub(super) fn ask(&mut self, dialect: Dialect, now: Instant) {
+    pub(super) fn ask(&mut self, dialect: Dialect, helper: &Helper, now: Instant) {
         self.gap = limits::NETIFD_GAP_MIN;
         self.ask_at = Instant::NEVER;
         if dialect == Dialect::Keepalived {
             return;
         }
+        if !helper.was_started() || !is_here() && self.names == Names::Devices {
+            log::info!("there is no {UBUS}: interfaces are called as their devices");
+            return;
+        }
         if self.names == Names::Devices {
-            self.names = Names::new();
+            self.names = Names::Unasked;
         }
-        match self.names {
-            Names::Devices => {
-                log::info!("there is no {UBUS}: interfaces are called as their devices")
-            }
-            _ => self.ask_at = now,
-        }
+        self.ask_at = now;
     }
 
     /// An instance waits for its device.
@@ -205,123 +192,97 @@ impl Netifd {
 
     /// When [`Netifd::tend`] has something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
-        match &self.program {
-            Some(program) => program.deadline(),
+        match &self.question {
+            Some(_) => Instant::NEVER,
             None => self.ask_at,
         }
     }
 
-    /// Puts the program's descriptors into the poll set.
+    /// Puts the pipe of the answer into the poll set.
     pub(super) fn add_to(&mut self, poll: &mut Poll) {
-        self.places = match &self.program {
-            Some(program) => program.add_to(poll),
-            None => 0..0,
-        };
+        if let Some(question) = &mut self.question {
+            question.add_to(poll);
+        }
     }
 
     /// True if [`Netifd::tend`] has something to do.
     pub(super) fn has_work(&self, poll: &Poll, now: Instant) -> bool {
-        let ready = |place| poll.readiness(place).any();
-        now >= self.poll_at() || self.places.clone().any(ready)
+        now >= self.poll_at() || self.question.as_ref().is_some_and(|q| q.has_work(poll))
     }
 
-    /// Starts the program, or takes in what it has said. True if there is an answer.
-    pub(super) fn tend(&mut self, now: Instant) -> bool {
-        let result = match &mut self.program {
+    /// Asks, or takes in what has been said so far.
+    pub(super) fn tend(&mut self, helper: &mut Helper, now: Instant) {
+        let failure = match &mut self.question {
             None => {
                 self.ask_at = Instant::NEVER;
-                start(now).map(|program| {
-                    self.program = Some(program);
-                    None
-                })
+                let asked = Question::ask(helper, now);
+                asked.map(|question| self.question = Some(question)).err()
             }
-            Some(program) => proceed(program, &self.names, now),
+            Some(question) => {
+                let failure = question.read().err();
+                if failure.is_some() {
+                    question.cancel(helper);
+                }
+                failure
+            }
         };
-        match result {
-            Ok(None) => return false,
-            Ok(Some(names)) => {
+        if let Some(failure) = failure {
+            self.failed(failure, now);
+        }
+    }
+
+    /// A program of the helper has ended. True if it was the answer to the question.
+    pub(super) fn ended(&mut self, ticket: Ticket, end: End, now: Instant) -> bool {
+        let Some(mut question) = self.question.take_if(|q| q.is(ticket)) else {
+            return false;
+        };
+        let names = question.end(end).and_then(|answer| {
+            let names = self.names.learn(answer);
+            names.ok_or(Failure::NoAnswer)
+        });
+        match names {
+            Ok(names) => {
                 self.names = names;
                 self.told = None;
+                true
             }
             Err(failure) => {
-                self.ask_later(now);
-                if self.told.as_ref() != Some(&failure) {
-                    log::warn!("{failure}");
-                }
-                self.told = Some(failure);
+                self.failed(failure, now);
+                false
             }
         }
-        self.program = None;
-        self.told.is_none()
+    }
+
+    fn failed(&mut self, failure: Failure, now: Instant) {
+        self.question = None;
+        self.ask_later(now);
+        if self.told.as_ref() != Some(&failure) {
+            log::warn!("{failure}");
+        }
+        self.told = Some(failure);
     }
 }
 
-fn start(now: Instant) -> Result<Program, Failure> {
-    let deadline = now + limits::NETIFD_PATIENCE;
-    Program::start(ASK, limits::NETIFD_ANSWER, deadline).map_err(Failure::System)
-}
-
-/// The new names, once there is an answer.
-fn proceed(program: &mut Program, names: &Names, now: Instant) -> Result<Option<Names>, Failure> {
-    match program.proceed(now).map_err(Failure::System)? {
-        None => Ok(None),
-        Some(End::Exit(Exit::Code(0))) => match names.learn(program.output()) {
-            Some(names) => Ok(Some(names)),
-            None => Err(Failure::NoAnswer),
-        },
-        Some(end) => Err(Failure::Ended(end)),
-    }
-}
-
-/// Asks and waits for the answer, within its bound: for `vipd check`.
+/// Asks and waits for the answer, within its bound: for `vipd check`. Failures are told in the log.
 pub(super) fn ask_now(dialect: Dialect) -> Result<Names, Failure> {
-    let names = match dialect {
-        Dialect::Keepalived => Names::Devices,
-        Dialect::Uci => Names::new(),
-    };
-    if names == Names::Devices {
-        return Ok(names);
+    if dialect == Dialect::Keepalived || !is_here() {
+        return Ok(Names::Devices);
     }
-    let mut program = start(clock::now())?;
+    let mut helper = Helper::anyway().map_err(Failure::System)?;
+    let mut question = Question::ask(&mut helper, clock::now())?;
     let mut poll = Poll::with_capacity(2);
     loop {
-        let now = clock::now();
-        if let Some(names) = proceed(&mut program, &names, now)? {
-            return Ok(names);
-        }
         poll.clear();
-        program.add_to(&mut poll);
-        let patience = program.deadline().since(now);
-        poll.wait(Some(patience.min(limits::NETIFD_PATIENCE)))
-            .map_err(Failure::System)?;
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("netifd cannot be asked for the devices of its interfaces: ")?;
-        match self {
-            Self::System(error) => error.fmt(f)?,
-            Self::NoAnswer => write!(f, "what {UBUS} printed is no list of interfaces")?,
-            Self::Ended(End::TimedOut) => write!(
-                f,
-                "{UBUS} gave no answer within {}",
-                limits::NETIFD_PATIENCE
-            )?,
-            Self::Ended(End::TooMuch) => write!(
-                f,
-                "{UBUS} printed more than {} bytes",
-                limits::NETIFD_ANSWER
-            )?,
-            Self::Ended(End::Exit(Exit::Code(code))) => write!(f, "{UBUS} ended with {code}")?,
-            Self::Ended(End::Exit(Exit::Signal(signal))) => {
-                write!(f, "{UBUS} was ended by {signal}")?;
-            }
+        helper.add_to(&mut poll);
+        question.add_to(&mut poll);
+        let patience = helper.poll_at().since(clock::now());
+        poll.wait(Some(patience)).map_err(Failure::System)?;
+        question.read()?;
+        // Its one program.
+        if let Some((_, end)) = helper.next_end(clock::now()) {
+            let names = Names::Unasked.learn(question.end(end)?);
+            return names.ok_or(Failure::NoAnswer);
         }
-        f.write_str(
-            "; try `ubus call network.interface dump` by hand, as the user that vipd runs as; \
-             it is asked again",
-        )
     }
 }
 

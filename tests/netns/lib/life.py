@@ -95,9 +95,29 @@ def reload(vipd, path, text, timeout=5):
     return vipd.log.wait(r"reload(:| refused)", timeout, mark).string
 
 
+def children(pid):
+    """The processes that this one has started and not reaped."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def helper(vipd):
+    """The daemon's helper: nursery and worker; none while it has none, or is replacing its worker."""
+    nurseries = children(vipd.proc.pid)
+    return nurseries + [worker for nursery in nurseries for worker in children(nursery)]
+
+
+def keepers(vipd):
+    """One process for each program that the helper runs."""
+    return [keeper for worker in helper(vipd)[1:] for keeper in children(worker)]
+
+
 def descriptors(proc):
     """What the process has open: the target of each descriptor, sockets by their inode."""
-    folder = f"/proc/{proc.pid}/fd"
+    folder = f"/proc/{getattr(proc, 'pid', proc)}/fd"
     found = []
     for name in os.listdir(folder):
         # One may be closed while we look.
