@@ -135,9 +135,11 @@ fn a_word_that_is_not_supported_costs_one_warning_and_runs() {
     assert_eq!(config.instances.len(), 1);
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(shown.len(), 5, "{shown:#?}");
-    assert!(shown[2].starts_with(
-        "f:9:1: `vrf` is not supported yet by vipd (here and at one more place): "
-    ));
+    assert!(
+        shown[2].starts_with(
+            "f:9:1: `vrf` is not supported yet by vipd (here and at one more place): "
+        )
+    );
 }
 
 /// The macvlans of an instance, as `ip link` shows them.

@@ -34,7 +34,12 @@ pub struct Config {
 impl Config {
     /// Whether anything in it is a program to be run: without, vipd has no helper process.
     pub fn has_programs(&self) -> bool {
-        false
+        let own = self.instances.iter().map(|instance| &instance.programs);
+        let all = own.chain(self.groups.iter().map(|group| &group.programs));
+        let mut all = all
+            .chain([&self.globals.programs])
+            .flat_map(|programs| &**programs);
+        all.any(|program| !program.hook.is_fifo() && !program.argv.is_empty())
     }
 }
 

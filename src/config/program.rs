@@ -22,7 +22,10 @@ pub(crate) fn read(
             argv.push(word.text.as_str().into());
         }
         if !good || !argv.first().is_some_and(|path| path.starts_with('/')) {
-            let message = format!("{} is not the path of a program or a file", quoted(&word.text));
+            let message = format!(
+                "{} is not the path of a program or a file",
+                quoted(&word.text)
+            );
             let help =
                 "write the whole path, from `/` on; with arguments all of it in one pair of quotes";
             report.error(&word.span, message, help);
@@ -33,6 +36,11 @@ pub(crate) fn read(
         let help = format!("write {}", report.spell(keyword.name, &keyword.syntax()));
         report.error(span, message, help);
         return None;
+    }
+    if let Some(user) = arguments.get(1) {
+        let message = "the user of a program is not supported yet by vipd";
+        let help = "it runs with the rights of vipd itself: let it give them up";
+        report.skip("USER", &user.span, message.into(), help);
     }
     let text = |at: usize| arguments.get(at).map(|word| word.text.as_str().into());
     let value = Program {

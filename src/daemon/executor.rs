@@ -25,6 +25,7 @@ use crate::vrrp::types::State;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::advert;
 use super::links::{Links, Slot};
+use super::notify::Notify;
 use super::report::{self, Hint, Priority, Transition};
 use super::unicast::{self, Unicast};
 use super::vmac::{self, Vmacs};
@@ -63,6 +64,8 @@ pub(super) struct Executor {
     /// What the adverts of each instance need.
     adverts: Vec<Adverts>,
     notes: Vec<Action>,
+    /// Whom transitions are told to besides the log.
+    pub(super) notify: Notify,
     /// The next gratuitous ARP may go out from here on.
     announce_at: Instant,
     /// The next refresh of the addresses that have a lease.
@@ -115,6 +118,7 @@ impl Executor {
             unicast: Unicast::default(),
             adverts: vec![Adverts::default(); instances],
             notes: Vec::with_capacity(limits::NOTES),
+            notify: Notify::new(),
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
             cursor: 0,
@@ -171,7 +175,9 @@ impl Executor {
         }
         for note in self.notes.drain(..) {
             tell(note, context);
+            self.notify.note(note, context, now);
         }
+        self.notify.note_groups(context, now);
     }
 
     /// After a reload: the new table, and the addresses that no instance has any more.

@@ -34,7 +34,10 @@ enum Phase {
     Hooks,
     /// For the programs that are told of the stop, not longer than this; and for those that read a
     /// FIFO.
-    Told { until: Instant, readers: Instant },
+    Told {
+        until: Instant,
+        readers: Instant,
+    },
     /// For `shutdown_script`.
     Script(Ticket),
     Over,

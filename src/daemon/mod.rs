@@ -14,8 +14,10 @@ mod foreign;
 mod helper;
 mod journal;
 mod kernel;
+mod leave;
 mod links;
 mod netifd;
+mod notify;
 pub mod reload;
 mod report;
 mod start;
@@ -49,10 +51,10 @@ use executor::{Context, Executor};
 use helper::Helper;
 use journal::Journal;
 use kernel::Kernel;
+use leave::Leave;
 use links::{Links, Slot};
 use netifd::Netifd;
 use reload::{Outcome, Refused};
-use vmac::Vmacs;
 use watch::Watches;
 
 pub use accept::{Unenforceable, unenforceable};
@@ -77,6 +79,8 @@ pub struct Daemon {
     watches: Watches,
     /// Runs programs for whoever has one to run.
     helper: Helper,
+    /// What is waited for at the start, at the end, and before an instance goes.
+    leave: Leave,
     signals: Signals,
     timer: Timer,
     poll: Poll,
@@ -101,13 +105,20 @@ struct Places {
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT.
+    /// Runs until SIGTERM or SIGINT, and what has to be done after that.
     pub fn run(&mut self) -> Result<(), Error> {
         let mut armed = Instant::NEVER;
         let mut now = clock::now();
         loop {
             if self.executor.has_work(now) {
                 self.flush(now);
+            }
+            if now >= self.executor.notify.poll_at() {
+                self.executor.notify.tend(&mut self.helper, now);
+            }
+            self.tend_leave(now);
+            if self.leave.is_over() {
+                return Ok(());
             }
             self.tend_ears(now);
             let deadline = self.deadline();
@@ -127,8 +138,8 @@ impl Daemon {
             if !self.executor.addresses.news.is_empty() {
                 self.address_news(now);
             }
-            if readable && self.read(now)? {
-                return Ok(());
+            if readable {
+                self.read(now)?;
             }
             if self.watches.tend(&self.poll, now) {
                 self.relist = true;
@@ -149,22 +160,25 @@ impl Daemon {
     fn programs_ended(&mut self, now: Instant) {
         self.relist = true;
         while let Some((ticket, end)) = self.helper.next_end(now) {
+            if self.executor.notify.ended(ticket, end, now) || self.leave_ended(ticket, end, now) {
+                continue;
+            }
             if self.netifd.ended(ticket, end, now) {
                 self.resolved(now);
             }
         }
     }
 
-    /// Takes in what the last wait found. True when it is time to go.
-    fn read(&mut self, now: Instant) -> Result<bool, Error> {
-        if self.poll.readiness(self.places.signals).any() && self.signals(now)? {
-            return Ok(true);
+    /// Takes in what the last wait found.
+    fn read(&mut self, now: Instant) -> Result<(), Error> {
+        if self.poll.readiness(self.places.signals).any() {
+            self.signals(now)?;
         }
         if self.poll.readiness(self.places.kernel).any() {
             self.kernel_events(limits::EVENTS, now);
         }
         self.receive(now);
-        Ok(false)
+        Ok(())
     }
 
     fn deadline(&self) -> Instant {
@@ -172,6 +186,8 @@ impl Daemon {
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
         let (netifd, links) = (self.netifd.poll_at(), self.links.poll_at());
         core.min(executor)
+            .min(self.executor.notify.poll_at())
+            .min(self.leave.poll_at())
             .min(self.helper.poll_at())
             .min(ears)
             .min(control)
@@ -317,14 +333,12 @@ impl Daemon {
         count
     }
 
-    /// True when it is time to go.
-    fn signals(&mut self, now: Instant) -> Result<bool, Error> {
+    fn signals(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(signal) = self.signals.next()? {
             match signal {
                 Signal::SIGTERM | Signal::SIGINT => {
                     ::log::info!("{signal}: stopping");
-                    self.shutdown(now);
-                    return Ok(true);
+                    self.stop(now);
                 }
                 Signal::SIGHUP => {
                     // The log has it, and nobody else is there to be told.
@@ -334,7 +348,7 @@ impl Daemon {
                 _ => ::log::warn!("{signal}: vipd does not know this signal"),
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
@@ -353,22 +367,6 @@ impl Daemon {
             }
         }
         result
-    }
-
-    fn shutdown(&mut self, now: Instant) {
-        for id in self.router.ids() {
-            self.handle(id, Event::Shutdown, now);
-        }
-        self.flush(now);
-        self.accept_mode.narrow(Vec::new());
-        if !self.executor.vmacs.is_empty() {
-            self.executor.replace_vmacs(Vmacs::default(), &self.links);
-            // What is put back now must not be put back again by the next start.
-            self.journal.table = None;
-            if let Err(error) = self.journal.write(&[]) {
-                ::log::warn!("the journal keeps more than is needed: {error}");
-            }
-        }
     }
 
     /// Makes the macvlans that are missing, and prepares the interfaces below them.
@@ -444,6 +442,9 @@ impl Daemon {
         self.tend_vmacs();
         self.ears.follow(&self.links);
         self.relist = true;
+        if self.leave.is_starting() {
+            return;
+        }
         for id in self.router.ids() {
             self.read_trackers(id, now);
             let state = self.link_state(id);
@@ -542,6 +543,11 @@ impl Daemon {
     }
 
     fn flush(&mut self, now: Instant) {
+        let (executor, context) = self.executor_and_context();
+        executor.flush(now, &context);
+    }
+
+    fn executor_and_context(&mut self) -> (&mut Executor, Context<'_>) {
         let Self {
             router,
             executor,
@@ -550,15 +556,13 @@ impl Daemon {
             link_of,
             ..
         } = self;
-        executor.flush(
-            now,
-            &Context {
-                config,
-                links,
-                link_of,
-                router,
-            },
-        );
+        let context = Context {
+            config,
+            links,
+            link_of,
+            router,
+        };
+        (executor, context)
     }
 
     fn log_counters(&self) {

@@ -37,7 +37,11 @@ const HOOKS: [(Hook, Hook); 2] = [
 impl Fifos {
     /// Before a start or a reload: the paths that vipd would make FIFOs at, for the journal. `left` are
     /// those of an earlier daemon.
-    pub(in crate::daemon) fn to_be_made(&self, config: &Config, left: &[Box<str>]) -> Vec<Box<str>> {
+    pub(in crate::daemon) fn to_be_made(
+        &self,
+        config: &Config,
+        left: &[Box<str>],
+    ) -> Vec<Box<str>> {
         let files = config.globals.programs.iter().filter(|p| p.hook.is_fifo());
         let paths = files.filter_map(|program| program.argv.first());
         let is_new = |path: &&Box<str>| {

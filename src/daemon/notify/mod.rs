@@ -116,7 +116,9 @@ impl Notify {
                 (id, word, change.reason)
             }
             Action::LowerPriority(id) => (id, Word::LowerPriority, Reason::Ready),
-            Action::PriorityChanged(id, _) if context.config.instances[id.index()].notify_priority => {
+            Action::PriorityChanged(id, _)
+                if context.config.instances[id.index()].notify_priority =>
+            {
                 let word = match context.router.instance(id).state() {
                     State::Active => Word::MasterPriority,
                     State::Backup | State::Initialize => Word::BackupPriority,
@@ -145,9 +147,7 @@ impl Notify {
                 return None;
             }
             (_, Reason::Held(Hold::Stopped)) if self.stopping => Word::Stop,
-            (_, Reason::Held(Hold::Stopped)) => {
-                gone_word(&self.instances.get(id.index())?.subject)
-            }
+            (_, Reason::Held(Hold::Stopped)) => gone_word(&self.instances.get(id.index())?.subject),
             _ => Word::Fault,
         })
     }
@@ -183,13 +183,21 @@ impl Notify {
     /// After a reload with `fifo_write_vrrp_states_on_reload`.
     pub(super) fn write_states(&mut self, context: &Context<'_>, now: Instant) {
         for (place, running) in context.router.instances().iter().enumerate() {
-            if let Some(Told { subject, last: Some(word) }) = self.instances.get(place) {
+            if let Some(Told {
+                subject,
+                last: Some(word),
+            }) = self.instances.get(place)
+            {
                 let (subject, word) = (Rc::clone(subject), *word);
                 self.write(&subject, word, running.effective_priority(), now);
             }
         }
         for place in 0..self.groups.len() {
-            if let Some(Told { subject, last: Some(word) }) = self.groups.get(place) {
+            if let Some(Told {
+                subject,
+                last: Some(word),
+            }) = self.groups.get(place)
+            {
                 let (subject, word) = (Rc::clone(subject), *word);
                 self.write(&subject, word, 0, now);
             }
@@ -218,7 +226,10 @@ impl Notify {
     ) {
         self.write(subject, word, priority, now);
         let event = Event::new(subject, word, priority, reason);
-        let has_program = event.program(Step::Own).or(event.program(Step::Any)).is_some();
+        let has_program = event
+            .program(Step::Own)
+            .or(event.program(Step::Any))
+            .is_some();
         if !has_program && !(self.hotplug.0 && word.hotplug().is_some()) {
             return;
         }
@@ -282,7 +293,11 @@ impl Notify {
                 Some(program) => path_of(program),
                 None => HOTPLUG,
             };
-            log::warn!("{}: {path} for {} {end}", event.subject.name, event.word.name());
+            log::warn!(
+                "{}: {path} for {} {end}",
+                event.subject.name,
+                event.word.name()
+            );
         }
         self.retry_at = Instant::ZERO;
         true

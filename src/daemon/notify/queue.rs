@@ -145,8 +145,8 @@ impl<T> Event<T> {
     pub(super) fn program(&self, step: Step) -> Option<&Program> {
         match step {
             Step::Own => self.subject.program(self.word.hook()?),
-            // As in keepalived.
-            _ if self.word == Word::LowerPriority => None,
+            // No new state, as in keepalived.
+            _ if self.word.hotplug().is_none() => None,
             _ => self.subject.program(Hook::Any),
         }
     }

@@ -6,8 +6,9 @@ import signal
 import threading
 import time
 
-from lib import conf, ns
+from lib import conf, ns, wire
 from lib.check import CaseFailed, Deadline, check, each, equal, limits
+from lib.inject import Injector
 from lib.lab import Lab
 from lib.life import journal, reload, replace_file
 from lib.peers import Keepalived
@@ -184,10 +185,8 @@ def priorities(kind):
         seen["recovery"] = told.step(2, 1)
         other.terminate()
         seen["takes over"] = told.step(2, 1)
-        n2.path(False)
-        other = Keepalived(n2, conf.instance(priority=20), name="lower")
-        other.wait_master(10)
-        n2.path(True)
+        body = wire.vrrp3(50, 20, [conf.VIP], n2.address, interval_cs=10)
+        Injector(n2).send(wire.ethernet(wire.ipv4(body, n2.address), n2.mac()))
         seen["a lower one"] = told.step(1, 1)
         daemon.terminate()
         seen["stop"] = told.step(2, 1)
@@ -420,8 +419,8 @@ def case_a_program_that_fails_is_named():
     with Lab() as lab:
         n1 = lab.node("n1", conf.NODE1)
         vipd = Vipd(n1, conf.instance(extra=['notify_master "/bin/sh -c \'exit 3\'"', "notify_backup /nowhere"]))
-        vipd.log.wait(r"WARN.* VI_1: /bin/sh for MASTER ended with exit code 3", 10)
-        vipd.log.wait(r"WARN.* VI_1: /nowhere for BACKUP cannot be started: .*[Nn]o such file", 10)
+        vipd.log.wait(r"warn: VI_1: /bin/sh for MASTER ended with exit code 3", 10)
+        vipd.log.wait(r"warn: VI_1: /nowhere for BACKUP cannot be started: .*[Nn]o such file", 10)
         vipd.terminate()
 
 
@@ -462,7 +461,7 @@ def case_a_fifo_without_reader_that_is_full():
         os.write(hold, b"x" * size)
         vipd = Vipd(n1, conf.global_defs(f"notify_fifo {path}") + conf.instance())
         vipd.wait_state("Active", 10)
-        vipd.log.wait(rf"WARN.*{path} is full, 1 line\(s\) are lost", 5)
+        vipd.log.wait(rf"warn: {path} is full, 1 line\(s\) are lost", 5)
         equal(len(vipd.log.matches("is full")), 1, "warnings")
         os.read(hold, size)
         n1.cable("down")
