@@ -26,7 +26,7 @@ use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
 use super::advert;
 use super::links::{Links, Slot};
 use super::notify::Notify;
-use super::report::{self, Hint, Priority, Transition};
+use super::report;
 use super::unicast::{self, Unicast};
 use super::vmac::{self, Vmacs};
 
@@ -43,7 +43,8 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn instance(&self, id: Id) -> &Instance {
+    /// What the configuration says of a virtual router.
+    pub(super) fn instance(&self, id: Id) -> &Instance {
         &self.config.instances[id.index()]
     }
 }
@@ -174,7 +175,7 @@ impl Executor {
             self.notes.shrink_to(limits::NOTES);
         }
         for note in self.notes.drain(..) {
-            tell(note, context);
+            report::tell(note, context);
             self.notify.note(note, context, now);
         }
         self.notify.note_groups(context, now);
@@ -558,44 +559,5 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
              `ip address del`",
             Cause(errno)
         ),
-    }
-}
-
-fn tell(note: Action, context: &Context<'_>) {
-    match note {
-        Action::StateChanged(id, change) => {
-            let instance = context.instance(id);
-            let other = report::other(change.reason, &context.config.instances);
-            log::info!(
-                "{}",
-                Transition {
-                    instance,
-                    change,
-                    other: other.as_deref()
-                }
-            );
-        }
-        Action::PriorityChanged(id, before) => {
-            let running = context.router.instance(id);
-            let instance = context.instance(id);
-            log::info!(
-                "{}",
-                Priority {
-                    instance,
-                    running,
-                    before
-                }
-            );
-        }
-        Action::Warn(id, warning) => {
-            log::warn!(
-                "{}",
-                Hint {
-                    instance: context.instance(id),
-                    warning
-                }
-            );
-        }
-        _ => {}
     }
 }

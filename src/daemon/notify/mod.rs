@@ -73,7 +73,7 @@ impl Notify {
     /// At start and at reload: whom to tell from now on. An instance that stays has been told already
     /// what it was told.
     pub(super) fn adopt(&mut self, config: &Config, matches: &[Option<Id>], now: Instant) {
-        let here = config.dialect == Dialect::Uci && Path::new(HOTPLUG).exists();
+        let here = config.dialect == Dialect::Uci && hotplug_is_here();
         self.hotplug = (here, here && config.globals.hotplug_keepalived);
         let old = core::mem::take(&mut self.instances);
         let instances = config.instances.iter().enumerate();
@@ -302,6 +302,11 @@ impl Notify {
         self.retry_at = Instant::ZERO;
         true
     }
+}
+
+/// Whether there are scripts of OpenWrt that may be run.
+pub(super) fn hotplug_is_here() -> bool {
+    Path::new(HOTPLUG).exists()
 }
 
 fn told(group: bool, name: &str, programs: &Rc<[Program]>, before: Option<&Told>) -> Told {

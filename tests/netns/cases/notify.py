@@ -13,7 +13,7 @@ from lib.lab import Lab
 from lib.life import journal, reload, replace_file
 from lib.peers import Keepalived
 from lib.sniffer import is_advert
-from lib.vipd import Vipd
+from lib.vipd import Vipd, binary
 
 VIP2 = "10.10.203.101"
 # Its first argument is what it is called, the rest is what it was told. One write a line.
@@ -517,3 +517,33 @@ def case_the_startup_script_is_waited_for():
         vipd.log.wait("startup_script ran into its timeout", 10)
         vipd.wait_state("Active", 10)
         vipd.terminate()
+
+
+# In front of the programs of /usr/sbin. `ip netns exec` has made a mount namespace.
+HOTPLUG = """#!/bin/sh
+echo "$1 $ACTION $TYPE $NAME $PRIORITY $REASON" >>{out}
+"""
+MOUNT = 'mount -t overlay overlay -o "lowerdir=$1:/usr/sbin" /usr/sbin && shift && exec "$@"'
+
+
+@each("vipd", "keepalived too")
+@limits(timeout=60)
+def case_openwrts_hotplug_scripts(whose):
+    with Lab() as lab:
+        n1 = lab.node("n1", conf.NODE1)
+        folder, out = n1.folder("sbin"), n1.file("hotplug", "")
+        path = os.path.join(folder, "hotplug-call")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(HOTPLUG.format(out=out))
+        os.chmod(path, 0o755)
+        both = whose != "vipd"
+        text = conf.uci_globals(hotplug_keepalived=int(both)) + conf.uci(iface="ens160")
+        vipd = Vipd(n1, text, command=["sh", "-c", MOUNT, "sh", folder, binary()])
+        vipd.wait_state("Active", 10)
+        n1.cable("down")
+        vipd.wait_state("Initialize", 5)
+        vipd.terminate()
+        states = ["BACKUP INSTANCE VI_1 100 ready", "MASTER INSTANCE VI_1 100 silence",
+                  "FAULT INSTANCE VI_1 100 interface-down", "STOP INSTANCE VI_1 100 stopped"]
+        folders = ["vipd", "keepalived"] if both else ["vipd"]
+        equal(read(out), [f"{folder} NOTIFY_{state}" for state in states for folder in folders], "calls")
