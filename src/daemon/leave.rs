@@ -11,7 +11,6 @@ use crate::vrrp::types::State;
 use super::Daemon;
 use super::helper::{End, Job, Remains, Ticket};
 use super::notify::{ids, path_of};
-use super::start::specs;
 use super::vmac::Vmacs;
 
 /// What is waited for.
@@ -120,10 +119,7 @@ impl Daemon {
             return true;
         }
         let instance = &self.config.instances[id.index()];
-        let mut programs = instance.programs.iter();
-        let program = programs.find(|program| program.hook == Hook::Leave);
-        let active = self.router.instance(id).state() == State::Active;
-        let Some(program) = program.filter(|_| active) else {
+        let Some(program) = self.hook(id) else {
             return false;
         };
         let job = job(program, instance.leave_timeout);
@@ -139,6 +135,29 @@ impl Daemon {
                 false
             }
         }
+    }
+
+    /// The hook of an Active.
+    fn hook(&self, id: Id) -> Option<&Program> {
+        let mut programs = self.config.instances[id.index()].programs.iter();
+        let program = programs.find(|program| program.hook == Hook::Leave)?;
+        (self.router.instance(id).state() == State::Active).then_some(program)
+    }
+
+    /// The same virtual router is in `config`, by the rule of [`Router::matches`]. Interfaces are not
+    /// taken up here: a reload looks at what is new.
+    ///
+    /// [`Router::matches`]: crate::vrrp::router::Router::matches
+    fn stays(&self, id: Id, config: &Config) -> bool {
+        let (slot, own) = (
+            self.link_of[id.index()],
+            self.router.instance(id).settings(),
+        );
+        let names = self.netifd.names(config.dialect);
+        config.instances.iter().any(|new| {
+            let key = (new.settings.vrid, new.settings.family);
+            key == (own.vrid, own.family) && names.find(&new.interface, &self.links) == Some(slot)
+        })
     }
 
     /// Lets go who waits for no hook, neither its own nor one of its sync group.
@@ -244,11 +263,8 @@ impl Daemon {
         if self.leave.phase == Phase::Reload && self.leave.hooks.is_empty() {
             return leaving;
         }
-        let names = self.netifd.names(config.dialect);
-        let link_of = names.slots(config, &mut self.links);
-        let matches = self.router.matches(&specs(config, &link_of));
         for id in self.router.ids() {
-            if !matches.contains(&Some(id)) && self.run_hook(id, now) {
+            if self.hook(id).is_some() && !self.stays(id, config) && self.run_hook(id, now) {
                 self.handle(id, Event::Leave, now);
                 leaving.push(self.config.instances[id.index()].name.to_string());
             }
