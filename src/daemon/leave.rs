@@ -1,7 +1,7 @@
 //! What takes its time at the start, at the end, and before an instance goes: phases of the ordinary
 //! loop, each with a bound. Adverts go on meanwhile.
 
-use crate::config::model::{Config, Hook, Program};
+use crate::config::model::{Config, Hook, Instance, Program};
 use crate::limits;
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Id;
@@ -119,7 +119,8 @@ impl Daemon {
             return true;
         }
         let instance = &self.config.instances[id.index()];
-        let Some(program) = self.hook(id) else {
+        let active = self.router.instance(id).state() == State::Active;
+        let Some(program) = hook(instance).filter(|_| active) else {
             return false;
         };
         let job = job(program, instance.leave_timeout);
@@ -135,13 +136,6 @@ impl Daemon {
                 false
             }
         }
-    }
-
-    /// The hook of an Active.
-    fn hook(&self, id: Id) -> Option<&Program> {
-        let mut programs = self.config.instances[id.index()].programs.iter();
-        let program = programs.find(|program| program.hook == Hook::Leave)?;
-        (self.router.instance(id).state() == State::Active).then_some(program)
     }
 
     /// The same virtual router is in `config`, by the rule of [`Router::matches`]. Interfaces are not
@@ -264,7 +258,8 @@ impl Daemon {
             return leaving;
         }
         for id in self.router.ids() {
-            if self.hook(id).is_some() && !self.stays(id, config) && self.run_hook(id, now) {
+            let has_hook = hook(&self.config.instances[id.index()]).is_some();
+            if has_hook && !self.stays(id, config) && self.run_hook(id, now) {
                 self.handle(id, Event::Leave, now);
                 leaving.push(self.config.instances[id.index()].name.to_string());
             }
@@ -290,6 +285,11 @@ impl Daemon {
             self.adopt(now);
         }
     }
+}
+
+fn hook(instance: &Instance) -> Option<&Program> {
+    let mut programs = instance.programs.iter();
+    programs.find(|program| program.hook == Hook::Leave)
 }
 
 fn job(program: &Program, timeout: Duration) -> Job<'_> {
