@@ -43,13 +43,12 @@ impl Fifos {
         left: &[Box<str>],
     ) -> Vec<Box<str>> {
         let files = config.globals.programs.iter().filter(|p| p.hook.is_fifo());
-        let paths = files.filter_map(|program| program.argv.first());
-        let is_new = |path: &&Box<str>| {
-            left.contains(path)
-                || self.ours.contains(path)
-                || std::fs::symlink_metadata(&***path).is_err()
+        let paths = files.map(super::path_of);
+        let has = |list: &[Box<str>], path: &str| list.iter().any(|known| **known == *path);
+        let is_new = |path: &&str| {
+            has(left, path) || has(&self.ours, path) || std::fs::symlink_metadata(path).is_err()
         };
-        paths.filter(is_new).cloned().collect()
+        paths.filter(is_new).map(Into::into).collect()
     }
 
     /// Goes over to another configuration. What is as it was stays open, and its program runs on.

@@ -230,7 +230,8 @@ impl Notify {
             .program(Step::Own)
             .or(event.program(Step::Any))
             .is_some();
-        if !has_program && !(self.hotplug.0 && word.hotplug().is_some()) {
+        let has_script = self.hotplug.0 && word.hotplug().is_some();
+        if !has_program && !has_script {
             return;
         }
         self.retry_at = Instant::ZERO;
