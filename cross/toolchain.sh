@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# The toolchain of the cross builds: Debian's Rust with the sources of std, and zig as linker and libc.
-# Sourced, after targets.sh, by the scripts here and by tests/cross/run.
+# The toolchain of the cross builds: Debian's Rust with the sources of std, zig as linker and libc, and for MIPS
+# the tools of mips16.sh. Sourced, after targets.sh, by the scripts here and by tests/cross/run.
+. cross/mips16.sh
 
 readonly ZIG_VERSION=0.15.2
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/vipd"
@@ -37,17 +38,20 @@ missing_packages() {
     python3 -c 'import venv, ensurepip' 2>/dev/null || [ -x "$ZIG" ] || echo python3 python3-venv
 }
 
-# Installs what is missing of Rust; python3-venv, too, if zig is still to come.
-install_rust() {
-    local packages
-    packages=$(missing_packages)
-    [ -n "$packages" ] || return 0
-    echo "installing:" $packages >&2
-    # shellcheck disable=SC2086 # a list of packages
-    apt_get -qq update && apt_get -qq install -y --no-install-recommends ca-certificates $packages >&2 || {
-        echo "apt-get could not install:" $packages "(Debian 12's security suite has them): see its message above" >&2
+# install_packages NAME…: none is no work.
+install_packages() {
+    [ $# -gt 0 ] || return 0
+    echo "installing: $*" >&2
+    apt_get -qq update && apt_get -qq install -y --no-install-recommends ca-certificates "$@" >&2 || {
+        echo "apt-get could not install: $* (Debian 12's security suite has them): see its message above" >&2
         return 1
     }
+}
+
+# Installs what is missing of Rust (python3-venv, too, if zig is still to come), then what fits to it.
+install_debian() {
+    # shellcheck disable=SC2046 # lists of packages
+    install_packages $(missing_packages) && install_packages $(missing_mips_packages)
 }
 
 # Installs zig into the cache, outside of the checkout; moves it into place whole or not at all.
@@ -68,7 +72,7 @@ install_zig() {
     [ -x "$ZIG" ]
 }
 
-install_toolchain() { install_rust && install_zig; }
+install_toolchain() { install_debian && install_zig; }
 
 # cross_cargo CRATES SUBCOMMAND…: Debian's cargo, for targets that have no std of their own; CRATES are those of std.
 # Everything unstable stands here and on no other command line.
@@ -88,19 +92,31 @@ cross_cargo() {
 # What is given up for 60 KB of 410 on MIPS: a panic ends the program at once, without a message (the same commit,
 # built plainly, says it); `{:?}` prints nothing (tests/tidy.rs: no message of a router has one).
 router_cargo() {
-    local target=$1 std_flags=(-Zlocation-detail=none -Zfmt-debug=none) thumb=()
+    local target=$1 std_flags=(-Zlocation-detail=none -Zfmt-debug=none) thumb=() bitcode=()
     shift
     # vipd's own code as thumb code: 40 KB less. std has ARM assembly that cannot be built so.
     case $target in
     arm | armv5te)
         thumb=(-Zprofile-rustflags --config 'profile.router.package.vipd.rustflags = ["-Ctarget-feature=+thumb-mode"]')
         ;;
+    mips | mipsel) bitcode=("--emit=llvm-bc=$(router_binary "$target").bc") ;;
     esac
     cross_cargo std,panic_abort rustc "${thumb[@]}" --quiet --profile router --no-default-features --bin vipd \
         --config "target.'cfg(target_env = \"musl\")'.rustflags = [$(printf "'%s'," "${std_flags[@]}")]" \
         --config 'profile.router.package.core.opt-level = "z"' --config 'profile.router.package.std.opt-level = "z"' \
         -Zpanic-immediate-abort --config 'profile.router.panic = "immediate-abort"' \
-        --target "$(target_field "$target" 2)" -- "${CODE_FLAGS[@]}" "$@"
+        --target "$(target_field "$target" 2)" -- "${CODE_FLAGS[@]}" "${bitcode[@]}" "$@" || return 1
+    [ ${#bitcode[@]} = 0 ] || router_mips16 "$target" "$@"
+}
+
+# router_mips16 TARGET [FLAGS…]: puts the program as MIPS16 code where cargo has put the one as MIPS32 code.
+router_mips16() {
+    local target=$1 binary builtins strip=-s
+    shift
+    binary=$(router_binary "$target")
+    case " $* " in *" -Cstrip=none "*) strip= ;; esac
+    builtins=$(ls -t "$(dirname "$binary")"/deps/libcompiler_builtins-*.rlib | head -1)
+    rm -f "$binary" && mips16 "$target" "$binary.bc" "$builtins" "$binary" $strip
 }
 
 # Where it is.
