@@ -7,6 +7,12 @@ use crate::time::Duration;
 pub const INSTANCES: usize = 1024;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 §5.2.5).
 pub const ADDRESSES: usize = 255;
+/// Addresses of one `virtual_ipaddress_excluded`, or of `static_ipaddress`.
+pub const EXTRA_ADDRESSES: usize = 1024;
+/// Routes, and as many rules, of one instance, or static ones.
+pub const ROUTES: usize = 1024;
+/// Next hops of one route.
+pub const HOPS: usize = 16;
 /// Peers of one instance that uses unicast.
 pub const PEERS: usize = 64;
 /// Virtual addresses of one IPv6 instance: what fits into an Ethernet frame.

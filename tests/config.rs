@@ -5,9 +5,11 @@
 use expect_test::expect_file;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Delay, Globals, Program};
+use vipd::config::model::{Config, Delay, Globals, Program, Vip};
+use vipd::config::routing::{Item, Prefix, Route, What};
 use vipd::config::{Failure, Loaded, load_with};
 use vipd::vrrp::track::Tracker;
 use vipd::vrrp::types::Auth;
@@ -91,6 +93,10 @@ fn describe(config: &Config, found: &mut String) {
     {
         writeln!(found, "delays: {interface} down {down} up {up}").unwrap();
     }
+    for vip in &config.vips {
+        writeln!(found, "static{}", show(vip)).unwrap();
+    }
+    routes(&config.routes, found);
     for instance in &config.instances {
         let settings = &instance.settings;
         writeln!(
@@ -174,15 +180,75 @@ fn describe(config: &Config, found: &mut String) {
             }
             writeln!(found).unwrap();
         }
-        assert_eq!(settings.addresses.len(), instance.vips.len());
         for (vip, address) in instance.vips.iter().zip(settings.addresses.iter()) {
             assert_eq!(vip.address, *address);
+        }
+        for (place, vip) in instance.vips.iter().enumerate() {
+            let advertised = place < settings.addresses.len();
             writeln!(
                 found,
-                "  {address}/{} dev {:?} scope {} label {:?} broadcast {:?}",
-                vip.prefix_len, vip.dev, vip.scope, vip.label, vip.broadcast
+                "{}{}",
+                show(vip),
+                if advertised { "" } else { " excluded" }
             )
             .unwrap();
+        }
+        routes(&instance.routes, found);
+    }
+}
+
+fn show(vip: &Vip) -> String {
+    format!(
+        "  {}/{} dev {:?} scope {} label {:?} broadcast {:?}",
+        vip.address, vip.prefix_len, vip.dev, vip.scope, vip.label, vip.broadcast
+    )
+}
+
+/// Routes and rules, without what is not there.
+fn routes(items: &[Rc<Item>], found: &mut String) {
+    for item in items {
+        writeln!(found, "  {} {}", item.kind(), item.text).unwrap();
+        match &item.what {
+            What::Route(Route {
+                to,
+                kind,
+                tos,
+                scope,
+                table,
+                place,
+                source,
+                metric,
+                preference,
+                metrics,
+                hops,
+            }) => {
+                writeln!(
+                    found,
+                    "    to {}/{} kind {kind} tos {tos} scope {scope} table {table} place {place:#x} src {source:?} \
+                     metric {metric:?} pref {preference:?} metrics {metrics:?}",
+                    to.address, to.len
+                )
+                .unwrap();
+                for hop in hops {
+                    writeln!(found, "    {hop:?}").unwrap();
+                }
+            }
+            What::Rule(rule) => {
+                let prefix = |p: Option<Prefix>| p.map(|p| format!("{}/{}", p.address, p.len));
+                writeln!(
+                    found,
+                    "    {:?} from {:?} to {:?} not {} tos {} devs {:?} action {} {:?}",
+                    rule.family,
+                    prefix(rule.from),
+                    prefix(rule.to),
+                    rule.not,
+                    rule.tos,
+                    rule.devs,
+                    rule.action,
+                    rule.numbers
+                )
+                .unwrap();
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use vipd::config::model::{Config, GarpMode, Instance, Macvlan, Receive};
 use vipd::config::{Failure, Loaded, MAX_INSTANCES, MAX_VIPS, load_str};
-use vipd::vrrp::types::{Auth, ChecksumForm, ChecksumMode, Version};
+use vipd::vrrp::types::{Auth, ChecksumForm, ChecksumMode, Family, Version};
 
 const MUST: &str = "interface eth0\nvirtual_router_id 1\nvirtual_ipaddress { 10.0.0.1 }\n";
 
@@ -23,12 +23,19 @@ fn load(globals: &str, instance: &str) -> Loaded {
 /// The same as [`file`] in UCI's spelling.
 fn in_uci(globals: &str, instance: &str) -> String {
     let options = |lines: &str| -> String {
-        let of_block = |line: &&str| !line.contains(['{', '}']) && !line.is_empty();
+        let mut list: Option<String> = None;
         let option = |line: &str| {
             let (word, value) = line.split_once(' ').unwrap_or((line, "1"));
-            format!("\toption {word} '{value}'\n")
+            match (&list, value) {
+                (None, "{") if word.starts_with("virtual_") => list = Some(word.to_owned()),
+                (Some(_), _) if word == "}" => list = None,
+                (Some(list), _) => return format!("\tlist {list} '{line}'\n"),
+                (None, _) if line.contains(['{', '}']) || line.is_empty() => {}
+                (None, _) => return format!("\toption {word} '{value}'\n"),
+            }
+            String::new()
         };
-        lines.lines().filter(of_block).map(option).collect()
+        lines.lines().map(option).collect()
     };
     format!(
         "config globals\n{}config vrrp_instance 'A'\n{}\tlist virtual_ipaddress 10.0.0.1\n{}",
@@ -362,6 +369,19 @@ const INSTANCE_ROWS: &[Check] = &[
         "vrrp_strict\nvrrp_garp_lower_prio_repeat 8",
         "garp_master_repeat 4",
         |i| i.settings.announce.lower_prio_repeat == 0,
+    ),
+    (
+        "",
+        "virtual_ipaddress_excluded {\n10.0.0.2/24\nfd00::1 dev eth1\n}",
+        |i| i.settings.addresses.len() == 1 && i.vips.len() == 3 && i.vips[1].prefix_len == 24,
+    ),
+    ("", "virtual_routes {\ndefault via 10.0.0.9\n}", |i| {
+        i.routes.len() == 1 && i.routes[0].kind() == "route"
+    }),
+    (
+        "",
+        "virtual_rules {\nfrom all table 1\ninet6 table 1\n}",
+        |i| i.routes.len() == 2 && i.routes[1].family() == Family::V6,
     ),
     ("vrrp_strict", "preempt_delay 4", |i| {
         i.settings.preempt_delay.is_zero()

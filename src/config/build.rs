@@ -7,12 +7,14 @@ use super::checks;
 use super::error::{Placed, Report};
 use super::family;
 use super::model::{
-    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive,
+    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Vip,
 };
 use super::read::{Drafts, InstanceDraft};
+use super::routing::Item;
 use super::schema::Draft;
 use super::strict;
 use super::track::Entry;
+use super::vip::PlacedVip;
 use super::vmac::Names;
 use crate::limits;
 use crate::time::Duration;
@@ -37,26 +39,32 @@ const AUTH_BYTES: usize = 8;
 pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
     let mut names = Names::new(&drafts, report);
     let Drafts {
-        globals,
+        mut globals,
         instances,
         groups,
         ..
     } = drafts;
     checks::checksum_words(&globals, report);
+    let vips = static_addresses(&mut globals, report);
+    let routes = routing(&mut globals);
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
-    for instance in instances {
+    for mut instance in instances {
+        let routes = routing(&mut instance.draft);
         let mut builder = Builder {
             globals: &globals,
             report,
             names: &mut names,
         };
         if let Some(mut instance) = builder.instance(instance) {
+            instance.routes = routes;
             share_interface(&mut instance, built.last());
             built.push(instance);
         }
     }
     Config {
         dialect,
+        vips,
+        routes,
         delays: globals.delays.into(),
         groups: groups.into_iter().map(group).collect(),
         globals: Globals {
@@ -72,6 +80,32 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         },
         instances: built,
     }
+}
+
+/// `static_ipaddress`, each with its interface.
+fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
+    let vips = core::mem::take(&mut globals.vips);
+    let own = globals.interface.as_ref().map(|placed| &placed.value);
+    let vips = vips
+        .into_iter()
+        .filter_map(|PlacedVip { mut vip, span, .. }| {
+            vip.dev = vip.dev.or_else(|| own.cloned());
+            if vip.dev.is_none() {
+                let message = format!("{} has no interface", vip.address);
+                let help =
+                    "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`";
+                report.error(&span, message, help);
+                return None;
+            }
+            Some(vip)
+        });
+    vips.collect()
+}
+
+/// Routes, and behind them rules.
+fn routing(draft: &mut Draft) -> Box<[Rc<Item>]> {
+    draft.routes.append(&mut draft.rules);
+    core::mem::take(&mut draft.routes).into()
 }
 
 /// One copy of the name for the instances of an interface that follow one another.
@@ -145,6 +179,7 @@ impl Builder<'_> {
                 .draft
                 .vips
                 .iter()
+                .take(instance.draft.advertised)
                 .map(|placed| placed.vip.address)
                 .collect(),
         };
@@ -185,6 +220,7 @@ impl Builder<'_> {
                 .map(|placed| placed.vip)
                 .collect(),
             address_lease,
+            routes: Box::default(),
         })
     }
 

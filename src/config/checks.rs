@@ -97,10 +97,12 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
 fn addresses(drafts: &Drafts, report: &mut Report) {
     let mut placed = Vec::new();
     let mut uses = Vec::new();
-    for instance in &drafts.instances {
-        let vips = &instance.draft.vips;
+    let of_instances = drafts.instances.iter();
+    let of_instances = of_instances.map(|i| (&i.draft.vips, interface(i, &drafts.globals)));
+    let default = drafts.globals.interface.as_ref().map(|p| &*p.value);
+    let all = core::iter::once((&drafts.globals.vips, default)).chain(of_instances);
+    for (vips, own) in all {
         let twice = addresses_of_one(vips, report);
-        let own = interface(instance, &drafts.globals);
         for (index, vip) in vips.iter().enumerate() {
             let Some(device) = vip.vip.dev.as_deref().or(own) else {
                 continue;
@@ -162,7 +164,7 @@ pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut R
             "1–255",
         ),
         (
-            has(!draft.vips.is_empty(), "virtual_ipaddress"),
+            has(draft.advertised > 0, "virtual_ipaddress"),
             "virtual_ipaddress",
             "{ ADDRESS }",
         ),

@@ -92,6 +92,8 @@ pub const MAX_DIAGNOSTICS: usize = 200;
 pub(crate) struct Report {
     /// The dialect of what is being read, for remedies.
     pub(crate) dialect: Dialect,
+    /// How many rules without a priority there were, IPv4 and IPv6.
+    pub(crate) rules: [u32; 2],
     files: Vec<Rc<str>>,
     errors: Found,
     warnings: Found,

@@ -85,6 +85,9 @@ pub(crate) fn split(drafts: &mut Drafts) {
 fn keep(draft: &mut Draft, family: Family) {
     let is_its = |address: &IpAddr| Family::of(address) == family;
     draft.vips.retain(|placed| is_its(&placed.vip.address));
+    draft.excluded.retain(|placed| is_its(&placed.vip.address));
+    draft.routes.retain(|item| item.family() == family);
+    draft.rules.retain(|item| item.family() == family);
     draft.peers.retain(|placed| is_its(&placed.value.address));
     draft.mcast_src_ip.take_if(|placed| !is_its(&placed.value));
     draft
@@ -92,7 +95,8 @@ fn keep(draft: &mut Draft, family: Family) {
         .take_if(|placed| !is_its(&placed.value));
 }
 
-/// Leaves an instance with addresses of one family, in the order in which adverts carry them.
+/// Leaves an instance with addresses of one family, in the order in which adverts carry them, and the
+/// excluded ones, which may be of either, behind them.
 pub(crate) fn settle(instance: &mut InstanceDraft, report: &mut Report) {
     let draft = &mut instance.draft;
     let family = of(draft);
@@ -102,6 +106,8 @@ pub(crate) fn settle(instance: &mut InstanceDraft, report: &mut Report) {
         link_local_first(draft, report);
         fits(draft, report);
     }
+    draft.advertised = draft.vips.len();
+    draft.vips.append(&mut draft.excluded);
 }
 
 fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {

@@ -22,11 +22,15 @@ pub mod files;
 mod group;
 mod keepalived;
 pub mod model;
+mod option;
 mod peer;
 mod program;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;
+mod route;
+pub mod routing;
+mod rule;
 mod schema;
 mod strict;
 mod track;

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use super::routing::Item;
 use crate::time::Duration;
 use crate::vrrp::types::Settings;
 
@@ -27,6 +28,10 @@ pub struct Config {
     pub delays: Box<[Delay]>,
     /// One for each `vrrp_sync_group`, in the order of the file.
     pub groups: Box<[Group]>,
+    /// `static_ipaddress`; the daemon takes them out, as those of the instances.
+    pub vips: Box<[Vip]>,
+    /// `static_routes`, then `static_rules`.
+    pub routes: Box<[Rc<Item>]>,
     /// One for each `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
 }
@@ -155,9 +160,11 @@ pub struct Instance {
     pub group: Option<Rc<str>>,
     /// `dont_track_primary`: it runs while its own interface is down.
     pub ignores_link: bool,
-    /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`. The daemon
-    /// takes them out, into its table of addresses.
+    /// The virtual addresses as the kernel gets them, in the order of `settings.addresses`, and
+    /// behind them `virtual_ipaddress_excluded`. The daemon takes them out, into its table of addresses.
     pub vips: Box<[Vip]>,
+    /// `virtual_routes`, then `virtual_rules`.
+    pub routes: Box<[Rc<Item>]>,
     /// `unicast_src_ip` or `mcast_src_ip`: the source of adverts instead of the interface's first
     /// address.
     pub source: Option<IpAddr>,
@@ -201,6 +208,7 @@ impl Instance {
             group,
             ignores_link,
             vips,
+            routes,
             source,
             garp_mode,
             address_lease,
@@ -217,6 +225,7 @@ impl Instance {
             && *group == other.group
             && *ignores_link == other.ignores_link
             && *vips == other.vips
+            && *routes == other.routes
             && *source == other.source
             && *garp_mode == other.garp_mode
             && *address_lease == other.address_lease

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::schema::{Block, Draft, Keyword, Rule, Skip};
-use super::{peer, track, vip};
+use super::{peer, route, rule, track, vip};
 use crate::vrrp::track::Kind;
 
 /// What the files say, before defaults and cross-checks.
@@ -104,7 +104,9 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             arguments.iter().take(3).take_while(|w| is_word(w)).count()
         }
         Rule::Words(_)
-        | Rule::Addresses
+        | Rule::Addresses { .. }
+        | Rule::Routes
+        | Rule::Rules
         | Rule::Peers
         | Rule::Tracked(_)
         | Rule::Members
@@ -231,7 +233,9 @@ impl Reader<'_> {
                 return self.check_words(statement.children.unwrap_or_default(), words);
             }
             Rule::Words(_)
-            | Rule::Addresses
+            | Rule::Addresses { .. }
+            | Rule::Routes
+            | Rule::Rules
             | Rule::Peers
             | Rule::Tracked(_)
             | Rule::Members
@@ -250,7 +254,13 @@ impl Reader<'_> {
                     Rule::Tracked(kind) => track::read(kind, children, draft, self.report),
                     Rule::Members => track::members(children, draft),
                     Rule::Delays => track::delays(children, draft, self.report),
-                    _ => vip::read(children, span, draft, self.report),
+                    Rule::Addresses { most, list } => {
+                        if !vip::read(children, span, most, list(draft), self.report) {
+                            draft.failed.push(keyword.name);
+                        }
+                    }
+                    Rule::Routes => route::read(children, &mut draft.routes, self.report),
+                    _ => rule::read(children, &mut draft.rules, self.report),
                 }
                 return;
             }

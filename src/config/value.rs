@@ -112,7 +112,9 @@ impl Reader<'_> {
             | Rule::Tracked(_)
             | Rule::Watched { .. }
             | Rule::Delays
-            | Rule::Addresses
+            | Rule::Addresses { .. }
+            | Rule::Routes
+            | Rule::Rules
             | Rule::Peers
             | Rule::Vmac { .. }
             | Rule::Program(_)

@@ -1,12 +1,14 @@
 //! The entries of `virtual_ipaddress`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::slice::Iter;
 use std::rc::Rc;
 
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::model::{Dialect, Vip};
-use super::schema::{Block, Draft, Rule, Skip};
+use super::option::{self, Found};
+use super::schema::Block;
 
 /// The advert's count of addresses has eight bits (RFC 9568 §5.2.5); 255 IPv4 addresses make an
 /// advert of 1048 bytes, which fits into any Ethernet MTU.
@@ -21,26 +23,39 @@ pub(crate) struct PlacedVip {
     pub(crate) span: Span,
 }
 
-/// Reads the lines of a `virtual_ipaddress` block; `block` is where its keyword stands.
-pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut Report) {
+/// Reads the lines of a `virtual_ipaddress` block, at most so many; `block` is where its keyword
+/// stands. False if one was wrong.
+pub(crate) fn read(
+    lines: &[Node],
+    block: &Span,
+    most: usize,
+    list: &mut Vec<PlacedVip>,
+    report: &mut Report,
+) -> bool {
+    let mut good = true;
     for line in lines {
         if line.children.is_some() {
             report.error(&line.span, "an address is not a block", "remove the braces");
         }
         for words in entries(&line.words) {
             let Some(placed) = entry(words, report) else {
-                draft.failed.push("virtual_ipaddress");
+                good = false;
                 continue;
             };
-            if draft.vips.len() == MAX_VIPS {
-                let message = format!("the block at {block} has more than {MAX_VIPS} addresses");
-                let help = "an advert holds no more: make another instance for the rest";
+            if list.len() == most {
+                let message = format!("the block at {block} has more than {most} addresses");
+                let help = if most == MAX_VIPS {
+                    "an advert holds no more: make another instance for the rest"
+                } else {
+                    "write fewer"
+                };
                 report.error(&placed.span, message, help);
-                return;
+                return good;
             }
-            draft.vips.push(placed);
+            list.push(placed);
         }
     }
+    good
 }
 
 /// Splits a line in front of each address that is not the argument of an option.
@@ -159,40 +174,19 @@ pub(crate) fn is_host(address: &IpAddr) -> bool {
 
 /// One option; `rest` are the words behind it.
 fn option<'a>(
-    word: &Word,
-    rest: &mut impl Iterator<Item = &'a Word>,
+    word: &'a Word,
+    rest: &mut Iter<'a, Word>,
     vip: &mut Vip,
     report: &mut Report,
 ) -> Option<()> {
-    let Some(keyword) = Block::Address.find(&word.text) else {
-        let message = format!("unknown option {} of an address", quoted(&word.text));
-        let wanted = !report.is_full();
-        let suggestion = wanted
-            .then(|| Block::Address.suggest(&word.text, report.dialect))
-            .flatten();
-        let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists the options".into());
-        report.error(&word.span, message, help);
-        return None;
-    };
-    let takes_value = !keyword.syntax().is_empty();
-    let value = if takes_value { rest.next() } else { None };
-    if let Rule::Skipped { why, .. } = keyword.rule {
-        if why == Skip::Needless {
-            return Some(());
-        }
-        let message = format!(
-            "`{}` of an address is not supported yet by vipd",
-            keyword.name
-        );
-        report.skip(keyword.name, &word.span, message, keyword.doc);
+    let Found {
+        keyword,
+        value,
+        skipped,
+    } = option::read(Block::Address, "an address", word, rest, report)?;
+    if skipped.is_some() {
         return Some(());
     }
-    let Some(value) = value else {
-        let message = format!("`{}` needs a value", keyword.name);
-        let help = format!("write `{} {}`", keyword.name, keyword.syntax());
-        report.error(&word.span, message, help);
-        return None;
-    };
     match (keyword.name, vip.address) {
         ("dev", _) => vip.dev = Some(interface(value, report)?),
         ("scope", IpAddr::V4(_)) => vip.scope = scope(value, report)?,
@@ -234,9 +228,9 @@ pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<Rc<str>> {
     None
 }
 
-fn scope(word: &Word, report: &mut Report) -> Option<u8> {
+pub(crate) fn scope(word: &Word, report: &mut Report) -> Option<u8> {
     let number = match word.text.as_str() {
-        "global" => Some(0),
+        "global" | "universe" => Some(0),
         "site" => Some(200),
         "link" => Some(253),
         "host" => Some(254),

@@ -28,6 +28,10 @@ pub struct Status<'a> {
     pub send_errors: u64,
     /// Frames that were for no instance, by reason; those that have occurred.
     pub drops: Vec<Dropped<'a>>,
+    /// `static_ipaddress`.
+    pub static_addresses: Vec<Vip<'a>>,
+    /// `static_routes` and `static_rules`.
+    pub static_routes: Vec<Route<'a>>,
     /// The instances that were asked for, in the order of the configuration. Must stay the last.
     pub instances: Vec<Instance<'a>>,
 }
@@ -87,6 +91,8 @@ pub struct Instance<'a> {
     pub vmac: Option<Vmac<'a>>,
     /// The virtual addresses.
     pub vips: Vec<Vip<'a>>,
+    /// The virtual routes and rules.
+    pub routes: Vec<Route<'a>>,
     /// The other routers that were heard, the last few.
     pub peers: Vec<Peer<'a>>,
     /// What was sent and heard.
@@ -158,6 +164,8 @@ pub struct Vip<'a> {
     pub prefix_len: u8,
     /// The interface that carries it.
     pub interface: Cow<'a, str>,
+    /// It is in the adverts: neither static nor in `virtual_ipaddress_excluded`.
+    pub advertised: bool,
     /// This router should have it now.
     pub wanted: bool,
     /// This router has it now.
@@ -166,6 +174,21 @@ pub struct Vip<'a> {
     pub foreign: bool,
     /// Seconds after which the kernel removes it unless vipd lives (`address_lease`).
     pub lease_s: Option<u32>,
+}
+
+/// A route or a routing policy rule.
+#[derive(Debug, Serialize)]
+pub struct Route<'a> {
+    /// `route` or `rule`.
+    pub kind: Cow<'a, str>,
+    /// The line of the configuration.
+    pub text: Cow<'a, str>,
+    /// This router should have it now.
+    pub wanted: bool,
+    /// This router has it now.
+    pub present: bool,
+    /// Somebody else has put it there, so vipd leaves it alone.
+    pub foreign: bool,
 }
 
 /// A router that was heard.

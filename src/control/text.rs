@@ -7,7 +7,7 @@ use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
 
 use super::status::{
-    Active, Counters, Dropped, Instance, Peer, Receive, Status, Tracker, Vip, Vmac,
+    Active, Counters, Dropped, Instance, Peer, Receive, Route, Status, Tracker, Vip, Vmac,
 };
 use crate::time::Duration;
 
@@ -35,6 +35,8 @@ impl Display for Status<'_> {
             )?;
         }
         self.drops.iter().try_for_each(|d| row(f, "dropped", d))?;
+        addresses(f, &self.static_addresses)?;
+        routes(f, &self.static_routes)?;
         self.instances.iter().try_for_each(|i| i.fmt(f))
     }
 }
@@ -76,11 +78,20 @@ impl Display for Instance<'_> {
         if let Some(vmac) = &self.vmac {
             row(f, "MAC", vmac)?;
         }
-        self.vips.iter().try_for_each(|v| row(f, "address", v))?;
+        addresses(f, &self.vips)?;
+        routes(f, &self.routes)?;
         self.peers.iter().try_for_each(|p| row(f, "heard", p))?;
         row(f, "counters", &self.counters)?;
         self.drops.iter().try_for_each(|d| row(f, "dropped", d))
     }
+}
+
+fn addresses(f: &mut Formatter<'_>, vips: &[Vip<'_>]) -> fmt::Result {
+    vips.iter().try_for_each(|v| row(f, "address", v))
+}
+
+fn routes(f: &mut Formatter<'_>, routes: &[Route<'_>]) -> fmt::Result {
+    routes.iter().try_for_each(|r| row(f, &r.kind, r))
 }
 
 fn row(f: &mut Formatter<'_>, label: &str, text: impl Display) -> fmt::Result {
@@ -224,17 +235,32 @@ impl Display for Vip<'_> {
             ..
         } = self;
         write!(f, "{address}/{prefix_len} on {interface}: ")?;
-        f.write_str(match (self.wanted, self.present, self.foreign) {
-            (_, true, true) => "present, put there by somebody else and left alone",
-            (true, true, false) => "present",
-            (true, false, _) => "missing, although this router is Active: see the log",
-            (false, true, false) => "present, although this router is not Active: see the log",
-            (false, false, _) => "absent, as it should be",
-        })?;
+        f.write_str(presence(self.wanted, self.present, self.foreign))?;
+        if !self.advertised {
+            f.write_str(", not in adverts")?;
+        }
         match self.lease_s {
             Some(lease) => write!(f, ", leased for {lease} s"),
             None => Ok(()),
         }
+    }
+}
+
+/// How it is in the kernel.
+fn presence(wanted: bool, present: bool, foreign: bool) -> &'static str {
+    match (wanted, present, foreign) {
+        (_, true, true) => "present, put there by somebody else and left alone",
+        (true, true, false) => "present",
+        (true, false, _) => "missing, although it is wanted here: see the log",
+        (false, true, false) => "present, although this router is not Active: see the log",
+        (false, false, _) => "absent, as it should be",
+    }
+}
+
+impl Display for Route<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.text)?;
+        f.write_str(presence(self.wanted, self.present, self.foreign))
     }
 }
 
@@ -398,10 +424,18 @@ mod tests {
                 address: [10, 0, 0, 100].into(),
                 prefix_len: 24,
                 interface: "br-lan".into(),
+                advertised: false,
                 wanted: false,
                 present: false,
                 foreign: false,
                 lease_s: Some(3),
+            }],
+            routes: vec![Route {
+                kind: "rule".into(),
+                text: "from 10.0.0.0/24 table 100".into(),
+                wanted: true,
+                present: false,
+                foreign: false,
             }],
             peers: vec![Peer {
                 address: [10, 0, 0, 2].into(),
@@ -436,6 +470,8 @@ mod tests {
             uptime_ms: 3_723_000,
             send_errors: 1,
             drops: Vec::new(),
+            static_addresses: Vec::new(),
+            static_routes: Vec::new(),
             instances: vec![backup()],
         };
         expect![[r#"
@@ -447,7 +483,8 @@ mod tests {
               Active    10.0.0.2, priority 200, every 0.01s, version 3, message checksum
               receive   tap: as configured
               MAC       virtual, 00:00:5e:00:01:33, on vrrp.51, adverts too
-              address   10.0.0.100/24 on br-lan: absent, as it should be, leased for 3 s
+              address   10.0.0.100/24 on br-lan: absent, as it should be, not in adverts, leased for 3 s
+              rule      from 10.0.0.0/24 table 100: missing, although it is wanted here: see the log
               heard     10.0.0.2 0.0 s ago, priority 200, every 0.01s, message checksum, 99 adverts
               counters  adverts sent 1, received 2; of priority 0: sent 3, received 4; times Active 5; addresses removed by others 6
               dropped   7 ttl: look for an attack

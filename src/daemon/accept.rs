@@ -65,7 +65,8 @@ pub fn unenforceable(config: &Config) -> Option<Unenforceable> {
 pub(super) fn refused(config: &Config, links: &Links, addresses: &Addresses) -> Vec<Refused> {
     let mut found = Vec::new();
     for entry in addresses.entries() {
-        if config.instances[entry.instance.index()].accept {
+        let instance = config.instances.get(entry.instance.index());
+        if instance.is_none_or(|instance| instance.accept) {
             continue;
         }
         let link = is_link_local(&entry.address).then(|| &*links.get(entry.link).name);

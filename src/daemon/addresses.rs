@@ -10,6 +10,9 @@ use crate::vrrp::action::Id;
 /// IFA_PROTO of the addresses that vipd puts into the kernel: the protocol number of VRRP.
 pub(super) const IFA_PROTO_VIPD: u8 = 112;
 
+/// Whose addresses, routes and rules are that are there whatever happens: nobody's, and behind all.
+pub(super) const STATIC: Id = Id(u16::MAX);
+
 /// What happened to a virtual address without our doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
@@ -143,9 +146,16 @@ impl Addresses {
 
     /// Is this a virtual address of that interface?
     pub(super) fn is_virtual(&self, link: Slot, address: &IpAddr) -> bool {
+        let is_it = |e: &Entry| e.link == link && e.address == *address;
         self.entries
             .iter()
-            .any(|e| e.link == link && e.address == *address)
+            .any(|e| e.instance != STATIC && is_it(e))
+    }
+
+    /// Does the configuration have it there, virtual or static?
+    pub(super) fn has(&self, link: Slot, address: &IpAddr) -> bool {
+        let is_it = |e: &Entry| e.link == link && e.address == *address;
+        self.entries.iter().any(is_it)
     }
 
     /// Is this a virtual address of that interface which was there before us?
@@ -222,9 +232,12 @@ impl Addresses {
                 continue;
             };
             let has = kernel.addresses.iter().any(|a| a.address == entry.address);
-            if entry.wanted && entry.present && !has {
-                entry.present = false;
-                self.news.push((index, News::Removed));
+            if entry.present && !has {
+                // While a reload is under way nothing is wanted yet, and this is asked once.
+                (entry.present, entry.foreign) = (false, false);
+                if entry.wanted {
+                    self.news.push((index, News::Removed));
+                }
             }
         }
     }

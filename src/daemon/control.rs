@@ -67,6 +67,7 @@ impl Daemon {
             links: &self.links,
             link_of: &self.link_of,
             addresses: &self.executor.addresses,
+            routes: &self.executor.routes,
             ears: &self.ears,
             send_errors: self.executor.send_errors,
             started: self.started,

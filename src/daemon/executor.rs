@@ -5,12 +5,11 @@
 //! address changes in one netlink message batch, all announcements in one `sendmmsg`. The adverts
 //! go first: an address change may have to wait for the kernel's rtnl lock, an advert must not.
 
-use core::net::IpAddr;
+mod announce;
 
 use nix::errno::Errno;
 
-use crate::config::model::{Config, GarpMode, Instance};
-use crate::frame::{self, GarpForm};
+use crate::config::model::{Config, Instance};
 use crate::limits;
 use crate::netlink::addr::{self, Existing, NewAddress};
 use crate::netlink::{Content, link_request};
@@ -20,13 +19,13 @@ use crate::sys::send::{SendBatch, SendSocket};
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Action, Id};
 use crate::vrrp::router::Router;
-use crate::vrrp::types::State;
 
-use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
+use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
 use super::advert;
 use super::links::{Links, Slot};
 use super::notify::Notify;
 use super::report;
+use super::routes::{self, Routes};
 use super::unicast::{self, Unicast};
 use super::vmac::{self, Vmacs};
 
@@ -60,6 +59,8 @@ pub(super) struct Executor {
     asked: Vec<(u32, About)>,
     /// The macvlans of the virtual MAC addresses.
     pub(super) vmacs: Vmacs,
+    /// Routes and rules.
+    pub(super) routes: Routes,
     /// The way to peers.
     pub(super) unicast: Unicast,
     /// What the adverts of each instance need.
@@ -103,15 +104,25 @@ enum About {
     Gone,
     /// The entry at this place.
     Address(u32),
+    /// The route or rule at this place is added.
+    Route(u32),
+    /// It is deleted.
+    NoRoute(u32),
     /// The macvlan in this slot is set up or down.
     Macvlan(Slot),
 }
 
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
-    pub(super) fn new(addresses: Addresses, vmacs: Vmacs, instances: usize) -> Result<Self, Error> {
+    pub(super) fn new(
+        addresses: Addresses,
+        routes: Routes,
+        vmacs: Vmacs,
+        instances: usize,
+    ) -> Result<Self, Error> {
         Ok(Self {
             vmacs,
+            routes,
             sender: SendSocket::open()?,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
@@ -171,6 +182,9 @@ impl Executor {
         if now >= self.renew_at {
             self.renew_leases(now, context);
         }
+        if now >= self.routes.look_at {
+            self.look(now, context);
+        }
         if self.notes.is_empty() {
             self.notes.shrink_to(limits::NOTES);
         }
@@ -181,10 +195,11 @@ impl Executor {
         self.notify.note_groups(context, now);
     }
 
-    /// After a reload: the new table, and the addresses that no instance has any more.
+    /// After a reload: the new tables, and the addresses that no instance has any more.
     pub(super) fn replace(
         &mut self,
         addresses: Addresses,
+        mut routes: Routes,
         matches: &[Option<Id>],
         given_up: &[Entry],
         links: &Links,
@@ -197,6 +212,11 @@ impl Executor {
             .iter()
             .map(|m| m.map_or_else(Adverts::default, |id| old[id.index()]))
             .collect();
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        routes.carry_over(&self.routes, links, batch, |sequence| {
+            asked.push((sequence, About::Gone));
+        });
+        self.routes = routes;
         for entry in given_up {
             let Some(ifindex) = links.get(entry.link).ifindex() else {
                 continue;
@@ -263,7 +283,7 @@ impl Executor {
 
     /// When [`Executor::flush`] has something to do on its own account.
     pub(super) fn poll_at(&self) -> Instant {
-        self.announce_at.min(self.renew_at)
+        self.announce_at.min(self.renew_at).min(self.routes.look_at)
     }
 
     fn advert(&mut self, id: Id, priority: u8, context: &Context<'_>) {
@@ -350,6 +370,42 @@ impl Executor {
             );
             self.asked.push((sequence, About::Address(index as u32)));
         }
+        // What leads through these addresses.
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        self.routes
+            .want(id, context.links, batch, &mut |sequence, index| {
+                asked.push((sequence, About::Route(index as u32)));
+            });
+    }
+
+    /// What is always there, and routes and rules after something has happened to them.
+    pub(super) fn add_static(&mut self, context: &Context<'_>) {
+        self.add_addresses(STATIC, context);
+    }
+
+    /// At the end.
+    pub(super) fn remove_static(&mut self, context: &Context<'_>) {
+        self.remove_addresses(STATIC, context);
+    }
+
+    /// Something has happened that may have taken away routes, rules or static addresses.
+    pub(super) fn stir(&mut self, now: Instant) {
+        let addresses = self.addresses.of(STATIC);
+        if !self.routes.entries().is_empty() || !addresses.is_empty() {
+            self.routes.stir(now);
+        }
+    }
+
+    fn look(&mut self, now: Instant, context: &Context<'_>) {
+        self.add_static(context);
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        self.routes
+            .look(now, context.links, batch, &mut |sequence, index| {
+                asked.push((sequence, About::Route(index as u32)));
+            });
+        if !self.asked.is_empty() {
+            self.send_requests(context);
+        }
     }
 
     /// The dead-man lease: several refreshes in the time of the shortest one, so that the kernel
@@ -380,6 +436,11 @@ impl Executor {
     }
 
     fn remove_addresses(&mut self, id: Id, context: &Context<'_>) {
+        let (batch, asked) = (self.commands.batch(), &mut self.asked);
+        self.routes
+            .give_up(id, context.links, batch, &mut |sequence, index| {
+                asked.push((sequence, About::NoRoute(index as u32)));
+            });
         // First, so that nothing is said about the addresses that go.
         self.set_up(id, false, context);
         for index in self.addresses.of(id) {
@@ -411,7 +472,7 @@ impl Executor {
     }
 
     fn send_requests(&mut self, context: &Context<'_>) {
-        let (addresses, asked) = (&mut self.addresses, &self.asked);
+        let (addresses, routes, asked) = (&mut self.addresses, &mut self.routes, &self.asked);
         let sent = self.commands.send();
         let answered = self.commands.receive(|message| {
             if let Content::Ack(ack) = Content::parse(&message)
@@ -424,85 +485,21 @@ impl Executor {
                         failed(addresses.get_mut(index as usize), errno, context);
                     }
                     About::Macvlan(slot) => vmac::not_set(&context.links.get(slot).name, errno),
+                    About::Route(index) => {
+                        routes.refused(index as usize, errno, ack.explanation);
+                    }
+                    About::NoRoute(index) => {
+                        routes::not_removed(&routes.entries()[index as usize].item, errno);
+                    }
                     About::Gone => {}
                 }
             }
         });
         self.asked.clear();
+        self.routes.settle();
         if let Err(error) = sent.and(answered) {
             log::error!("addresses may not have been changed: {error}");
         }
-    }
-
-    /// Gratuitous ARPs and Neighbour Advertisements, round by round over all addresses that are owed
-    /// some, bounded a wakeup.
-    fn announce(&mut self, now: Instant, context: &Context<'_>) {
-        let gap = context.config.globals.garp_interval;
-        let budget = if gap.is_zero() {
-            limits::ANNOUNCEMENTS
-        } else {
-            1
-        };
-        let count = self.addresses.entries().len();
-        let (mut sent, mut idle) = (0, 0);
-        while sent < budget && idle < count {
-            self.cursor = (self.cursor + 1) % count;
-            if self.addresses.get_mut(self.cursor).owed == 0 {
-                idle += 1;
-                continue;
-            }
-            idle = 0;
-            sent += 1;
-            self.announce_one(self.cursor, context);
-        }
-        self.send_frames();
-        let more = self.addresses.entries().iter().any(|e| e.owed > 0);
-        self.announce_at = if more { now + gap } else { Instant::NEVER };
-    }
-
-    fn announce_one(&mut self, index: usize, context: &Context<'_>) {
-        let entry = self.addresses.get_mut(index);
-        entry.owed -= 1;
-        let Entry {
-            instance,
-            link,
-            address,
-            ..
-        } = *entry;
-        // With a virtual MAC address, through the interface below: the macvlan may not be ready yet.
-        let vmac = self.vmacs.at(link).map(|vmac| (vmac.base, vmac.mac));
-        let kernel = context
-            .links
-            .get(vmac.map_or(link, |v| v.0))
-            .kernel
-            .as_ref();
-        let Some(kernel) = kernel else {
-            return;
-        };
-        let mac = vmac.map_or(kernel.mac, |v| v.1);
-        if context.router.instance(instance).state() != State::Active {
-            return;
-        }
-        match address {
-            IpAddr::V4(address) => {
-                for form in forms(context.instance(instance).garp_mode) {
-                    self.push_frame(kernel.ifindex, |buf| {
-                        frame::emit_garp(buf, mac, address, *form)
-                    });
-                }
-            }
-            IpAddr::V6(address) => {
-                self.push_frame(kernel.ifindex, |buf| frame::emit_na(buf, mac, address));
-            }
-        }
-    }
-}
-
-fn forms(mode: GarpMode) -> &'static [GarpForm] {
-    match mode {
-        GarpMode::Request => &[GarpForm::Request],
-        GarpMode::Reply => &[GarpForm::Reply],
-        GarpMode::Both => &[GarpForm::Request, GarpForm::Reply],
     }
 }
 

@@ -46,18 +46,19 @@ pub(super) fn lines<'a>(
     let foreign = addresses.entries().iter().filter(|e| e.foreign);
     let below = addresses.entries().iter().filter_map(|entry| {
         let base = links.get(vmacs.at(entry.link)?.base);
+        let instance = config.instances.get(entry.instance.index())?;
         base.has(&entry.address).then(|| {
             format!(
                 "{}: {} is an address of {} itself, which answers for it with its own MAC address in every \
                  state: remove it there, or do without `use_vmac`",
-                config.instances[entry.instance.index()].name,
+                instance.name,
                 entry.address,
                 base.name
             )
         })
     });
     let foreign = foreign.filter_map(|entry| {
-        let instance = &config.instances[entry.instance.index()];
+        let instance = config.instances.get(entry.instance.index())?;
         (instance.settings.priority < PRIORITY_OWNER).then(|| {
             format!(
                 "{}: {} is already an address of {}, so this router answers for it as Backup too{}: \

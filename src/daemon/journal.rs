@@ -28,6 +28,16 @@ pub(super) enum Line {
         /// Its MAC address, so that somebody else's interface of that name is left alone.
         mac: String,
     },
+    /// `route MESSAGE TEXT` or `rule MESSAGE TEXT`
+    Routing {
+        /// `route` or `rule`.
+        kind: String,
+        /// The body of the netlink message that deletes it, in hexadecimal: the kernel that is asked is
+        /// the one that has it, and no interface is named.
+        message: Vec<u8>,
+        /// What it is, for people.
+        text: String,
+    },
     /// `arp INTERFACE PARAMETER BEFORE VALUE`
     Arp {
         /// The interface's name.
@@ -43,11 +53,12 @@ pub(super) enum Line {
 
 impl Line {
     /// The interface that it is about.
-    pub(super) fn interface(&self) -> &str {
+    pub(super) fn interface(&self) -> Option<&str> {
         match self {
+            Self::Routing { .. } => None,
             Self::Address { interface, .. }
             | Self::Macvlan { interface, .. }
-            | Self::Arp { interface, .. } => interface,
+            | Self::Arp { interface, .. } => Some(interface),
         }
     }
 }
@@ -61,6 +72,17 @@ impl fmt::Display for Line {
                 prefix_len,
             } => write!(f, "address {interface} {address}/{prefix_len}"),
             Self::Macvlan { interface, mac } => write!(f, "macvlan {interface} {mac}"),
+            Self::Routing {
+                kind,
+                message,
+                text,
+            } => {
+                write!(f, "{kind} ")?;
+                message
+                    .iter()
+                    .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                write!(f, " {text}")
+            }
             Self::Arp {
                 interface,
                 parameter,
@@ -143,6 +165,11 @@ fn parse(line: &str) -> Option<Line> {
                 prefix_len: prefix_len.parse().ok()?,
             })
         }
+        "route" | "rule" => Some(Line::Routing {
+            kind,
+            message: bytes(&name)?,
+            text: line.splitn(3, ' ').last()?.to_owned(),
+        }),
         "macvlan" => Some(Line::Macvlan {
             interface: name,
             mac: value,
@@ -155,6 +182,13 @@ fn parse(line: &str) -> Option<Line> {
         }),
         _ => None,
     }
+}
+
+/// Two hexadecimal digits a byte.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.map(byte).collect()
 }
 
 #[cfg(test)]
@@ -174,6 +208,11 @@ mod tests {
                 interface: "br-lan".to_owned(),
                 address: "10.10.201.101".parse().expect("an address"),
                 prefix_len: 32,
+            },
+            Line::Routing {
+                kind: "route".to_owned(),
+                message: vec![2, 0x1f, 0, 0xa0],
+                text: "10.0.0.0/8 via 10.0.0.7 dev eth0".to_owned(),
             },
             Line::Macvlan {
                 interface: "vrrp.50".to_owned(),
@@ -199,7 +238,9 @@ mod tests {
         for text in [
             "",
             "address eth0",
-            "route eth0 10.0.0.1/32",
+            "route 0g 10.0.0.1/32",
+            "rule 00",
+            "path eth0 10.0.0.1/32",
             "address eth0 10.0.0.1",
             "address e x/3",
             "macvlan vrrp.50",

@@ -8,12 +8,25 @@ use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
 
 use super::addresses::Addresses;
 use super::links::{Address, Ipv4, Kernel as LinkKernel, Links};
+use super::routes::Routes;
+
+/// The groups of news of routes and rules, as [`Routes::groups`] counts them.
+const ROUTING: [u32; 4] = [
+    libc::RTNLGRP_IPV4_ROUTE,
+    libc::RTNLGRP_IPV6_ROUTE,
+    libc::RTNLGRP_IPV4_RULE,
+    libc::RTNLGRP_IPV6_RULE,
+];
 
 /// The event socket, and how to ask for everything again.
 pub(super) struct Kernel {
     events: EventSocket,
     /// The netlink port of the executor's socket: news of our own doing carry it.
     own_port: u32,
+    /// Something has happened that routes and static addresses may depend on.
+    pub(super) stirred: bool,
+    /// Which groups of [`ROUTING`] we are told of.
+    watched: [bool; ROUTING.len()],
     /// A removal of ours was told; it may have taken other addresses with it.
     check: bool,
     /// This kernel tells who put an address there (IFA_PROTO, Linux 5.18): it does so for the
@@ -27,6 +40,8 @@ impl Kernel {
         Ok(Self {
             events: EventSocket::open()?,
             own_port: 0,
+            stirred: false,
+            watched: [false; ROUTING.len()],
             check: false,
             tells_who: false,
         })
@@ -35,6 +50,18 @@ impl Kernel {
     /// Tells which changes are our own.
     pub(super) fn own_port(&mut self, port: u32) {
         self.own_port = port;
+    }
+
+    /// Listens to news of routes and rules as far as they matter: on a router with many, others' may
+    /// change all the time.
+    pub(super) fn watch(&mut self, wanted: [bool; ROUTING.len()]) {
+        for ((group, watched), wanted) in ROUTING.into_iter().zip(&mut self.watched).zip(wanted) {
+            if core::mem::replace(watched, wanted) != wanted
+                && let Err(error) = self.events.watch(group, wanted)
+            {
+                log::error!("{error}: what is removed by others is not put back");
+            }
+        }
     }
 
     /// For the poll set.
@@ -73,11 +100,18 @@ impl Kernel {
     ///
     /// The kernel queues the news of a change before it acknowledges the change, so that after
     /// this the tables show all that we have done so far.
-    pub(super) fn read(&mut self, limit: usize, links: &mut Links, addresses: &mut Addresses) {
-        let (own_port, check) = (self.own_port, &mut self.check);
+    pub(super) fn read(
+        &mut self,
+        limit: usize,
+        links: &mut Links,
+        addresses: &mut Addresses,
+        routes: &Routes,
+    ) {
+        let (own_port, check, stirred) = (self.own_port, &mut self.check, &mut self.stirred);
         let result = self.events.receive(limit, |message| {
             let own = message.port == own_port;
             *check |= own && message.kind == libc::RTM_DELADDR;
+            *stirred |= (!own || routes.lacks()) && stirs(&message, routes);
             take(&message, own, links, addresses);
         });
         match result {
@@ -97,6 +131,7 @@ impl Kernel {
             "the kernel had more events than its buffer holds and dropped some; the buffer is doubled \
              and everything is compared again"
         );
+        self.stirred = true;
         if let Err(error) = self.events.grow() {
             log::warn!("{error}");
         }
@@ -172,7 +207,17 @@ fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Add
                 }
             }
         }
+        Content::RouteGone(_) | Content::RuleGone => {}
         Content::Ack(_) | Content::Done(_) | Content::Other => {}
+    }
+}
+
+/// Whether the news of somebody's doing may concern routes: those that are gone, and what they need.
+fn stirs(message: &Message<'_>, routes: &Routes) -> bool {
+    match Content::parse(message) {
+        Content::RouteGone(gone) => routes.concerns(&gone),
+        Content::Ack(_) | Content::Done(_) | Content::Other => false,
+        _ => true,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::vrrp::instance::Event;
 use crate::vrrp::types::State;
 
 use super::Daemon;
+use super::executor::Executor;
 use super::helper::{End, Job, Remains, Ticket};
 use super::notify::{ids, path_of};
 use super::vmac::Vmacs;
@@ -177,6 +178,7 @@ impl Daemon {
 
     /// Nothing is advertised any more: what else is in the kernel goes too.
     fn close(&mut self, now: Instant) {
+        self.with_context(Executor::remove_static);
         self.flush(now);
         self.accept_mode.narrow(Vec::new());
         self.executor.notify.fifos.hang_up();

@@ -20,6 +20,7 @@ mod netifd;
 mod notify;
 pub mod reload;
 mod report;
+mod routes;
 mod start;
 mod status;
 mod tap;
@@ -45,7 +46,7 @@ use crate::vrrp::track::{Kind, Reading, Tracker};
 use crate::vrrp::types::Family;
 
 use accept::AcceptMode;
-use addresses::News;
+use addresses::{News, STATIC};
 use ears::Ears;
 use executor::{Context, Executor};
 use helper::Helper;
@@ -376,7 +377,8 @@ impl Daemon {
             return;
         }
         if executor.vmacs.look_below(links) {
-            let lines = start::journal_lines(links, &executor.addresses, &executor.vmacs);
+            let lines = self.journal_lines();
+            let executor = &mut self.executor;
             match self.journal.write(&lines) {
                 Ok(()) => executor.change_below(),
                 Err(error) => ::log::error!(
@@ -394,16 +396,34 @@ impl Daemon {
         }
     }
 
+    /// What a killed daemon might leave behind.
+    fn journal_lines(&self) -> Vec<journal::Line> {
+        let Executor {
+            addresses,
+            routes,
+            vmacs,
+            ..
+        } = &self.executor;
+        start::journal_lines(&self.links, addresses, routes, vmacs)
+    }
+
     /// Reads what the kernel tells of macvlans that were made or removed.
     fn take_in_vmacs(&mut self) {
-        let addresses = &mut self.executor.addresses;
-        self.kernel
-            .read(limits::EVENTS_OF_RELOAD, &mut self.links, addresses);
+        self.read_kernel(limits::EVENTS_OF_RELOAD);
+    }
+
+    fn read_kernel(&mut self, limit: usize) {
+        let Executor {
+            addresses, routes, ..
+        } = &mut self.executor;
+        self.kernel.read(limit, &mut self.links, addresses, routes);
     }
 
     fn kernel_events(&mut self, limit: usize, now: Instant) {
-        self.kernel
-            .read(limit, &mut self.links, &mut self.executor.addresses);
+        self.read_kernel(limit);
+        if core::mem::take(&mut self.kernel.stirred) {
+            self.executor.stir(now);
+        }
         self.report_links(now);
         self.address_news(now);
     }
@@ -415,21 +435,27 @@ impl Daemon {
         for (index, news) in core::mem::take(&mut self.executor.addresses.news) {
             let entry = &self.executor.addresses.entries()[index];
             let id = entry.instance;
-            let instance = &self.config.instances[id.index()];
             let link = self.links.get(entry.link);
             let line = report::AddressNews {
-                instance,
+                instance: self.config.instances.get(id.index()),
                 interface: &link.name,
                 address: entry.address,
                 news,
             };
             // An interface that is being deleted goes down, then loses its addresses; one that is
             // set down loses its IPv6 addresses.
-            if news != News::Removed || link.is_up() && entry.wanted {
+            let told = match news {
+                News::Removed => link.is_up() && entry.wanted,
+                News::Foreign => id != STATIC,
+                _ => true,
+            };
+            if told {
                 line.log();
             }
             let missing = entry.wanted && matches!(news, News::Removed | News::InterfaceBack);
-            if missing && restored != Some(id) {
+            if missing && id == STATIC {
+                self.executor.stir(now);
+            } else if missing && restored != Some(id) {
                 restored = Some(id);
                 self.handle(id, Event::AddressLost, now);
             }
@@ -543,11 +569,10 @@ impl Daemon {
     }
 
     fn flush(&mut self, now: Instant) {
-        let (executor, context) = self.executor_and_context();
-        executor.flush(now, &context);
+        self.with_context(|executor, context| executor.flush(now, context));
     }
 
-    fn executor_and_context(&mut self) -> (&mut Executor, Context<'_>) {
+    fn with_context(&mut self, run: impl FnOnce(&mut Executor, &Context<'_>)) {
         let Self {
             router,
             executor,
@@ -562,7 +587,7 @@ impl Daemon {
             link_of,
             router,
         };
-        (executor, context)
+        run(executor, &context);
     }
 
     fn log_counters(&self) {

@@ -17,9 +17,10 @@ use crate::vrrp::types::State;
 
 use super::Daemon;
 use super::accept::{self, Unenforceable};
-use super::addresses::{Addresses, Entry};
+use super::addresses::{Addresses, Entry, STATIC};
 use super::executor::{Context, Executor};
 use super::links::Slot;
+use super::routes::Routes;
 use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
 use super::vmac::Vmacs;
 
@@ -89,8 +90,7 @@ impl Daemon {
         let addresses = tables(&mut config, names, &mut self.links);
         let outcome = self.apply(config, addresses, known, now)?;
         if self.config.globals.states_on_reload {
-            let (executor, context) = self.executor_and_context();
-            executor.notify.write_states(&context, now);
+            self.with_context(|executor, context| executor.notify.write_states(context, now));
         }
         Ok(outcome)
     }
@@ -153,7 +153,10 @@ impl Daemon {
         let names = self.netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut self.links);
         let vmacs = Vmacs::new(&config, names, &mut self.links);
-        let same_places = link_of == self.link_of && vmacs.is_like(&self.executor.vmacs);
+        let routes = Routes::new(&config, names, &mut self.links);
+        let same_places = link_of == self.link_of
+            && vmacs.is_like(&self.executor.vmacs)
+            && routes.is_like(&self.executor.routes);
         if same_places && self.is_as_before(&config, &addresses) {
             return Ok(Outcome {
                 unchanged: config.instances.len(),
@@ -179,11 +182,17 @@ impl Daemon {
         let matches = self.router.matches(&specs);
         let Executor {
             addresses: before,
+            routes: routes_before,
             vmacs: vmacs_before,
             ..
         } = &self.executor;
-        let mut lines = journal_lines(&self.links, &addresses, &vmacs);
-        lines.extend(journal_lines(&self.links, before, vmacs_before));
+        let mut lines = journal_lines(&self.links, &addresses, &routes, &vmacs);
+        lines.extend(journal_lines(
+            &self.links,
+            before,
+            routes_before,
+            vmacs_before,
+        ));
         let refused = accept::refused(&config, &self.links, &addresses);
         let table = (!refused.is_empty()).then(|| self.accept_mode.table().to_owned());
         if self.journal.table.is_none() {
@@ -209,19 +218,22 @@ impl Daemon {
         let modes = receive_modes(&self.config, &self.link_of);
         self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor
-            .replace(addresses, &matches, &given_up, &self.links);
+            .replace(addresses, routes, &matches, &given_up, &self.links);
         self.executor.replace_vmacs(vmacs, &self.links);
         self.take_in_vmacs();
         self.tend_vmacs();
         self.adopt_notify(&matches, fifos.clone(), now);
+        self.kernel.watch(self.executor.routes.groups());
         self.adopt(now);
+        self.with_context(Executor::add_static);
+        self.executor.stir(now);
         self.arrange(now);
         self.report_links(now);
         self.flush(now);
         self.accept_mode.narrow(refused);
         self.journal.table = table;
         self.journal.fifos = fifos;
-        let settled = journal_lines(&self.links, &self.executor.addresses, &self.executor.vmacs);
+        let settled = self.journal_lines();
         if let Err(error) = self.journal.write(&settled) {
             log::warn!("the journal keeps more than is needed: {error}");
         }
@@ -230,7 +242,7 @@ impl Daemon {
 
     fn is_as_before(&self, config: &Config, addresses: &Addresses) -> bool {
         let same = |id| addresses.same_as(id, &self.executor.addresses, id);
-        *config == self.config && self.router.ids().all(same)
+        *config == self.config && self.router.ids().all(same) && same(STATIC)
     }
 
     fn compare(&self, new: &Config, addresses: &Addresses, matches: &[Option<Id>]) -> Outcome {

@@ -230,8 +230,8 @@ impl fmt::Display for Hint<'_> {
 
 /// What happened to an address without our doing, as a line of the log.
 pub(super) struct AddressNews<'a> {
-    /// Whose address.
-    pub(super) instance: &'a Instance,
+    /// Whose address; nobody's, if it is static.
+    pub(super) instance: Option<&'a Instance>,
     /// The interface that carries it.
     pub(super) interface: &'a str,
     /// The address.
@@ -243,7 +243,8 @@ pub(super) struct AddressNews<'a> {
 impl AddressNews<'_> {
     /// An interface that is back is no cause for alarm; an owner's own address neither.
     pub(super) fn log(&self) {
-        let owner = self.instance.settings.priority == PRIORITY_OWNER;
+        let priority = self.instance.map(|i| i.settings.priority);
+        let owner = priority.is_none_or(|priority| priority == PRIORITY_OWNER);
         let level = match self.news {
             News::InterfaceBack => log::Level::Info,
             News::Foreign if owner => log::Level::Info,
@@ -261,7 +262,8 @@ impl fmt::Display for AddressNews<'_> {
             news,
             ..
         } = self;
-        write!(f, "{}: ", self.instance.name)?;
+        let name = self.instance.map_or("static_ipaddress", |i| &*i.name);
+        write!(f, "{name}: ")?;
         match news {
             News::Removed => write!(
                 f,

@@ -17,12 +17,12 @@ use crate::sys::netlink::CommandSocket;
 use crate::sys::poll::Poll;
 use crate::sys::signal::{self, Signal, Signals};
 use crate::sys::timer::Timer;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
 use super::accept::{self, AcceptMode, Unenforceable};
-use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD};
+use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
 use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
@@ -33,6 +33,7 @@ use super::leave::Leave;
 use super::links::{Links, Slot};
 use super::netifd::{Names, Netifd};
 use super::notify::fifos::Fifos;
+use super::routes::{self, Routes};
 use super::vmac::{self, Mac, Vmacs};
 use super::watch::Watches;
 use super::{Daemon, Places};
@@ -102,15 +103,22 @@ impl Daemon {
         let left = journal
             .read()
             .map_err(|e| journal_error(&journal, "read", &e))?;
-        left.iter().for_each(|line| {
-            links.slot(line.interface());
+        left.iter().filter_map(Line::interface).for_each(|name| {
+            links.slot(name);
         });
         let vmacs = Vmacs::new(&config, names, &mut links);
+        let routes = Routes::new(&config, names, &mut links);
         watch_sources(&config, &mut links);
+        kernel.watch(routes.groups());
         kernel.dump(&mut links)?;
         clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
         // The news of these removals, before anything of ours is there that they could be about.
-        kernel.read(limits::EVENTS_OF_RELOAD, &mut links, &mut addresses);
+        kernel.read(
+            limits::EVENTS_OF_RELOAD,
+            &mut links,
+            &mut addresses,
+            &routes,
+        );
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
         if let Some(table) = &journal.table {
@@ -120,7 +128,7 @@ impl Daemon {
         let gone = journal.fifos.iter().filter(|path| !fifos.contains(path));
         gone.for_each(|path| fifo::remove(path));
         journal.fifos = fifos.clone();
-        let lines = journal_lines(&links, &addresses, &vmacs);
+        let lines = journal_lines(&links, &addresses, &routes, &vmacs);
         let refused = accept::refused(&config, &links, &addresses);
         let accept_mode = AcceptMode::new();
         journal.table = (!refused.is_empty()).then(|| accept_mode.table().to_owned());
@@ -137,7 +145,7 @@ impl Daemon {
             globals.startup_delay,
             now,
         );
-        let mut executor = Executor::new(addresses, vmacs, config.instances.len())?;
+        let mut executor = Executor::new(addresses, routes, vmacs, config.instances.len())?;
         executor.unicast.open(&config)?;
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
@@ -172,6 +180,7 @@ impl Daemon {
         daemon.run_startup_script(now);
         daemon.adopt_notify(&[], fifos, now);
         daemon.arrange(now);
+        daemon.with_context(Executor::add_static);
         daemon.report_links(now);
         memory::trim();
         Ok(daemon)
@@ -242,14 +251,12 @@ pub(super) fn watch_sources(config: &Config, links: &mut Links) -> bool {
 /// Takes the virtual addresses out of the configuration, and makes a slot for each interface they
 /// are on.
 pub(super) fn tables(config: &mut Config, names: &Names, links: &mut Links) -> Addresses {
-    let count = config.instances.iter().map(|i| i.vips.len()).sum();
-    let mut addresses = Addresses::with_capacity(count);
-    for (index, instance) in config.instances.iter_mut().enumerate() {
-        let vips = core::mem::take(&mut instance.vips);
-        let own = &instance.interface;
+    let count: usize = config.instances.iter().map(|i| i.vips.len()).sum();
+    let mut addresses = Addresses::with_capacity(count + config.vips.len());
+    let mut push = |instance, vips: Box<[Vip]>, own: &Rc<str>, lease: Option<Duration>| {
         let named = |vip: Vip| (vip.dev.clone().unwrap_or_else(|| Rc::clone(own)), vip);
         let entries = vips.into_iter().map(named).map(|(interface, vip)| Entry {
-            instance: Id(index as u16),
+            instance,
             link: names.slot(&interface, links),
             interface,
             address: vip.address,
@@ -257,7 +264,7 @@ pub(super) fn tables(config: &mut Config, names: &Names, links: &mut Links) -> A
             scope: vip.scope,
             label: vip.label,
             broadcast: vip.broadcast,
-            lease: instance.address_lease.map(|lease| lease.as_secs() as u32),
+            lease: lease.map(|lease| lease.as_secs() as u32),
             outdated_lease: false,
             wanted: false,
             present: false,
@@ -267,7 +274,14 @@ pub(super) fn tables(config: &mut Config, names: &Names, links: &mut Links) -> A
             owed: 0,
         });
         addresses.push_instance(entries);
+    };
+    for (index, instance) in config.instances.iter_mut().enumerate() {
+        let vips = core::mem::take(&mut instance.vips);
+        let id = Id(index as u16);
+        push(id, vips, &instance.interface, instance.address_lease);
     }
+    // Each of these names its interface.
+    push(STATIC, core::mem::take(&mut config.vips), &"".into(), None);
     addresses
 }
 
@@ -284,6 +298,7 @@ fn clean_up(
         return Ok(());
     }
     let mut commands = CommandSocket::open()?;
+    routes::remove_left(left, &mut commands)?;
     let (mut gone, mut macvlans) = (Vec::new(), Vec::new());
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
@@ -295,7 +310,7 @@ fn clean_up(
             });
             let marked = found.proto == IFA_PROTO_VIPD;
             let ours = journaled && (marked || !tells_who && found.proto == 0)
-                || marked && addresses.is_virtual(slot, &found.address);
+                || marked && addresses.has(slot, &found.address);
             if ours {
                 log::warn!(
                     "{}/{} on {} was left by an earlier vipd; it is removed",
@@ -319,7 +334,7 @@ fn clean_up(
                 }
             }
             Line::Arp { .. } => vmac::restore(&mut commands, line),
-            Line::Address { .. } => {}
+            Line::Address { .. } | Line::Routing { .. } => {}
         }
     }
     if gone.is_empty() && macvlans.is_empty() {
@@ -339,19 +354,22 @@ fn clean_up(
 }
 
 /// What a killed daemon might leave behind.
-pub(super) fn journal_lines(links: &Links, addresses: &Addresses, vmacs: &Vmacs) -> Vec<Line> {
+pub(super) fn journal_lines(
+    links: &Links,
+    addresses: &Addresses,
+    routes: &Routes,
+    vmacs: &Vmacs,
+) -> Vec<Line> {
     let line = |entry: &Entry| Line::Address {
         interface: links.get(entry.link).name.clone(),
         address: entry.address,
         prefix_len: entry.prefix_len,
     };
-    addresses
-        .entries()
-        .iter()
-        .filter(|e| !e.foreign && links.get(e.link).is_device())
-        .map(line)
-        .chain(vmacs.journal(links))
-        .collect()
+    let ours = |e: &&Entry| !e.foreign && links.get(e.link).is_device();
+    let mut lines: Vec<Line> = addresses.entries().iter().filter(ours).map(line).collect();
+    routes.journal(links, &mut lines);
+    lines.extend(vmacs.journal(links));
+    lines
 }
 
 fn journal_error(journal: &Journal, operation: &'static str, error: &std::io::Error) -> Error {

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::config::model::{self, Config};
 use crate::control::status::{
-    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Status, Tracker, Vip, Vmac,
+    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Route, Status, Tracker, Vip, Vmac,
 };
 use crate::time::Instant;
 use crate::vrrp::action::{Hold, Id, Reason};
@@ -15,10 +15,11 @@ use crate::vrrp::speakers::Speaker;
 use crate::vrrp::track::{self, Effect, Reading};
 use crate::vrrp::types::{ChecksumForm, Family, Settings, State, Version};
 
-use super::addresses::{Addresses, Entry};
+use super::addresses::{Addresses, Entry, STATIC};
 use super::ears::Ears;
 use super::links::{Links, Slot};
 use super::report::{self, Why};
+use super::routes::{self, Routes};
 use super::vmac::Mac;
 
 /// What is shown, and when.
@@ -28,6 +29,7 @@ pub(super) struct View<'a> {
     pub(super) links: &'a Links,
     pub(super) link_of: &'a [Slot],
     pub(super) addresses: &'a Addresses,
+    pub(super) routes: &'a Routes,
     pub(super) ears: &'a Ears,
     pub(super) send_errors: u64,
     pub(super) started: Instant,
@@ -49,6 +51,8 @@ impl<'a> View<'a> {
             uptime_ms: self.now.since(self.started).as_millis(),
             send_errors: self.send_errors,
             drops: drops(self.router.drops()),
+            static_addresses: self.vips(STATIC, 0),
+            static_routes: self.routes(STATIC),
             instances: Vec::new(),
         }
     }
@@ -86,7 +90,8 @@ impl<'a> View<'a> {
             active: active(running),
             receive: self.receive(index)?,
             vmac: vmac(configured, settings),
-            vips: self.vips(Id(index as u16)),
+            vips: self.vips(Id(index as u16), settings.addresses.len()),
+            routes: self.routes(Id(index as u16)),
             peers: self.peers(running),
             counters: counters(running),
             drops: drops(&running.counters().drops),
@@ -102,8 +107,10 @@ impl<'a> View<'a> {
         })
     }
 
-    fn vips(&self, id: Id) -> Vec<Vip<'a>> {
-        let vip = |entry: &Entry| Vip {
+    /// The first so many are in adverts.
+    fn vips(&self, id: Id, advertised: usize) -> Vec<Vip<'a>> {
+        let vip = |(place, entry): (usize, &Entry)| Vip {
+            advertised: place < advertised,
             address: entry.address,
             prefix_len: entry.prefix_len,
             interface: self.links.get(entry.link).name.as_str().into(),
@@ -113,7 +120,19 @@ impl<'a> View<'a> {
             lease_s: entry.lease,
         };
         let entries = &self.addresses.entries()[self.addresses.of(id)];
-        entries.iter().map(vip).collect()
+        entries.iter().enumerate().map(vip).collect()
+    }
+
+    fn routes(&self, id: Id) -> Vec<Route<'a>> {
+        let route = |entry: &'a routes::Entry| Route {
+            kind: entry.item.kind().into(),
+            text: (&*entry.item.text).into(),
+            wanted: entry.wanted,
+            present: entry.present || entry.foreign,
+            foreign: entry.foreign,
+        };
+        let entries = &self.routes.entries()[self.routes.of(id)];
+        entries.iter().map(route).collect()
     }
 
     fn peers(&self, running: &Running) -> Vec<Peer<'a>> {

@@ -11,11 +11,14 @@ pub mod link;
 pub mod link_request;
 pub mod nft;
 pub mod parse;
+pub mod route;
+pub mod rule;
 
 use addr::Address;
 use error::Ack;
 use link::Link;
 use parse::Message;
+use route::Gone;
 
 /// What a message of the kernel says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,10 @@ pub enum Content<'a> {
     Address(Address<'a>),
     /// RTM_DELADDR: an address is gone.
     AddressGone(Address<'a>),
+    /// RTM_DELROUTE, or RTM_NEWROUTE in the place of another: a route is gone.
+    RouteGone(Gone),
+    /// RTM_DELRULE: a routing policy rule is gone.
+    RuleGone,
     /// NLMSG_ERROR: a request has failed, or was acknowledged.
     Ack(Ack<'a>),
     /// NLMSG_DONE: the end of a dump; an errno, or 0.
@@ -44,6 +51,8 @@ impl<'a> Content<'a> {
             libc::RTM_DELLINK => Link::parse(message.body).map(Self::LinkGone),
             libc::RTM_NEWADDR => Address::parse(message.body).map(Self::Address),
             libc::RTM_DELADDR => Address::parse(message.body).map(Self::AddressGone),
+            libc::RTM_DELROUTE | libc::RTM_NEWROUTE => Gone::parse(message).map(Self::RouteGone),
+            libc::RTM_DELRULE => Some(Self::RuleGone),
             error::NLMSG_ERROR => Ack::parse(message).map(Self::Ack),
             error::NLMSG_DONE => error::done(message.body).map(Self::Done),
             _ => None,

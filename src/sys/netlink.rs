@@ -233,6 +233,20 @@ impl EventSocket {
         Ok(events)
     }
 
+    /// Subscribes to another group (RTNLGRP_…), or leaves it.
+    ///
+    /// # Errors
+    /// As setsockopt(2).
+    pub fn watch(&self, group: u32, on: bool) -> Result<(), Error> {
+        let option = if on {
+            libc::NETLINK_ADD_MEMBERSHIP
+        } else {
+            libc::NETLINK_DROP_MEMBERSHIP
+        };
+        socket::set_int(&self.fd, libc::SOL_NETLINK, option, group as i32)
+            .context("subscribe to netlink events", "")
+    }
+
     /// Hands the messages of up to `limit` waiting datagrams to `each`.
     ///
     /// # Errors

@@ -8,3 +8,4 @@ mod lab;
 mod links;
 mod nft;
 mod packets;
+mod routes;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::config::error::Placed;
 use crate::config::model::{Delay, Program};
+use crate::config::routing::Item;
 use crate::config::track::Entry;
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
@@ -39,7 +40,16 @@ pub(crate) struct Draft {
     pub(crate) peers: Vec<Placed<Peer>>,
     pub(crate) auth_type: Option<Placed<&'static str>>,
     pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
+    /// `virtual_ipaddress`; those of `virtual_ipaddress_excluded` stand behind them once the order of an
+    /// advert is settled. In the globals: `static_ipaddress`.
     pub(crate) vips: Vec<PlacedVip>,
+    pub(crate) excluded: Vec<PlacedVip>,
+    /// How many of `vips` are in adverts.
+    pub(crate) advertised: usize,
+    /// `virtual_routes`, or `static_routes`.
+    pub(crate) routes: Vec<Rc<Item>>,
+    /// `virtual_rules`, or `static_rules`.
+    pub(crate) rules: Vec<Rc<Item>>,
     pub(crate) use_vmac: Option<Placed<Option<Rc<str>>>>,
     pub(crate) use_vmac_addr: Option<Placed<bool>>,
     pub(crate) vmac_xmit_base: Option<Placed<bool>>,

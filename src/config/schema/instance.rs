@@ -4,13 +4,13 @@ use super::Class::{A, B, C, Own};
 use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
 use crate::config::model::Hook;
+use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
 const MAX_LEAVE: Duration = Duration::from_secs(600);
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
 const NO_VMAC_GARP: &str = "addresses are announced on the interface that carries them alone";
-const NO_ROUTES: &str = "only addresses move with the Active";
 const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
 const NO_ADDRESS_OPTION: &str = "the address is added without it";
 
@@ -26,7 +26,10 @@ const WORDS: &[Keyword] = &[
     row("virtual_router_id", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.vrid }, "", "VRID; the same on all routers of this virtual router. Required.", "RFC 9568 §5.2.3"),
     row("priority", A, Rule::Number { min: 1, max: 255, slot: |d| &mut d.priority }, "100; 255 with `state MASTER`", "The highest becomes Active; 255 is the owner of the addresses.", "RFC 9568 §5.2.4"),
     row("advert_int", A, Rule::Seconds { min: Duration::from_millis(10), max: Duration::from_secs(255), slot: |d| &mut d.advert_int }, "1", "Time between two adverts. v2: whole seconds, 1–255; v3: 0.01–40.95 in steps of 0.01.", "RFC 9568 §6.1, RFC 3768 §5.3.7"),
-    row("virtual_ipaddress", A, Rule::Addresses, "", "The virtual addresses, 1–255 of them, of one family (IPv6: at most 90, the first link-local). Required.", "RFC 9568 §5.2.9"),
+    row("virtual_ipaddress", A, Rule::Addresses { most: limits::ADDRESSES, list: |d| &mut d.vips }, "", "The virtual addresses, 1–255 of them, of one family (IPv6: at most 90, the first link-local). Required.", "RFC 9568 §5.2.9"),
+    row("virtual_ipaddress_excluded", B, Rule::Addresses { most: limits::EXTRA_ADDRESSES, list: |d| &mut d.excluded }, "none", "Addresses that move with the others and are announced like them, but do not stand in the advert: of either family, and as many as 1024.", ""),
+    row("virtual_routes", B, Rule::Routes, "none", "Routes that this router has while it is Active, one a line; they come after the addresses and go before them.", ""),
+    row("virtual_rules", B, Rule::Rules, "none", "Routing policy rules that this router has while it is Active, one a line.", ""),
     row("authentication", A, Rule::Words(Block::Authentication), "none", "Clear-text password of v2 adverts.", "RFC 2338 §5.3.6"),
     row("version", B, Rule::Number { min: 2, max: 3, slot: |d| &mut d.version }, "vrrp_version", "Version of the adverts that are sent and accepted; IPv6 has 3 only.", "RFC 3768, RFC 9568"),
     row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active, unless its priority falls below ours while we hear it: something it tracks has failed. Needs `state BACKUP`.", "RFC 9568 §6.1"),
@@ -77,11 +80,8 @@ const WORDS: &[Keyword] = &[
     not_yet("track_src_ip", C, "", "the source address is not tracked"),
     not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
     not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
-    not_yet("virtual_ipaddress_excluded", B, "{ ADDRESS … }", "these addresses are not added: put them into `virtual_ipaddress` on all routers"),
     not_yet("no_virtual_ipaddress", C, "", "an instance needs an address"),
-    not_yet("virtual_routes", B, "{ ROUTE … }", NO_ROUTES),
-    not_yet("virtual_rules", B, "{ RULE … }", NO_ROUTES),
-    not_needed("promote_secondaries", B, "", "addresses are /32 unless you say otherwise, and removed each by itself"),
+    not_needed("promote_secondaries", B, "", "what the kernel takes along with a removed address is put back at once, if it is vipd's; for addresses of others set the sysctl net.ipv4.conf.INTERFACE.promote_secondaries"),
     not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", "addresses stay on the interface itself"),

@@ -5,11 +5,13 @@ mod draft;
 mod globals;
 mod instance;
 mod others;
+mod routing;
 pub(crate) mod uci;
 
 use std::rc::Rc;
 
 use crate::config::model::{Dialect, Hook};
+use crate::config::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
@@ -26,6 +28,10 @@ pub(crate) enum Block {
     AuthHmac,
     /// One line of `virtual_ipaddress`, behind the address.
     Address,
+    /// One line of `virtual_routes`.
+    Route,
+    /// One line of `virtual_rules`.
+    Rule,
     /// One line of `unicast_peer`, behind the address.
     Peer,
     /// One line of `track_interface` and its like, behind the name.
@@ -99,16 +105,23 @@ pub(crate) enum Rule {
     Weight { slot: Slot<(i16, bool)> },
     /// `interface_up_down_delays { … }`
     Delays,
-    /// `virtual_ipaddress { … }`
-    Addresses,
+    /// `virtual_ipaddress { … }` and its like.
+    Addresses {
+        most: usize,
+        list: fn(&mut Draft) -> &mut Vec<PlacedVip>,
+    },
+    /// `virtual_routes { … }`, `static_routes { … }`
+    Routes,
+    /// `virtual_rules { … }`, `static_rules { … }`
+    Rules,
     /// `unicast_peer { … }`
     Peers,
     /// A command, its user and its group.
     Program(Hook),
     /// `use_vmac [NAME]`
     Vmac { slot: Slot<Option<Rc<str>>> },
-    /// An option of an address, a peer or an interface that is tracked, read by `vip.rs`, `peer.rs` and
-    /// `track.rs`; `takes` says what follows.
+    /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
+    /// file of its block; `takes` says what follows.
     Option { takes: &'static str },
     /// Known, without effect, answered with one warning.
     Skipped { why: Skip, takes: &'static str },
@@ -169,6 +182,8 @@ pub(crate) const TABLES: &[Table] = &[
     instance::INSTANCE,
     instance::AUTHENTICATION,
     instance::ADDRESS,
+    routing::ROUTE,
+    routing::RULE,
     instance::PEER,
     instance::TRACKED,
     instance::AUTH_HMAC,
@@ -190,6 +205,8 @@ impl Block {
             Self::Authentication => "authentication",
             Self::AuthHmac => "auth_hmac",
             Self::Address => "virtual_ipaddress",
+            Self::Route => "virtual_routes",
+            Self::Rule => "virtual_rules",
             Self::Peer => "unicast_peer",
             Self::Tracked => "track_interface",
             Self::SyncGroup => "vrrp_sync_group",
@@ -233,8 +250,10 @@ impl Block {
             return Some(format!("write `{}`", word.name));
         }
         let elsewhere = TABLES.iter().find(|table| {
-            !matches!(table.block, Self::Address | Self::Peer | Self::Tracked)
-                && table.words.iter().any(|word| word.name == unknown)
+            !matches!(
+                table.block,
+                Self::Address | Self::Route | Self::Rule | Self::Peer | Self::Tracked
+            ) && table.words.iter().any(|word| word.name == unknown)
         })?;
         match elsewhere.block {
             Self::Top => Some(match dialect {
@@ -314,10 +333,12 @@ impl Keyword {
             Rule::Tracked(_) => "{ NAME [weight N] [reverse] … }".into(),
             Rule::Weight { .. } => "N [reverse]".into(),
             Rule::Delays => "{ INTERFACE DOWN [UP] … }".into(),
-            Rule::Addresses => {
+            Rule::Addresses { .. } => {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"
                     .into()
             }
+            Rule::Routes => "{ ROUTE … }".into(),
+            Rule::Rules => "{ RULE … }".into(),
             Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
             Rule::Vmac { .. } => "[INTERFACE]".into(),
             Rule::Program(Hook::Deleted) => "[COMMAND [USER [GROUP]]]".into(),

@@ -3,12 +3,11 @@
 use super::Class::{A, B, C};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
 use crate::config::model::Hook;
+use crate::limits;
 use crate::vrrp::track::Kind;
 
 const NO_LVS: &str =
     "the block is skipped: vipd balances no load; leave it to keepalived or ipvsadm";
-const NO_STATIC: &str =
-    "the block is skipped: configure it where the system configures its network";
 const NO_TRACK: &str = "the block is skipped: nothing is tracked by it";
 const NO_BFD: &str = "the block is skipped: there is no BFD";
 const ONE_PROCESS: &str = "vipd is one process";
@@ -21,16 +20,16 @@ pub(super) const TOP: Table = Table {
         row("vrrp_instance", A, Rule::Instance, "", "One virtual router on one interface.", "RFC 9568 §6.1"),
         row("vrrp_sync_group", A, Rule::SyncGroup, "", "Instances that are Active together or not at all.", ""),
         row("interface_up_down_delays", B, Rule::Delays, "none", "Seconds (0–255) that a change of the interface must last to count; UP as DOWN unless given.", ""),
+        row("static_ipaddress", B, Rule::Addresses { most: limits::EXTRA_ADDRESSES, list: |d| &mut d.vips }, "none", "Addresses that the router has while vipd runs, whatever the state of its instances. `dev` is `default_interface` unless given.", ""),
+        row("static_routes", B, Rule::Routes, "none", "Routes that the router has while vipd runs.", ""),
+        row("static_rules", B, Rule::Rules, "none", "Routing policy rules that the router has while vipd runs.", ""),
         skipped_block("vrrp_script", A, Block::Script, "NAME { … }", NO_TRACK),
         skipped_block("track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
         skipped_block("vrrp_track_file", B, Block::TrackFile, "NAME { … }", NO_TRACK),
         skipped_block("vrrp_track_process", B, Block::TrackProcess, "NAME { … }", NO_TRACK),
         skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
         skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
-        not_yet("static_ipaddress", B, "{ ADDRESS … }", NO_STATIC),
-        not_yet("static_routes", B, "{ ROUTE … }", NO_STATIC),
-        not_yet("static_rules", B, "{ RULE … }", NO_STATIC),
-        not_yet("track_group", C, "NAME { group { NAME … } }", NO_STATIC),
+        not_yet("track_group", C, "NAME { group { NAME … } }", "static addresses, routes and rules are put back, and no state depends on them"),
         not_needed("linkbeat_interfaces", C, "{ INTERFACE … }", "the block is skipped: the kernel's link events are used"),
         not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
         not_needed("net_namespace", C, "NAME", "start vipd inside the namespace"),

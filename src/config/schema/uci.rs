@@ -107,6 +107,7 @@ pub(crate) const KINDS: &[&str] = &[
     "vrrp_script",
     "static_ipaddress",
     "static_routes",
+    "static_rules",
 ];
 
 /// A type of section that keepalived.conf has not, without effect.

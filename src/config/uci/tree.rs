@@ -99,10 +99,36 @@ impl<'a> Tree<'a> {
             let settings = options.iter().filter_map(|name| setting(section, name));
             settings.for_each(|setting| self.put(&value(setting).whole));
         }
+        let list = match keyword.rule {
+            Rule::Addresses { .. } => Some(("address", "virtual_ipaddress")),
+            Rule::Routes => Some(("route", "virtual_routes")),
+            Rule::Rules => Some(("rule", "virtual_rules")),
+            _ => None,
+        };
+        if let Some((option, like)) = list {
+            self.static_lines(section, option, like);
+        }
         if let Some(block) = block {
             self.block(section, block);
         }
         self.close(span);
+    }
+
+    /// The list of a section such as `static_routes`, whose items are as those of the list `like`.
+    fn static_lines(&mut self, section: &Section, option: &str, like: &str) {
+        let entry = ENTRIES.iter().find(|entry| entry.lists.contains(&like));
+        for setting in &section.settings {
+            let name = &setting.name;
+            if name.text == option {
+                for value in &setting.values {
+                    self.words(value, entry);
+                    self.out.end_of_line();
+                }
+            } else if !matches!(name.text.as_str(), "name" | "enabled") {
+                let help = Some(format!("write `list {option}`"));
+                self.unknown(name, &section.kind.text, help);
+            }
+        }
     }
 
     fn is_off(&mut self, section: &Section) -> bool {

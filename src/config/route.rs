@@ -1,0 +1,273 @@
+//! The lines of `virtual_routes` and `static_routes`.
+
+use core::slice::Iter;
+use std::rc::Rc;
+
+use super::block::{Node, Word};
+use super::error::Report;
+use super::option::{self, Families, Found};
+use super::routing::{Hop, Item, Prefix, Route, What};
+use super::schema::{Block, Skip};
+use super::vip;
+use crate::limits;
+use crate::vrrp::types::Family;
+
+/// The RTAX_… numbers of the words that set one.
+const METRICS: [(&str, u16); 10] = [
+    ("mtu", 2),
+    ("window", 3),
+    ("ssthresh", 6),
+    ("cwnd", 7),
+    ("advmss", 8),
+    ("reordering", 9),
+    ("hoplimit", 10),
+    ("initcwnd", 11),
+    ("initrwnd", 14),
+    ("quickack", 15),
+];
+/// RTAX_LOCK: a bit for each of these that is not to change.
+const RTAX_LOCK: u16 = 1;
+const RT_TABLE_MAIN: u32 = libc::RT_TABLE_MAIN as u32;
+/// `pref`, as RFC 4191 §2.1 has it: ICMPV6_ROUTER_PREF_….
+const PREFERENCES: [(&str, u8); 3] = [("medium", 0), ("high", 1), ("low", 3)];
+
+/// Reads the lines of a block. One that is wrong, or that is to be left out, is not there.
+pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report) {
+    for line in lines {
+        items(line, list, report, "a route", |words, report| {
+            let mut reader = Reader::new(report);
+            reader.words(words)?;
+            reader.finish(&words[0]).map(What::Route)
+        });
+    }
+}
+
+/// One line of a block of routes or rules; `of` is what it is.
+pub(crate) fn items(
+    line: &Node,
+    list: &mut Vec<Rc<Item>>,
+    report: &mut Report,
+    of: &str,
+    read: impl FnOnce(&[Word], &mut Report) -> Option<What>,
+) {
+    if line.children.is_some() {
+        let message = format!("{of} is not a block");
+        return report.error(&line.span, message, "remove the braces");
+    }
+    if list.len() == limits::ROUTES {
+        let message = format!("more than {} of {of} in one block", limits::ROUTES);
+        return report.error(&line.span, message, "write fewer");
+    }
+    let Some(what) = read(&line.words, report) else {
+        return;
+    };
+    let mut text = String::new();
+    for word in &line.words {
+        text.push_str(if text.is_empty() { "" } else { " " });
+        text.push_str(&word.text);
+    }
+    let text = text.into();
+    list.push(Rc::new(Item { text, what }));
+}
+
+struct Reader<'a> {
+    families: Families,
+    /// The destination; the inner None is everything.
+    to: Option<Option<Prefix>>,
+    /// The words stand behind `nexthop`.
+    in_hop: bool,
+    locked: u32,
+    route: Route,
+    report: &'a mut Report,
+}
+
+impl<'a> Reader<'a> {
+    fn new(report: &'a mut Report) -> Self {
+        let families = Families::default();
+        Self {
+            to: None,
+            in_hop: false,
+            locked: 0,
+            route: Route {
+                to: families.all(),
+                kind: libc::RTN_UNICAST,
+                tos: 0,
+                scope: 0,
+                table: RT_TABLE_MAIN,
+                place: 0,
+                source: None,
+                metric: None,
+                preference: None,
+                metrics: Vec::new(),
+                hops: Vec::new(),
+            },
+            families,
+            report,
+        }
+    }
+
+    /// None if a word is wrong, or the route is to be left out.
+    fn words(&mut self, words: &[Word]) -> Option<()> {
+        let mut rest = words.iter();
+        let mut left_out = false;
+        while let Some(word) = rest.next() {
+            let bare = self.to.is_none() && Block::Route.find(&word.text).is_none();
+            if bare {
+                self.to = Some(self.families.prefix(word, self.report)?);
+                continue;
+            }
+            let Found {
+                keyword,
+                value,
+                skipped,
+            } = option::read(Block::Route, "a route", word, &mut rest, self.report)?;
+            match skipped {
+                None => self.option(keyword.name, value, &mut rest)?,
+                Some(why) => left_out |= why == Skip::Foreign,
+            }
+        }
+        (!left_out).then_some(())
+    }
+
+    fn option(&mut self, name: &str, value: &Word, rest: &mut Iter<'_, Word>) -> Option<()> {
+        if let Some((_, number)) = METRICS.iter().find(|(word, _)| *word == name) {
+            return self.metric(*number, value, rest);
+        }
+        match name {
+            "to" => self.to = Some(self.families.prefix(value, self.report)?),
+            "src" => self.route.source = Some(self.address(value)?),
+            "via" | "gw" | "or" => {
+                let value = match value.text.as_str() {
+                    "inet" | "inet6" => rest.next().unwrap_or(value),
+                    _ => value,
+                };
+                let address = self.address(value)?;
+                if name == "or" {
+                    self.route.hops.push(Hop::default());
+                }
+                self.hop(value)?.via = Some(address);
+            }
+            "dev" | "oif" => {
+                let dev = vip::interface(value, self.report)?;
+                self.hop(value)?.dev = Some(dev);
+            }
+            "onlink" => self.hop(value)?.onlink = true,
+            "nexthop" => {
+                self.in_hop = true;
+                self.route.hops.push(Hop::default());
+            }
+            "weight" => {
+                let shares = self.number(value, 256)?.saturating_sub(1);
+                self.hop(value)?.weight = shares as u8;
+            }
+            "metric" | "priority" | "preference" => {
+                self.route.metric = Some(self.number(value, u32::MAX)?);
+            }
+            "tos" | "dsfield" => self.route.tos = self.number(value, 255)? as u8,
+            "table" => self.route.table = option::table(value, self.report)?,
+            "scope" => self.route.scope = vip::scope(value, self.report)?,
+            "pref" => {
+                let known = PREFERENCES.iter().find(|(word, _)| *word == value.text);
+                if known.is_none() {
+                    let help = "write low, medium or high";
+                    self.report
+                        .error(&value.span, "this is no preference", help);
+                }
+                self.route.preference = Some(known?.1);
+            }
+            "inet" => self.families.said = Some(Family::V4),
+            "inet6" => self.families.said = Some(Family::V6),
+            "blackhole" => self.route.kind = libc::RTN_BLACKHOLE,
+            "unreachable" => self.route.kind = libc::RTN_UNREACHABLE,
+            "prohibit" => self.route.kind = libc::RTN_PROHIBIT,
+            "throw" => self.route.kind = libc::RTN_THROW,
+            "append" => self.route.place = libc::NLM_F_APPEND as u16,
+            "add" => self.route.place = libc::NLM_F_EXCL as u16,
+            // unicast, prepend
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// The next hop that is being described: the only one, or the last `nexthop`.
+    fn hop(&mut self, word: &Word) -> Option<&mut Hop> {
+        let hops = &mut self.route.hops;
+        if hops.len() > limits::HOPS {
+            let message = format!("more than {} next hops", limits::HOPS);
+            self.report.error(&word.span, message, "write fewer");
+            return None;
+        }
+        if hops.is_empty() {
+            hops.push(Hop::default());
+        }
+        hops.last_mut()
+    }
+
+    fn address(&mut self, word: &Word) -> Option<core::net::IpAddr> {
+        self.families.address(word, &word.text, self.report)
+    }
+
+    fn number(&mut self, word: &Word, most: u32) -> Option<u32> {
+        option::number(word, &word.text, most, self.report)
+    }
+
+    /// `[lock] NUMBER`
+    fn metric(&mut self, kind: u16, value: &Word, rest: &mut Iter<'_, Word>) -> Option<()> {
+        let lock = value.text == "lock";
+        let value = if lock {
+            rest.next().unwrap_or(value)
+        } else {
+            value
+        };
+        let number = self.number(value, u32::MAX)?;
+        self.route.metrics.push((kind, number));
+        self.locked |= u32::from(lock) << kind;
+        Some(())
+    }
+
+    /// What must hold between the words; `first` is where the line begins.
+    fn finish(self, first: &Word) -> Option<Route> {
+        let mut route = self.route;
+        let unicast = route.kind == libc::RTN_UNICAST;
+        let leads = |hop: &Hop| hop.via.is_some() || hop.dev.is_some();
+        let single = |hop: &Hop| hop.weight == 0 || self.in_hop;
+        let wrong = if self.to.is_none() {
+            Some((
+                "this route has no destination",
+                "write a prefix, or `default`",
+            ))
+        } else if unicast && (route.hops.is_empty() || !route.hops.iter().all(leads)) {
+            Some((
+                "this route leads nowhere",
+                "write `via ADDRESS`, `dev INTERFACE` or both",
+            ))
+        } else if !unicast && !route.hops.is_empty() {
+            Some((
+                "a route that leads nowhere needs no `via` and no `dev`",
+                "remove them, or the other word",
+            ))
+        } else if !route.hops.iter().all(single) {
+            Some((
+                "`weight` is for one `nexthop` of several",
+                "remove it, or write `nexthop` in front of each",
+            ))
+        } else {
+            None
+        };
+        if let Some((message, help)) = wrong {
+            self.report.error(&first.span, message, help);
+            return None;
+        }
+        route.to = self.to.flatten().unwrap_or_else(|| self.families.all());
+        if self.families.family() == Family::V6 {
+            // IPv6 has none of its own, and the kernel ignores it.
+            route.scope = 0;
+        } else {
+            route.preference = None;
+        }
+        if self.locked != 0 {
+            route.metrics.push((RTAX_LOCK, self.locked));
+        }
+        Some(route)
+    }
+}
