@@ -88,6 +88,24 @@ pub const NETIFD_ANSWER: usize = 256 * 1024;
 pub const NETIFD_GAP_MIN: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const NETIFD_GAP_MAX: Duration = Duration::from_secs(60);
+/// Transitions that programs are still to be told of; at least two of each instance and group.
+pub const NOTIFIES: usize = 64;
+/// Programs that are told of transitions at one time.
+pub const NOTIFY_PROGRAMS: usize = 8;
+/// How long such a program may take.
+pub const NOTIFY_PATIENCE: Duration = Duration::from_secs(60);
+/// The pause before a program that the helper could not take is asked for again.
+pub const NOTIFY_RETRY: Duration = Duration::from_secs(1);
+/// Bytes of a line in a FIFO that there is always room for.
+pub const NOTIFY_LINE: usize = 128;
+/// The pause before the program that reads a FIFO is started again.
+pub const FIFO_SCRIPT_GAP: Duration = Duration::from_secs(10);
+/// The longest timeout of a program that is to live as long as vipd: 49 days.
+pub const FOR_EVER: Duration = Duration::from_millis(0xffff_ffff);
+/// How long the programs for the stop may take before vipd ends, and they with it.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the programs that read a FIFO may take to read its last lines.
+pub const FIFO_PATIENCE: Duration = Duration::from_secs(1);
 /// Programs that the helper runs at one time.
 pub const HELPER_JOBS: usize = 32;
 /// Bytes of a request to the helper: a command line and its environment.

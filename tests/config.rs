@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Delay, Globals, InitFile, Script, TrackFile, Vip};
+use vipd::config::model::{Config, Delay, Globals, InitFile, Program, Script, TrackFile, Vip};
 use vipd::config::routing::{Item, Prefix, Route, What};
 use vipd::config::{Failure, Loaded, load_with};
 use vipd::vrrp::track::Tracker;
@@ -43,6 +43,18 @@ fn verdict(path: &Path) -> String {
     found.replace(&format!("{}/", path.parent().unwrap().display()), "")
 }
 
+fn list(programs: &[Program], found: &mut String) {
+    for Program {
+        hook,
+        argv,
+        user,
+        group,
+    } in programs
+    {
+        writeln!(found, "  {hook:?} {argv:?} {user:?} {group:?}").unwrap();
+    }
+}
+
 /// The configuration in a few lines that do not change with the layout of its types.
 fn describe(config: &Config, found: &mut String) {
     let Globals {
@@ -50,6 +62,11 @@ fn describe(config: &Config, found: &mut String) {
         startup_delay,
         mcast_group4,
         garp_interval,
+        programs,
+        startup_timeout,
+        shutdown_timeout,
+        states_on_reload,
+        hotplug_keepalived,
     } = &config.globals;
     writeln!(
         found,
@@ -74,6 +91,21 @@ fn describe(config: &Config, found: &mut String) {
             "script {name}: {command:?} of {ids:?} each {interval}, timeout {timeout} rise {rise} fall {fall}{init}"
         )
         .unwrap();
+    }
+    if !programs.is_empty() || *states_on_reload || *hotplug_keepalived {
+        writeln!(
+            found,
+            "programs: start {startup_timeout}, end {shutdown_timeout}, states on reload {states_on_reload}, \
+             keepalived's hotplug {hotplug_keepalived}"
+        )
+        .unwrap();
+        list(programs, found);
+    }
+    for group in &config.groups {
+        if !group.programs.is_empty() {
+            writeln!(found, "group {}", group.name).unwrap();
+            list(&group.programs, found);
+        }
     }
     for Delay {
         interface,
@@ -124,6 +156,15 @@ fn describe(config: &Config, found: &mut String) {
         .unwrap();
         if !instance.accept {
             writeln!(found, "  no_accept").unwrap();
+        }
+        if !instance.programs.is_empty() || instance.notify_priority {
+            writeln!(
+                found,
+                "  leaves within {}, tells priorities: {}",
+                instance.leave_timeout, instance.notify_priority
+            )
+            .unwrap();
+            list(&instance.programs, found);
         }
         let announce = &settings.announce;
         writeln!(

@@ -138,14 +138,16 @@ fn auth_hmac_and_its_words_are_known() {
 
 #[test]
 fn a_word_that_is_not_supported_costs_one_warning_and_runs() {
-    let words = "notify /x\nnotify /y\nnotify_master /z \"a b\" c\ntrack_file {\na weight 3\n}";
+    let words = "vrf x\nvrf y\nmcast_dst_ip \"a b\" c\ntrack_process {\na weight 3\n}";
     let Loaded { config, warnings } = load("smtp_alert\nvrrp_iptables a b", words);
     assert_eq!(config.instances.len(), 1);
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(shown.len(), 5, "{shown:#?}");
-    assert!(shown[2].starts_with(
-        "f:9:1: `notify` is not supported yet by vipd (here and at one more place): "
-    ));
+    assert!(
+        shown[2].starts_with(
+            "f:9:1: `vrf` is not supported yet by vipd (here and at one more place): "
+        )
+    );
 }
 
 /// The macvlans of an instance, as `ip link` shows them.

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use super::checks;
 use super::error::{Placed, Report};
 use super::family;
-use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive, Vip};
+use super::model::{
+    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Vip,
+};
 use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
 use super::schema::Draft;
@@ -26,6 +28,10 @@ use crate::vrrp::types::{
 const MCAST_GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// keepalived's default, and RFC 9568 §5.2.4's for a router that does not own the addresses.
 const PRIORITY_DEFAULT: u8 = 100;
+/// How long the programs at start and end may take.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long `notify_leave` may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The bytes of an `auth_pass` that count (RFC 2338 §5.3.10).
 const AUTH_BYTES: usize = 8;
 
@@ -36,6 +42,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     let Drafts {
         mut globals,
         instances,
+        groups,
         ..
     } = drafts;
     checks::checksum_words(&globals, report);
@@ -62,7 +69,13 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         scripts: Vec::new(),
         delays: globals.delays.into(),
         files,
+        groups: groups.into_iter().map(group).collect(),
         globals: Globals {
+            programs: programs(globals.programs),
+            startup_timeout: value(&globals.startup_timeout).unwrap_or(SCRIPT_TIMEOUT),
+            shutdown_timeout: value(&globals.shutdown_timeout).unwrap_or(SCRIPT_TIMEOUT),
+            states_on_reload: value(&globals.states_on_reload).unwrap_or(false),
+            hotplug_keepalived: value(&globals.hotplug_keepalived).unwrap_or(false),
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
             mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),
             garp_interval: value(&globals.garp_interval).unwrap_or(Duration::ZERO),
@@ -103,6 +116,17 @@ fn share_interface(instance: &mut Instance, before: Option<&Instance>) {
     if let Some(before) = before.filter(|before| before.interface == instance.interface) {
         instance.interface = Rc::clone(&before.interface);
     }
+}
+
+fn group(draft: InstanceDraft) -> Group {
+    Group {
+        name: draft.name.into(),
+        programs: programs(draft.draft.programs),
+    }
+}
+
+fn programs(placed: Vec<Placed<Program>>) -> Programs {
+    placed.into_iter().map(|placed| placed.value).collect()
 }
 
 fn value<T: Copy>(slot: &Option<Placed<T>>) -> Option<T> {
@@ -180,6 +204,11 @@ impl Builder<'_> {
             accept: strict::accept(&instance.draft, self.globals, priority),
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
+            leave_timeout: value(&instance.draft.leave_timeout).unwrap_or(LEAVE_TIMEOUT),
+            notify_priority: self
+                .inherit(&instance.draft, |d| value(&d.notify_priority))
+                .unwrap_or(false),
+            programs: programs(core::mem::take(&mut instance.draft.programs)),
             name: instance.name,
             interface,
             settings: Rc::new(settings),

@@ -75,6 +75,11 @@ fn share(
     instances: &mut [InstanceDraft],
     report: &mut Report,
 ) {
+    if let Some(on) = &group.draft.notify_priority {
+        for place in members {
+            instances[*place].draft.notify_priority = Some(on.clone());
+        }
+    }
     let alone = group
         .draft
         .tracking_weight

@@ -29,6 +29,8 @@ pub struct Config {
     pub scripts: Vec<Script>,
     /// `interface_up_down_delays`.
     pub delays: Box<[Delay]>,
+    /// One for each `vrrp_sync_group`, in the order of the file.
+    pub groups: Box<[Group]>,
     /// `static_ipaddress`; the daemon takes them out, as those of the instances.
     pub vips: Box<[Vip]>,
     /// `static_routes`, then `static_rules`.
@@ -42,7 +44,13 @@ pub struct Config {
 impl Config {
     /// Whether anything in it is a program to be run: without, vipd has no helper process.
     pub fn has_programs(&self) -> bool {
-        !self.scripts.is_empty()
+        let own = self.instances.iter().map(|instance| &instance.programs);
+        let all = own.chain(self.groups.iter().map(|group| &group.programs));
+        let mut all = all
+            .chain([&self.globals.programs])
+            .flat_map(|programs| &**programs);
+        let tells = all.any(|program| !program.hook.is_fifo() && !program.argv.is_empty());
+        tells || !self.scripts.is_empty()
     }
 }
 
@@ -109,6 +117,81 @@ pub struct Globals {
     pub mcast_group4: Ipv4Addr,
     /// `vrrp_garp_interval`: the gap between two gratuitous ARPs on an interface.
     pub garp_interval: Duration,
+    /// The programs at start and end, the FIFOs and their programs.
+    pub programs: Programs,
+    /// `startup_script_timeout`.
+    pub startup_timeout: Duration,
+    /// `shutdown_script_timeout`.
+    pub shutdown_timeout: Duration,
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub states_on_reload: bool,
+    /// `hotplug_keepalived`: OpenWrt's scripts for keepalived are run too.
+    pub hotplug_keepalived: bool,
+}
+
+/// One `vrrp_sync_group`; each instance says which one it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Rc<str>,
+    /// What is run at its transitions.
+    pub programs: Programs,
+}
+
+/// The programs of an instance, of a sync group or of `global_defs`, at most one for each hook.
+pub type Programs = Rc<[Program]>;
+
+/// A program to run, or a FIFO.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// When.
+    pub hook: Hook,
+    /// Its path and its arguments; none for a `notify_deleted` that stands alone.
+    pub argv: Box<[Box<str>]>,
+    /// The user it runs as, if it says.
+    pub user: Option<Box<str>>,
+    /// The group, if it says.
+    pub group: Option<Box<str>>,
+}
+
+/// When a program is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// `notify_master`
+    Master,
+    /// `notify_backup`
+    Backup,
+    /// `notify_fault`
+    Fault,
+    /// `notify_stop`
+    Stop,
+    /// `notify_deleted`
+    Deleted,
+    /// `notify_master_rx_lower_pri`
+    LowerPriority,
+    /// `notify`
+    Any,
+    /// `notify_leave`
+    Leave,
+    /// `startup_script`
+    Startup,
+    /// `shutdown_script`
+    Shutdown,
+    /// `notify_fifo`, which is a file
+    Fifo,
+    /// `notify_fifo_script`
+    FifoScript,
+    /// `vrrp_notify_fifo`, which is a file
+    VrrpFifo,
+    /// `vrrp_notify_fifo_script`
+    VrrpFifoScript,
+}
+
+impl Hook {
+    /// It is no program but a file.
+    pub(crate) const fn is_fifo(self) -> bool {
+        matches!(self, Self::Fifo | Self::VrrpFifo)
+    }
 }
 
 /// One `vrrp_instance`.
@@ -138,6 +221,12 @@ pub struct Instance {
     pub address_lease: Option<Duration>,
     /// `receive`: how adverts are received.
     pub receive: Receive,
+    /// What is run at its transitions.
+    pub programs: Programs,
+    /// `notify_leave_timeout`.
+    pub leave_timeout: Duration,
+    /// `notify_priority_changes`: the FIFOs are told each new priority.
+    pub notify_priority: bool,
     /// Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are accepted.
     pub accept: bool,
     /// `use_vmac` without `vmac_xmit_base`: adverts carry the virtual MAC address.
@@ -173,6 +262,9 @@ impl Instance {
             receive,
             vmac_adverts,
             macvlans,
+            programs,
+            leave_timeout,
+            notify_priority,
             accept,
         } = self;
         *interface == other.interface
@@ -187,6 +279,9 @@ impl Instance {
             && *receive == other.receive
             && *vmac_adverts == other.vmac_adverts
             && *macvlans == other.macvlans
+            && *programs == other.programs
+            && *leave_timeout == other.leave_timeout
+            && *notify_priority == other.notify_priority
             && *accept == other.accept
     }
 }

@@ -99,6 +99,10 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let is_name = |word: &Word| Block::Instance.find(&word.text).is_none();
             usize::from(arguments.first().is_some_and(is_name))
         }
+        Rule::Program(_) => {
+            let is_word = |word: &Word| word.quoted || Block::Instance.find(&word.text).is_none();
+            arguments.iter().take(3).take_while(|w| is_word(w)).count()
+        }
         Rule::Words(_)
         | Rule::Addresses { .. }
         | Rule::Routes

@@ -8,7 +8,7 @@ use super::error::{Placed, Report, Span, quoted};
 use super::model::{Dialect, InitFile};
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::{script, track, vip, vmac};
+use super::{program, script, track, vip, vmac};
 use crate::time::Duration;
 
 impl Reader<'_> {
@@ -41,6 +41,9 @@ impl Reader<'_> {
                 overwrite: words.any(|word| word.text == "overwrite"),
             };
             return self.fill(slot(draft), keyword, span, span, value);
+        }
+        if let Rule::Program(hook) = keyword.rule {
+            return program::read(keyword, hook, span, statement.arguments, draft, self.report);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
@@ -131,6 +134,7 @@ impl Reader<'_> {
             | Rule::Peers
             | Rule::Vmac { .. }
             | Rule::InitFile { .. }
+            | Rule::Program(_)
             | Rule::Option { .. }
             | Rule::Skipped { .. }
             | Rule::SkippedWords { .. } => Some(()),

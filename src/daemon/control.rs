@@ -87,9 +87,11 @@ fn render(form: Form, part: &(impl Serialize + Display), text: &mut Vec<u8>) -> 
 fn refusal(refused: &Refused) -> Refusal {
     let code = match refused {
         Refused::Config(_) => Code::Config,
-        Refused::Journal(_) | Refused::Kernel(_) | Refused::Accept(_) | Refused::NoHelper => {
-            Code::Failed
-        }
+        Refused::Journal(_)
+        | Refused::Kernel(_)
+        | Refused::Accept(_)
+        | Refused::NoHelper
+        | Refused::Stopping => Code::Failed,
     };
     Refusal::new(code, refused.to_string())
 }

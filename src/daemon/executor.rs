@@ -23,7 +23,8 @@ use crate::vrrp::router::Router;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
 use super::advert;
 use super::links::{Links, Slot};
-use super::report::{self, Hint, Priority, Transition};
+use super::notify::Notify;
+use super::report;
 use super::routes::{self, Routes};
 use super::unicast::{self, Unicast};
 use super::vmac::{self, Vmacs};
@@ -41,7 +42,8 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn instance(&self, id: Id) -> &Instance {
+    /// What the configuration says of a virtual router.
+    pub(super) fn instance(&self, id: Id) -> &Instance {
         &self.config.instances[id.index()]
     }
 }
@@ -64,6 +66,8 @@ pub(super) struct Executor {
     /// What the adverts of each instance need.
     adverts: Vec<Adverts>,
     notes: Vec<Action>,
+    /// Whom transitions are told to besides the log.
+    pub(super) notify: Notify,
     /// The next gratuitous ARP may go out from here on.
     announce_at: Instant,
     /// The next refresh of the addresses that have a lease.
@@ -126,6 +130,7 @@ impl Executor {
             unicast: Unicast::default(),
             adverts: vec![Adverts::default(); instances],
             notes: Vec::with_capacity(limits::NOTES),
+            notify: Notify::new(),
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
             cursor: 0,
@@ -149,7 +154,9 @@ impl Executor {
                 self.state_changes += 1;
                 self.notes.push(*action);
             }
-            Action::PriorityChanged(..) | Action::Warn(..) => self.notes.push(*action),
+            Action::PriorityChanged(..) | Action::LowerPriority(_) | Action::Warn(..) => {
+                self.notes.push(*action);
+            }
         }
     }
 
@@ -182,8 +189,10 @@ impl Executor {
             self.notes.shrink_to(limits::NOTES);
         }
         for note in self.notes.drain(..) {
-            tell(note, context);
+            report::tell(note, context);
+            self.notify.note(note, context, now);
         }
+        self.notify.note_groups(context, now);
     }
 
     /// After a reload: the new tables, and the addresses that no instance has any more.
@@ -547,44 +556,5 @@ fn failed(entry: &mut Entry, errno: Errno, context: &Context<'_>) {
              `ip address del`",
             Cause(errno)
         ),
-    }
-}
-
-fn tell(note: Action, context: &Context<'_>) {
-    match note {
-        Action::StateChanged(id, change) => {
-            let instance = context.instance(id);
-            let other = report::other(change.reason, &context.config.instances);
-            log::info!(
-                "{}",
-                Transition {
-                    instance,
-                    change,
-                    other: other.as_deref()
-                }
-            );
-        }
-        Action::PriorityChanged(id, before) => {
-            let running = context.router.instance(id);
-            let instance = context.instance(id);
-            log::info!(
-                "{}",
-                Priority {
-                    instance,
-                    running,
-                    before
-                }
-            );
-        }
-        Action::Warn(id, warning) => {
-            log::warn!(
-                "{}",
-                Hint {
-                    instance: context.instance(id),
-                    warning
-                }
-            );
-        }
-        _ => {}
     }
 }

@@ -17,7 +17,7 @@ use crate::sys::poll::{Interest, Poll};
 use crate::sys::seqpacket::{Incoming, Seqpacket};
 use crate::time::{Duration, Instant};
 
-use super::netifd;
+use super::{netifd, notify};
 
 pub(super) use crate::helper::message::{End, Ids, Remains};
 
@@ -268,7 +268,8 @@ impl Link {
 
 /// Whether anything in this configuration may have to be run.
 fn may_run_programs(config: &Config) -> bool {
-    config.has_programs() || config.dialect == Dialect::Uci && netifd::is_here()
+    let openwrt = || netifd::is_here() || notify::hotplug_is_here();
+    config.has_programs() || config.dialect == Dialect::Uci && openwrt()
 }
 
 /// Behind "it": `is not run: …`.

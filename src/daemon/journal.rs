@@ -99,6 +99,8 @@ pub(super) struct Journal {
     path: PathBuf,
     /// An nftables table of the family inet: the line `table NAME`.
     pub(super) table: Option<String>,
+    /// FIFOs that vipd makes: the lines `fifo PATH`.
+    pub(super) fifos: Vec<Box<str>>,
 }
 
 impl Journal {
@@ -107,6 +109,7 @@ impl Journal {
         Self {
             path: runtime_dir.join("journal"),
             table: None,
+            fifos: Vec::new(),
         }
     }
 
@@ -123,6 +126,8 @@ impl Journal {
                 let text = String::from_utf8_lossy(&bytes);
                 let mut lines = text.lines();
                 self.table = lines.find_map(|line| line.strip_prefix("table ").map(Into::into));
+                let fifos = text.lines().filter_map(|line| line.strip_prefix("fifo "));
+                self.fifos = fifos.map(Into::into).collect();
                 Ok(text.lines().filter_map(parse).collect())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -138,6 +143,9 @@ impl Journal {
         }
         if let Some(table) = &self.table {
             writeln!(text, "table {table}")?;
+        }
+        for path in &self.fifos {
+            writeln!(text, "fifo {path}")?;
         }
         let new = self.path.with_extension("new");
         std::fs::write(&new, text)?;
@@ -193,6 +201,7 @@ mod tests {
         std::fs::create_dir_all(&dir).expect("a temporary directory");
         let mut journal = Journal::new(&dir);
         journal.table = Some("vipd-1".to_owned());
+        journal.fifos = vec!["/run/a fifo".into()];
         assert_eq!(journal.read().expect("no journal is no error"), []);
         let lines = [
             Line::Address {
@@ -220,6 +229,7 @@ mod tests {
         let mut again = Journal::new(&dir);
         assert_eq!(again.read().expect("read"), lines);
         assert_eq!(again.table, journal.table);
+        assert_eq!(again.fifos, journal.fifos);
         std::fs::remove_dir_all(&dir).expect("removed");
     }
 

@@ -14,8 +14,10 @@ mod foreign;
 mod helper;
 mod journal;
 mod kernel;
+mod leave;
 mod links;
 mod netifd;
+mod notify;
 pub mod reload;
 mod report;
 mod rights;
@@ -51,10 +53,10 @@ use executor::{Context, Executor};
 use helper::Helper;
 use journal::Journal;
 use kernel::Kernel;
+use leave::Leave;
 use links::{Links, Slot};
 use netifd::Netifd;
 use reload::{Outcome, Refused};
-use vmac::Vmacs;
 use watch::Watches;
 
 pub use accept::{Unenforceable, unenforceable};
@@ -76,9 +78,11 @@ pub struct Daemon {
     accept_mode: AcceptMode,
     ears: Ears,
     netifd: Netifd,
+    watches: Watches,
     /// Runs programs for whoever has one to run.
     helper: Helper,
-    watches: Watches,
+    /// What is waited for at the start, at the end, and before an instance goes.
+    leave: Leave,
     signals: Signals,
     timer: Timer,
     poll: Poll,
@@ -103,13 +107,20 @@ struct Places {
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT.
+    /// Runs until SIGTERM or SIGINT, and what has to be done after that.
     pub fn run(&mut self) -> Result<(), Error> {
         let mut armed = Instant::NEVER;
         let mut now = clock::now();
         loop {
             if self.executor.has_work(now) {
                 self.flush(now);
+            }
+            if now >= self.executor.notify.poll_at() {
+                self.executor.notify.tend(&mut self.helper, now);
+            }
+            self.tend_leave(now);
+            if self.leave.is_over() {
+                return Ok(());
             }
             self.tend_ears(now);
             let deadline = self.deadline();
@@ -129,8 +140,8 @@ impl Daemon {
             if !self.executor.addresses.news.is_empty() {
                 self.address_news(now);
             }
-            if readable && self.read(now)? {
-                return Ok(());
+            if readable {
+                self.read(now)?;
             }
             if self.watches.tend(&self.poll, &mut self.helper, now) {
                 self.relist = true;
@@ -151,6 +162,9 @@ impl Daemon {
     fn programs_ended(&mut self, now: Instant) {
         self.relist = true;
         while let Some((ticket, end)) = self.helper.next_end(now) {
+            if self.executor.notify.ended(ticket, end, now) || self.leave_ended(ticket, end, now) {
+                continue;
+            }
             match self.watches.ended(ticket, end) {
                 Some(true) => self.report_watches(now),
                 Some(false) => {}
@@ -160,16 +174,16 @@ impl Daemon {
         }
     }
 
-    /// Takes in what the last wait found. True when it is time to go.
-    fn read(&mut self, now: Instant) -> Result<bool, Error> {
-        if self.poll.readiness(self.places.signals).any() && self.signals(now)? {
-            return Ok(true);
+    /// Takes in what the last wait found.
+    fn read(&mut self, now: Instant) -> Result<(), Error> {
+        if self.poll.readiness(self.places.signals).any() {
+            self.signals(now)?;
         }
         if self.poll.readiness(self.places.kernel).any() {
             self.kernel_events(limits::EVENTS, now);
         }
         self.receive(now);
-        Ok(false)
+        Ok(())
     }
 
     fn deadline(&self) -> Instant {
@@ -177,6 +191,8 @@ impl Daemon {
         let (ears, control) = (self.ears.poll_at(), self.control.poll_at());
         let (netifd, links) = (self.netifd.poll_at(), self.links.poll_at());
         core.min(executor)
+            .min(self.executor.notify.poll_at())
+            .min(self.leave.poll_at())
             .min(self.helper.poll_at())
             .min(ears)
             .min(control)
@@ -265,8 +281,8 @@ impl Daemon {
         self.ears.add_to(&mut self.poll);
         self.control.add_to(&mut self.poll);
         self.netifd.add_to(&mut self.poll);
-        self.helper.add_to(&mut self.poll);
         self.watches.add_to(&mut self.poll);
+        self.helper.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {
@@ -322,14 +338,12 @@ impl Daemon {
         count
     }
 
-    /// True when it is time to go.
-    fn signals(&mut self, now: Instant) -> Result<bool, Error> {
+    fn signals(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(signal) = self.signals.next()? {
             match signal {
                 Signal::SIGTERM | Signal::SIGINT => {
                     ::log::info!("{signal}: stopping");
-                    self.shutdown(now);
-                    return Ok(true);
+                    self.stop(now);
                 }
                 Signal::SIGHUP => {
                     // The log has it, and nobody else is there to be told.
@@ -339,7 +353,7 @@ impl Daemon {
                 _ => ::log::warn!("{signal}: vipd does not know this signal"),
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
@@ -358,23 +372,6 @@ impl Daemon {
             }
         }
         result
-    }
-
-    fn shutdown(&mut self, now: Instant) {
-        for id in self.router.ids() {
-            self.handle(id, Event::Shutdown, now);
-        }
-        self.with_context(Executor::remove_static);
-        self.flush(now);
-        self.accept_mode.narrow(Vec::new());
-        if !self.executor.vmacs.is_empty() {
-            self.executor.replace_vmacs(Vmacs::default(), &self.links);
-            // What is put back now must not be put back again by the next start.
-            self.journal.table = None;
-            if let Err(error) = self.journal.write(&[]) {
-                ::log::warn!("the journal keeps more than is needed: {error}");
-            }
-        }
     }
 
     /// Makes the macvlans that are missing, and prepares the interfaces below them.
@@ -475,6 +472,9 @@ impl Daemon {
         self.tend_vmacs();
         self.ears.follow(&self.links);
         self.relist = true;
+        if self.leave.is_starting() {
+            return;
+        }
         for id in self.router.ids() {
             self.read_trackers(id, now);
             let state = self.link_state(id);

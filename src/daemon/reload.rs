@@ -35,6 +35,8 @@ pub struct Outcome {
     pub changed: Vec<String>,
     /// Old and new names of instances that are the same otherwise.
     pub renamed: Vec<(String, String)>,
+    /// Names of instances that leave first: nothing has changed until their hooks have ended.
+    pub leaving: Vec<String>,
     /// How many stay as they are.
     pub unchanged: usize,
 }
@@ -52,11 +54,16 @@ pub enum Refused {
     Accept(Unenforceable),
     /// It has the first programs to be run, and there is no helper to run them.
     NoHelper,
+    /// The daemon stops.
+    Stopping,
 }
 
 impl Daemon {
     /// Reads the configuration file again and applies it.
     pub fn reload(&mut self, now: Instant) -> Result<Outcome, Refused> {
+        if self.leave.is_stopping() {
+            return Err(Refused::Stopping);
+        }
         let loaded = config::load(&self.path);
         // Interfaces may have changed even if the file is wrong now.
         let running = self.config.dialect;
@@ -71,14 +78,28 @@ impl Daemon {
         if config.has_programs() && !self.helper.was_started() {
             return Err(Refused::NoHelper);
         }
+        let leaving = self.leave_first(&config, now);
+        if !leaving.is_empty() {
+            return Ok(Outcome {
+                leaving,
+                ..Outcome::default()
+            });
+        }
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);
-        self.apply(config, addresses, known, now)
+        let outcome = self.apply(config, addresses, known, now)?;
+        if self.config.globals.states_on_reload {
+            self.with_context(|executor, context| executor.notify.write_states(context, now));
+        }
+        Ok(outcome)
     }
 
     /// netifd has said which devices its interfaces are.
     pub(super) fn resolved(&mut self, now: Instant) {
+        if self.leave.is_busy() {
+            return self.netifd.ask_later(now);
+        }
         let known = self.links.iter().count();
         let names = self.netifd.names(self.config.dialect);
         let slot = |name: &str| names.slot(name, &mut self.links);
@@ -177,6 +198,12 @@ impl Daemon {
         if self.journal.table.is_none() {
             self.journal.table.clone_from(&table);
         }
+        let fifos = self.executor.notify.fifos.to_be_made(&config, &[]);
+        let new_fifos = fifos
+            .iter()
+            .filter(|path| !self.journal.fifos.contains(path));
+        let new_fifos: Vec<_> = new_fifos.cloned().collect();
+        self.journal.fifos.extend(new_fifos);
         self.journal.write(&lines).map_err(Refused::Journal)?;
         self.accept_mode.widen(&refused).map_err(Refused::Accept)?;
 
@@ -195,6 +222,7 @@ impl Daemon {
         self.executor.replace_vmacs(vmacs, &self.links);
         self.take_in_vmacs();
         self.tend_vmacs();
+        self.adopt_notify(&matches, fifos.clone(), now);
         self.kernel.watch(self.executor.routes.groups());
         self.adopt(now);
         self.with_context(Executor::add_static);
@@ -204,6 +232,7 @@ impl Daemon {
         self.flush(now);
         self.accept_mode.narrow(refused);
         self.journal.table = table;
+        self.journal.fifos = fifos;
         let settled = self.journal_lines();
         if let Err(error) = self.journal.write(&settled) {
             log::warn!("the journal keeps more than is needed: {error}");
@@ -257,7 +286,7 @@ impl Daemon {
     }
 
     /// New parameters for the instances that stay, and their addresses in the kernel.
-    fn adopt(&mut self, now: Instant) {
+    pub(super) fn adopt(&mut self, now: Instant) {
         for id in self.router.ids() {
             let settings = Rc::clone(&self.config.instances[id.index()].settings);
             let mut actions = Actions::new();
@@ -293,8 +322,16 @@ impl fmt::Display for Outcome {
             removed,
             changed,
             renamed,
+            leaving,
             unchanged,
         } = self;
+        if !leaving.is_empty() {
+            let names = leaving.join(" ");
+            return write!(
+                f,
+                "{names} leaves first: the rest follows when notify_leave has ended"
+            );
+        }
         for (what, names) in [("added", added), ("removed", removed), ("changed", changed)] {
             if !names.is_empty() {
                 write!(f, "{what} {}; ", names.join(" "))?;
@@ -321,6 +358,7 @@ impl fmt::Display for Refused {
             Self::Journal(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Kernel(error) => error.fmt(f),
             Self::Accept(error) => error.fmt(f),
+            Self::Stopping => f.write_str("vipd is stopping"),
             Self::NoHelper => f.write_str(
                 "this configuration is the first that has programs to be run, and vipd has given up the right to \
                  start the process that runs them: restart vipd",

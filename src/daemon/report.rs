@@ -6,13 +6,54 @@ use std::borrow::Cow;
 
 use crate::config::model::Instance;
 use crate::sys::netlink::interface_name;
-use crate::vrrp::action::{Change, Hold, Reason, Warning};
+use crate::vrrp::action::{Action, Change, Hold, Reason, Warning};
 use crate::vrrp::counters::{Counters, Drops};
 use crate::vrrp::instance::Instance as Running;
 use crate::vrrp::track::{Effect, Reading};
 use crate::vrrp::types::{PRIORITY_OWNER, State};
 
 use super::addresses::News;
+use super::executor::Context;
+
+/// Writes a line of the log about a note of the core.
+pub(super) fn tell(note: Action, context: &Context<'_>) {
+    match note {
+        Action::StateChanged(id, change) => {
+            let instance = context.instance(id);
+            let other = other(change.reason, &context.config.instances);
+            log::info!(
+                "{}",
+                Transition {
+                    instance,
+                    change,
+                    other: other.as_deref()
+                }
+            );
+        }
+        Action::PriorityChanged(id, before) => {
+            let running = context.router.instance(id);
+            let instance = context.instance(id);
+            log::info!(
+                "{}",
+                Priority {
+                    instance,
+                    running,
+                    before
+                }
+            );
+        }
+        Action::Warn(id, warning) => {
+            log::warn!(
+                "{}",
+                Hint {
+                    instance: context.instance(id),
+                    warning
+                }
+            );
+        }
+        _ => {}
+    }
+}
 
 /// A transition as a line of the log.
 pub(super) struct Transition<'a> {

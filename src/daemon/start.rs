@@ -4,12 +4,13 @@ use core::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::config::model::{Config, Instance, Receive, Vip};
+use crate::config::model::{Config, Group, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
 use crate::netlink::{addr, link_request};
 use crate::sys::clock;
 use crate::sys::error::Error;
+use crate::sys::fifo;
 use crate::sys::lock::{self, LockError, PidLock};
 use crate::sys::memory;
 use crate::sys::netlink::CommandSocket;
@@ -28,8 +29,10 @@ use super::foreign;
 use super::helper::Helper;
 use super::journal::{Journal, Line};
 use super::kernel::Kernel;
+use super::leave::Leave;
 use super::links::{Links, Slot};
 use super::netifd::{Names, Netifd};
+use super::notify::fifos::Fifos;
 use super::rights;
 use super::routes::{self, Routes};
 use super::vmac::{self, Mac, Vmacs};
@@ -122,6 +125,10 @@ impl Daemon {
         if let Some(table) = &journal.table {
             accept::remove_left(table);
         }
+        let fifos = Fifos::default().to_be_made(&config, &journal.fifos);
+        let gone = journal.fifos.iter().filter(|path| !fifos.contains(path));
+        gone.for_each(|path| fifo::remove(path));
+        journal.fifos = fifos.clone();
         let lines = journal_lines(&links, &addresses, &routes, &vmacs);
         let refused = accept::refused(&config, &links, &addresses);
         let accept_mode = AcceptMode::new();
@@ -160,8 +167,9 @@ impl Daemon {
             tended: 0,
             ears,
             netifd,
-            helper,
             watches: Watches::default(),
+            helper,
+            leave: Leave::default(),
             signals,
             control,
             started: now,
@@ -170,6 +178,8 @@ impl Daemon {
         // Before any address is there, and last of all that can fail: the table outlives us.
         let accept_mode = &mut daemon.accept_mode;
         accept_mode.widen(&refused).map_err(StartError::Accept)?;
+        daemon.run_startup_script(now);
+        daemon.adopt_notify(&[], fifos, now);
         daemon.arrange(now);
         daemon.with_context(Executor::add_static);
         daemon.report_links(now);
@@ -180,21 +190,30 @@ impl Daemon {
 }
 
 impl Daemon {
+    /// Whom to tell of transitions from now on. `fifos` are those that vipd makes.
+    pub(super) fn adopt_notify(
+        &mut self,
+        matches: &[Option<Id>],
+        fifos: Vec<Box<str>>,
+        now: Instant,
+    ) {
+        let notify = &mut self.executor.notify;
+        notify
+            .fifos
+            .adopt(&self.config, fifos, &mut self.helper, now);
+        notify.adopt(&self.config, matches, now);
+    }
+
     /// What the configuration says beside the instances: sync groups, delays of interfaces, and what is
     /// watched.
     pub(super) fn arrange(&mut self, now: Instant) {
         let instances = &self.config.instances;
-        let mut groups: Vec<(&str, Vec<Id>)> = Vec::new();
-        for (instance, id) in instances.iter().zip(self.router.ids()) {
-            let Some(name) = instance.group.as_deref() else {
-                continue;
-            };
-            match groups.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, members)) => members.push(id),
-                None => groups.push((name, vec![id])),
-            }
-        }
-        let groups: Vec<Box<[Id]>> = groups.into_iter().map(|(_, m)| m.into()).collect();
+        let members = |group: &Group| {
+            let all = self.router.ids();
+            let is_member = |id: &Id| instances[id.index()].group.as_ref() == Some(&group.name);
+            all.filter(is_member).collect()
+        };
+        let groups: Vec<Box<[Id]>> = self.config.groups.iter().map(members).collect();
         self.router.set_groups(&groups, now);
         let names = self.netifd.names(self.config.dialect);
         let delays = self.config.delays.iter();

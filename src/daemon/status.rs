@@ -278,7 +278,7 @@ fn keepalived_state(state: State) -> &'static str {
     }
 }
 
-fn reason_word(reason: Reason) -> &'static str {
+pub(super) fn reason_word(reason: Reason) -> &'static str {
     match reason {
         Reason::Held(Hold::Starting) => "starting",
         Reason::Held(Hold::StartupDelay) => "startup-delay",

@@ -8,6 +8,7 @@
 pub mod child;
 pub mod clock;
 pub mod error;
+pub mod fifo;
 pub mod filter;
 pub mod group;
 pub mod inotify;

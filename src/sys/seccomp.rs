@@ -78,6 +78,10 @@ const ALLOWED: &[&[c_long]] = &[
     &[libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_rename, libc::SYS_unlink],
     // Files that are tracked.
     &[libc::SYS_inotify_init1, libc::SYS_inotify_add_watch, libc::SYS_inotify_rm_watch],
+    // FIFOs of `notify_fifo`.
+    &[libc::SYS_mknodat],
+    #[cfg(not(target_arch = "aarch64"))]
+    &[libc::SYS_mknod],
     // Memory.
     &[libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_mprotect, libc::SYS_madvise],
     #[cfg(not(target_arch = "arm"))]

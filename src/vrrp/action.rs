@@ -37,6 +37,8 @@ pub enum Action {
     StateChanged(Id, Change),
     /// Tell the operator that the effective priority was this one, and is another now.
     PriorityChanged(Id, u8),
+    /// Tell the hooks that an Active has heard, and answered, a lower-priority advert.
+    LowerPriority(Id),
     /// Tell the operator; the core has rate-limited it.
     Warn(Id, Warning),
 }

@@ -14,6 +14,7 @@
 
 use super::action::Id;
 use super::instance::{Event, Instance, Order, Standing};
+use super::types::State;
 use crate::time::Instant;
 
 /// All sync groups. Storage is allocated by [`Groups::new`], and never after.
@@ -63,6 +64,18 @@ impl Groups {
             groups: made.collect(),
             due: Some(now),
         }
+    }
+
+    /// The state of each group: that of all its members, while they agree.
+    pub(super) fn states<'a>(
+        &'a self,
+        instances: &'a [Instance],
+    ) -> impl Iterator<Item = Option<State>> + 'a {
+        self.groups.iter().map(|group| {
+            let mut states = group.members.iter().map(|id| instances[id.index()].state());
+            let first = states.next()?;
+            states.all(|state| state == first).then_some(first)
+        })
     }
 
     /// The next member that has to follow the others, and how; none when all groups are at rest.

@@ -66,6 +66,9 @@ pub enum Event {
     Link(LinkState),
     /// Somebody else removed a virtual address while we are Active.
     AddressLost,
+    /// It is to stop soon: an Active goes on as it is until [`Event::Shutdown`], so that what must be
+    /// done before the addresses go can be done; who is not Active, or is no longer, stops.
+    Leave,
     /// The daemon stops, or the instance has gone from the configuration.
     Shutdown,
     /// What the sync group wants.
@@ -146,6 +149,8 @@ pub struct Instance {
     effective: u8,
     link: LinkState,
     startup_at: Instant,
+    /// It is not to become Active any more.
+    leaving: bool,
     stopped: bool,
     membership: Membership,
     machine: Machine,
@@ -169,6 +174,7 @@ impl Instance {
             settings,
             link: LinkState::Unknown,
             startup_at,
+            leaving: false,
             stopped: false,
             membership: Membership::NONE,
             machine: Machine::Initialize(Hold::Starting),
@@ -220,6 +226,7 @@ impl Instance {
     pub fn handle(&mut self, event: Event, now: Instant, out: &mut Actions) {
         match event {
             Event::Link(link) => self.link = link,
+            Event::Leave => self.leaving = true,
             Event::Shutdown => self.stopped = true,
             Event::Group(order) => return self.obey(order, now, out),
             Event::AddressLost => {
@@ -244,6 +251,9 @@ impl Instance {
             Machine::Initialize(_) => {}
             Machine::Backup(_) => self.advert_as_backup(advert, fell, now),
             Machine::Active(_) => self.advert_as_active(advert, now, out),
+        }
+        if self.leaving {
+            self.settle(now, out);
         }
     }
 
@@ -349,6 +359,7 @@ impl Instance {
             active.assert_at = now + self.settings.advert_interval;
             self.counters.sent += 1;
             push(out, Action::Advert(self.id, self.effective));
+            push(out, Action::LowerPriority(self.id));
             active
                 .upkeep
                 .lower_priority_heard(self.id, &self.settings.announce, now, out);
@@ -394,7 +405,7 @@ impl Instance {
     }
 
     fn hold_of_its_own(&self, now: Instant) -> Option<Hold> {
-        if self.stopped {
+        if self.stopped || self.leaving && !matches!(self.machine, Machine::Active(_)) {
             return Some(Hold::Stopped);
         }
         match self.link {

@@ -124,6 +124,12 @@ impl Router {
         self.groups = Groups::new(groups, &mut self.instances, now);
     }
 
+    /// The state of each sync group, in the order of [`Router::set_groups`]: that of its members, none
+    /// while they differ.
+    pub fn group_states(&self) -> impl Iterator<Item = Option<State>> + '_ {
+        self.groups.states(&self.instances)
+    }
+
     /// What an instance's trackers see now.
     pub fn track(
         &mut self,

@@ -20,7 +20,7 @@ impl World {
             Action::RemoveAddresses(id) => self.remove_addresses(node, id),
             Action::Announce(id, times) => self.announce(node, id, times),
             Action::StateChanged(id, change) => self.state_changed(node, id, change, heard),
-            Action::PriorityChanged(..) => {}
+            Action::PriorityChanged(..) | Action::LowerPriority(_) => {}
             Action::Warn(..) => self.warn(node),
         }
     }

@@ -216,7 +216,10 @@ impl Net {
                 self.require(held, "removed what was not there");
             }
             Action::StateChanged(..) => self.transitions += 1,
-            Action::Announce(..) | Action::PriorityChanged(..) | Action::Warn(..) => {}
+            Action::Announce(..)
+            | Action::PriorityChanged(..)
+            | Action::LowerPriority(_)
+            | Action::Warn(..) => {}
         }
     }
 

@@ -84,6 +84,28 @@ fn leaving() -> Vec<Row> {
         row("vipd: Active, stopped while the link is down: there is nobody to tell", BOTH, Start::Active)
             .step(1, Link(LinkState::Down), &[REMOVE, held(Active, Hold::LinkDown)], Initialize, NEVER)
             .step(2, Shutdown, &[held(Initialize, Hold::Stopped)], Initialize, NEVER),
+        row("vipd: Active, to leave: it advertises on until it is told to go", BOTH, Start::Active)
+            .step(300_000, Leave, &[], Active, SECOND)
+            .step(SECOND, Timer, &[advert(101)], Active, 2 * SECOND)
+            .step(SECOND + 1, Advert(HIGH, 100), &[advert(101), LOWER, announce(5)], Active, 2 * SECOND)
+            .step(SECOND + 2, Shutdown, &[advert(0), REMOVE, held(Active, Hold::Stopped)], Initialize, NEVER),
+        row("vipd: Active, to leave, and a better router comes before that: it is no Backup any more", BOTH, Start::Active)
+            .step(300_000, Leave, &[], Active, SECOND)
+            .step(
+                400_000,
+                Advert(LOW, 102),
+                &[
+                    REMOVE,
+                    changed(Active, Backup, Reason::HigherPriority { by: LOW, priority: 102 }),
+                    held(Backup, Hold::Stopped),
+                ],
+                Initialize,
+                NEVER,
+            ),
+        row("vipd: Active, to leave, and the link goes down before that", BOTH, Start::Active)
+            .step(300_000, Leave, &[], Active, SECOND)
+            .step(400_000, Link(LinkState::Down), &[REMOVE, held(Active, Hold::LinkDown)], Initialize, NEVER)
+            .step(500_000, UP, &[held(Initialize, Hold::Stopped)], Initialize, NEVER),
         row("vipd: Active, another address to send from changes nothing", BOTH, Start::Active)
             .step(300_000, Link(LinkState::Up(Some(HIGH))), &[], Active, SECOND),
     ]);
@@ -217,7 +239,7 @@ fn yielding() -> Vec<Row> {
                 300_000 + DOWN,
             ),
         row("RFC 9568 §6.4.3 (Priority equal, addresses compare as unsigned integers: 200.250 is below 201.102)", BOTH, Start::Active)
-            .step(300_000, Advert(LOW, 101), &[advert(101), announce(5)], Active, SECOND),
+            .step(300_000, Advert(LOW, 101), &[advert(101), LOWER, announce(5)], Active, SECOND),
         row("RFC 9568 §6.4.3 (Priority greater, preempt_delay: an Active gives way at once)", BOTH, Start::Active)
             .with(|s| s.preempt_delay = Duration::from_secs(60))
             .step(300_000, Advert(LOW, 102), &[REMOVE, higher(LOW, 102)], Backup, 300_000 + DOWN),
@@ -227,26 +249,27 @@ fn yielding() -> Vec<Row> {
 fn asserting() -> Vec<Row> {
     vec![
         row("RFC 9568 §6.4.3 (Priority less: discard, advert at once; the Adver_Timer keeps its grid)", BOTH, Start::Active)
-            .step(300_000, Advert(HIGH, 100), &[advert(101), announce(5)], Active, SECOND)
+            .step(300_000, Advert(HIGH, 100), &[advert(101), LOWER, announce(5)], Active, SECOND)
             .step(SECOND, Timer, &[advert(101)], Active, 2 * SECOND),
         row("vipd: a flood of lower priorities draws one advert an interval beside the timer's", BOTH, Start::Active)
-            .step(300_000, Advert(HIGH, 100), &[advert(101), announce(5)], Active, SECOND)
+            .step(300_000, Advert(HIGH, 100), &[advert(101), LOWER, announce(5)], Active, SECOND)
             .step(300_001, Advert(HIGH, 100), &[], Active, SECOND)
             .step(SECOND, Timer, &[advert(101)], Active, 2 * SECOND)
             .step(SECOND + 299_999, Advert(LOW, 1), &[], Active, 2 * SECOND)
-            .step(SECOND + 300_000, Advert(LOW, 1), &[advert(101), announce(5)], Active, 2 * SECOND),
+            .step(SECOND + 300_000, Advert(LOW, 1), &[advert(101), LOWER, announce(5)], Active, 2 * SECOND),
         row("vipd: lower and zero priorities share one bound", BOTH, Start::Active)
-            .step(300_000, Advert(HIGH, 100), &[advert(101), announce(5)], Active, SECOND)
+            .step(300_000, Advert(HIGH, 100), &[advert(101), LOWER, announce(5)], Active, SECOND)
             .step(400_000, Advert(HIGH, 0), &[], Active, SECOND),
         row("RFC 9568 erratum 8298 (the owner hears adverts, and answers them)", BOTH, Start::Active)
             .with(|s| s.priority = PRIORITY_OWNER)
-            .step(300_000, Advert(HIGH, 254), &[advert(255), announce(5)], Active, SECOND),
+            .step(300_000, Advert(HIGH, 254), &[advert(255), LOWER, announce(5)], Active, SECOND),
         row("RFC 9568 §6.4.3 (v3: nothing is learned from a lower priority)", ONLY_V3, Start::Active)
             .step(
                 300_000,
                 Every(HIGH, 100, 100),
                 &[
                     advert(101),
+                    LOWER,
                     announce(5),
                     Action::Warn(ID, Warning::Interval { source: HIGH, theirs: Duration::from_millis(100) }),
                 ],
@@ -285,7 +308,7 @@ fn stall() -> Vec<Row> {
             .step(
                 late - 1,
                 Advert(LOW, 100),
-                &[advert(101), announce(5)],
+                &[advert(101), LOWER, announce(5)],
                 Active,
                 SECOND,
             )
@@ -299,7 +322,7 @@ fn stall() -> Vec<Row> {
         .step(
             100 * SECOND,
             Advert(LOW, 100),
-            &[advert(255), announce(5)],
+            &[advert(255), LOWER, announce(5)],
             Active,
             SECOND,
         ),

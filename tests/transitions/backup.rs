@@ -95,6 +95,18 @@ fn leaving() -> Vec<Row> {
         )
         .step(DOWN, Timer, &[], Initialize, NEVER),
         row(
+            "vipd: Backup, to leave: there is nothing to wait for",
+            BOTH,
+            Start::Backup,
+        )
+        .step(
+            SECOND,
+            Leave,
+            &[held(Backup, Hold::Stopped)],
+            Initialize,
+            NEVER,
+        ),
+        row(
             "vipd: Backup, another address to send from changes nothing",
             BOTH,
             Start::Backup,

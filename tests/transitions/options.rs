@@ -156,7 +156,7 @@ fn announcements() -> Vec<Row> {
         .step(
             300_000,
             Advert(HIGH, 100),
-            &[advert(101), announce(3)],
+            &[advert(101), LOWER, announce(3)],
             Active,
             700_000,
         )
@@ -168,7 +168,13 @@ fn announcements() -> Vec<Row> {
             Start::Active,
         )
         .with(|s| s.announce.lower_prio_repeat = 0)
-        .step(300_000, Advert(HIGH, 100), &[advert(101)], Active, SECOND),
+        .step(
+            300_000,
+            Advert(HIGH, 100),
+            &[advert(101), LOWER],
+            Active,
+            SECOND,
+        ),
         row(
             "announce: nothing of it survives the Active state",
             BOTH,

@@ -44,9 +44,10 @@ pub enum In {
     AddressLost,
     /// What all trackers see.
     Track(Reading),
+    Leave,
     Shutdown,
 }
-pub use In::{AddressLost, Advert, Every, Link, Shutdown, Timer, Track};
+pub use In::{AddressLost, Advert, Every, Leave, Link, Shutdown, Timer, Track};
 
 /// The link is up and has the address under test.
 pub const UP: In = Link(LinkState::Up(Some(OWN)));
@@ -159,6 +160,7 @@ fn run_step(bench: &mut Bench, step: &Step, place: &str) {
         }
         In::AddressLost => bench.event(Event::AddressLost),
         In::Track(reading) => bench.track(reading),
+        In::Leave => bench.event(Event::Leave),
         In::Shutdown => bench.event(Event::Shutdown),
     };
     let expected = step.actions.iter();
@@ -180,6 +182,7 @@ pub fn advert(priority: u8) -> Action {
 
 pub const ADD: Action = Action::AddAddresses(ID);
 pub const REMOVE: Action = Action::RemoveAddresses(ID);
+pub const LOWER: Action = Action::LowerPriority(ID);
 
 pub fn announce(times: u8) -> Action {
     Action::Announce(ID, times)

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::config::error::Placed;
-use crate::config::model::{Delay, InitFile};
+use crate::config::model::{Delay, InitFile, Program};
 use crate::config::routing::Item;
 use crate::config::track::Entry;
 use crate::config::vip::PlacedVip;
@@ -73,6 +73,14 @@ pub(crate) struct Draft {
     pub(crate) garp_mode: Option<Placed<&'static str>>,
     pub(crate) receive: Option<Placed<&'static str>>,
     pub(crate) address_lease: Option<Placed<u32>>,
+
+    pub(crate) programs: Vec<Placed<Program>>,
+    pub(crate) notify_priority: Option<Placed<bool>>,
+    pub(crate) leave_timeout: Option<Placed<Duration>>,
+    pub(crate) startup_timeout: Option<Placed<Duration>>,
+    pub(crate) shutdown_timeout: Option<Placed<Duration>>,
+    pub(crate) states_on_reload: Option<Placed<bool>>,
+    pub(crate) hotplug_keepalived: Option<Placed<bool>>,
 
     /// Of `vrrp_sync_group`: the names of its instances.
     pub(crate) members: Vec<Placed<Rc<str>>>,

@@ -2,10 +2,13 @@
 
 use super::Class::{A, B, C, Own};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row};
+use crate::config::model::Hook;
 use crate::time::Duration;
 
 /// The longest delay of any announcement.
 pub(super) const MAX_DELAY: Duration = Duration::from_secs(86_400);
+/// The longest that a program of the start or of the end may take.
+const MAX_SCRIPT: Duration = Duration::from_secs(1000);
 /// What `receive` takes.
 pub(super) const RECEIVE: &[&str] = &["auto", "packet", "raw"];
 /// What `garp_mode` takes.
@@ -14,7 +17,6 @@ pub(super) const GARP_MODE: &[&str] = &["request", "reply", "both"];
 pub(super) const V3_CHECKSUM: &[&str] = &["auto", "rfc9568", "rfc5798"];
 
 const NO_SCRIPT: &str = "no script is run";
-const NO_FIFO: &str = "nothing is written to a FIFO";
 const NO_MAIL: &str = "no mail is sent; watch the log instead";
 const NO_SNMP: &str = "there is no SNMP agent";
 const NO_DBUS: &str = "there is no D-Bus interface";
@@ -69,22 +71,23 @@ const WORDS: &[Keyword] = &[
     not_yet("vrrp_gna_interval", B, "SECONDS", NO_IPV6),
     not_yet("vrrp_mcast_group6", B, "IPV6-GROUP", NO_IPV6),
     not_needed("dynamic_interfaces", B, "[allow_if_changes]", FOLLOWS),
-    not_yet("notify_fifo", B, "FILE [USER [GROUP]]", NO_FIFO),
-    not_yet("notify_fifo_script", B, "SCRIPT [USER [GROUP]]", NO_SCRIPT),
-    not_yet("vrrp_notify_fifo", B, "FILE [USER [GROUP]]", NO_FIFO),
-    not_yet("vrrp_notify_fifo_script", B, "SCRIPT [USER [GROUP]]", NO_SCRIPT),
-    not_yet("startup_script", B, "SCRIPT [USER [GROUP]]", NO_SCRIPT),
-    not_yet("startup_script_timeout", C, "SECONDS", NO_SCRIPT),
-    not_yet("shutdown_script", B, "SCRIPT [USER [GROUP]]", NO_SCRIPT),
-    not_yet("shutdown_script_timeout", C, "SECONDS", NO_SCRIPT),
+    row("notify_fifo", B, Rule::Program(Hook::Fifo), "none", "A FIFO that each transition is written to, as `INSTANCE \"NAME\" STATE PRIORITY`, or GROUP. Made if it is not there. Nobody is waited for: what does not fit is dropped.", ""),
+    row("notify_fifo_script", B, Rule::Program(Hook::FifoScript), "none", "Runs beside vipd and reads the FIFO, whose path is its last argument.", ""),
+    row("vrrp_notify_fifo", B, Rule::Program(Hook::VrrpFifo), "none", "Another one.", ""),
+    row("vrrp_notify_fifo_script", B, Rule::Program(Hook::VrrpFifoScript), "none", "Runs beside vipd and reads the other FIFO.", ""),
+    row("startup_script", B, Rule::Program(Hook::Startup), "none", "Run first: instances wait for its end in Initialize.", ""),
+    row("startup_script_timeout", C, Rule::Seconds { min: Duration::from_secs(1), max: MAX_SCRIPT, slot: |d| &mut d.startup_timeout }, "10", "How long it may take.", ""),
+    row("shutdown_script", B, Rule::Program(Hook::Shutdown), "none", "Run last, when the addresses have gone.", ""),
+    row("shutdown_script_timeout", C, Rule::Seconds { min: Duration::from_secs(1), max: MAX_SCRIPT, slot: |d| &mut d.shutdown_timeout }, "10", "How long it may take.", ""),
+    row("vrrp_notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "off", "Tell the FIFOs each new effective priority.", ""),
+    row("fifo_write_vrrp_states_on_reload", C, Rule::Flag { bare: true, slot: |d| &mut d.states_on_reload }, "off", "Tell the FIFOs the states of all at each reload.", ""),
+    row("hotplug_keepalived", Own, Rule::Flag { bare: true, slot: |d| &mut d.hotplug_keepalived }, "off", "UCI: run the scripts in /etc/hotplug.d/keepalived too, with what those in /etc/hotplug.d/vipd get: ACTION=NOTIFY_MASTER (BACKUP, FAULT, STOP), TYPE, NAME, PRIORITY and REASON.", ""),
     not_needed("reload_check_config", B, "[FILE]", ALWAYS_CHECKED),
     not_yet("vrrp_garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("vrrp_vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC_GARP),
     not_yet("vrrp_lower_prio_no_advert", C, "[BOOL]", "a lower-priority advert is answered at once, as RFC 9568 §6.4.3 says"),
     not_yet("vrrp_higher_prio_send_advert", C, "[BOOL]", "a higher-priority advert is not answered"),
     not_yet("vrrp_owner_ignore_adverts", C, "[BOOL]", "an owner logs the adverts of others"),
-    not_yet("vrrp_notify_priority_changes", C, "[BOOL]", NO_FIFO),
-    not_yet("fifo_write_vrrp_states_on_reload", C, "", NO_FIFO),
     not_yet("vrrp_delay_after_boot", C, "SECONDS", "use `vrrp_startup_delay`, which counts from the start of vipd"),
     not_needed("log_unknown_vrids", C, "[BOOL]", "adverts for unknown VRIDs are counted, and told of when they carry one of our addresses"),
     not_yet("vmac_prefix", C, "TEXT", VMAC_NAMES),

@@ -3,11 +3,12 @@
 use super::Class::{A, B, C, Own};
 use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use crate::config::model::Hook;
 use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
-const NO_NOTIFY: &str = "no script is run on a transition";
+const MAX_LEAVE: Duration = Duration::from_secs(600);
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
 const NO_VMAC_GARP: &str = "addresses are announced on the interface that carries them alone";
 const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
@@ -59,6 +60,16 @@ const WORDS: &[Keyword] = &[
     row("garp_master_refresh_repeat", B, Rule::Repeat { slot: |d| &mut d.garp_master_refresh_repeat }, "vrrp_garp_master_refresh_repeat", "Gratuitous ARPs of each address at each refresh.", ""),
     row("garp_lower_prio_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_lower_prio_delay }, "vrrp_garp_lower_prio_delay", "From hearing a lower-priority Active to the second round; 0: no second round.", ""),
     row("garp_lower_prio_repeat", B, Rule::Number { min: 0, max: 255, slot: |d| &mut d.garp_lower_prio_repeat }, "vrrp_garp_lower_prio_repeat", "Gratuitous ARPs of each address after a lower-priority Active was heard; 0: none.", ""),
+    row("notify", A, Rule::Program(Hook::Any), "none", "Run at each of these, after the program above. It gets four more arguments: INSTANCE, the name, MASTER, BACKUP, FAULT, STOP or DELETED, and the priority.", ""),
+    row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when the instance has become Active. Programs of one instance run one after the other.", ""),
+    row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when it has become Backup.", ""),
+    row("notify_fault", A, Rule::Program(Hook::Fault), "none", "Run when something holds it in Initialize.", ""),
+    row("notify_stop", B, Rule::Program(Hook::Stop), "none", "Run when vipd stops, after the addresses have gone.", ""),
+    row("notify_deleted", C, Rule::Program(Hook::Deleted), "none", "Run when a reload has removed the instance. `notify` and the FIFOs are told DELETED then, and FAULT without this word.", ""),
+    row("notify_master_rx_lower_pri", C, Rule::Program(Hook::LowerPriority), "none", "Run when the Active hears a lower-priority advert, at most once an `advert_int`; the FIFOs are told MASTER_RX_LOWER_PRI.", ""),
+    row("notify_leave", Own, Rule::Program(Hook::Leave), "none", "Run while the instance is still Active, before it gives its addresses up because vipd stops or a reload removes it. It goes on advertising until the program has ended.", ""),
+    row("notify_leave_timeout", Own, Rule::Seconds { min: Duration::from_secs(1), max: MAX_LEAVE, slot: |d| &mut d.leave_timeout }, "5", "How long `notify_leave` may take; then it is killed and the addresses go. A second SIGTERM ends it at once.", ""),
+    row("notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "vrrp_notify_priority_changes", "Tell the FIFOs each new effective priority: MASTER_PRIORITY or BACKUP_PRIORITY.", ""),
     row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "the global one", "The form of a gratuitous ARP.", "RFC 5227 §3"),
     row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "the global one", "How adverts are received.", ""),
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "the global one", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
@@ -69,14 +80,6 @@ const WORDS: &[Keyword] = &[
     not_yet("track_src_ip", C, "", "the source address is not tracked"),
     not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
     not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
-    not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-    not_yet("notify_master", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-    not_yet("notify_backup", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-    not_yet("notify_fault", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-    not_yet("notify_stop", B, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-    not_yet("notify_deleted", C, "[SCRIPT [USER [GROUP]]]", NO_NOTIFY),
-    not_yet("notify_master_rx_lower_pri", C, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-    not_yet("notify_priority_changes", C, "[BOOL]", "nothing is written to a FIFO"),
     not_yet("no_virtual_ipaddress", C, "", "an instance needs an address"),
     not_needed("promote_secondaries", B, "", "what the kernel takes along with a removed address is put back at once, if it is vipd's; for addresses of others set the sysctl net.ipv4.conf.INTERFACE.promote_secondaries"),
     not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),

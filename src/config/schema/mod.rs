@@ -10,7 +10,7 @@ pub(crate) mod uci;
 
 use std::rc::Rc;
 
-use crate::config::model::{Dialect, InitFile};
+use crate::config::model::{Dialect, Hook, InitFile};
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
@@ -120,6 +120,8 @@ pub(crate) enum Rule {
     Rules,
     /// `unicast_peer { … }`
     Peers,
+    /// A command, its user and its group.
+    Program(Hook),
     /// `use_vmac [NAME]`
     Vmac { slot: Slot<Option<Rc<str>>> },
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
@@ -346,6 +348,9 @@ impl Keyword {
             Rule::Rules => "{ RULE … }".into(),
             Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
             Rule::Vmac { .. } => "[INTERFACE]".into(),
+            Rule::Program(Hook::Deleted) => "[COMMAND [USER [GROUP]]]".into(),
+            Rule::Program(hook) if hook.is_fifo() => "FILE [USER [GROUP]]".into(),
+            Rule::Program(_) => "COMMAND [USER [GROUP]]".into(),
             Rule::Option { takes }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),

@@ -2,6 +2,7 @@
 
 use super::Class::{A, B, C};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use crate::config::model::Hook;
 use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
@@ -46,8 +47,6 @@ pub(super) const TOP: Table = Table {
     ],
 };
 
-const NO_NOTIFY: &str = "no script is run on a transition";
-
 #[rustfmt::skip] // one row a keyword
 pub(super) const SYNC_GROUP: Table = Table {
     block: Block::SyncGroup,
@@ -59,14 +58,14 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("track_file", B, Rule::Tracked(Kind::File), "none", "Files that count for all members.", ""),
         not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
-        not_yet("notify", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-        not_yet("notify_master", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-        not_yet("notify_backup", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-        not_yet("notify_fault", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-        not_yet("notify_stop", A, "SCRIPT [USER [GROUP]]", NO_NOTIFY),
-        not_yet("notify_deleted", C, "[SCRIPT [USER [GROUP]]]", NO_NOTIFY),
-        not_yet("notify_priority_changes", C, "[BOOL]", "nothing is written to a FIFO"),
-        not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
+        row("notify", A, Rule::Program(Hook::Any), "none", "As in an instance, with GROUP and priority 0.", ""),
+    row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when all members have become Active.", ""),
+    row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when all members have become Backup.", ""),
+    row("notify_fault", A, Rule::Program(Hook::Fault), "none", "Run when one member is held in Initialize, and so all are.", ""),
+    row("notify_stop", A, Rule::Program(Hook::Stop), "none", "Run when vipd stops.", ""),
+    row("notify_deleted", C, Rule::Program(Hook::Deleted), "none", "Run when a reload has removed the group. `notify` and the FIFOs are told DELETED then, and FAULT without this word.", ""),
+    row("notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "off", "As in the instances, for all members.", ""),
+    not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
         not_ours("smtp_alert", C, "[BOOL]", "no mail is sent; watch the log instead"),
     ],
 };

@@ -16,6 +16,10 @@ impl Instance {
         now: Instant,
         out: &mut Actions,
     ) {
+        if core::mem::take(&mut self.leaving) {
+            // It is wanted again.
+            self.settle(now, out);
+        }
         if self.settings == settings {
             return;
         }

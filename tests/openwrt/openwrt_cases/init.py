@@ -10,6 +10,7 @@ INSTANCE_OF_PROCD = [
     "procd_open_instance ",
     "procd_set_param command /usr/sbin/vipd run --config /etc/config/vipd",
     "procd_set_param respawn 300 5 10",
+    "procd_set_param term_timeout 60",
     "procd_set_param stdout 1",
     "procd_set_param stderr 1",
 ]
