@@ -79,7 +79,9 @@ const ALLOWED: &[&[c_long]] = &[
     // Files that are tracked.
     &[libc::SYS_inotify_init1, libc::SYS_inotify_add_watch, libc::SYS_inotify_rm_watch],
     // FIFOs of `notify_fifo`.
-    &[libc::SYS_mknodat],
+    &[libc::SYS_mknodat, libc::SYS_fchown],
+    #[cfg(target_arch = "arm")]
+    &[libc::SYS_fchown32],
     #[cfg(not(target_arch = "aarch64"))]
     &[libc::SYS_mknod],
     // Memory.
