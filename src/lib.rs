@@ -26,6 +26,7 @@ pub mod demo;
 pub mod frame;
 pub mod limits;
 pub mod netlink;
+pub mod probe;
 pub mod sys;
 pub mod time;
 pub mod vrrp;
