@@ -114,16 +114,12 @@ fn describe(config: &Config, found: &mut String) {
             .unwrap();
         }
         for Tracker {
-            interface,
+            what,
             weight,
             reverse,
         } in &settings.trackers
         {
-            writeln!(
-                found,
-                "  tracks {interface}, weight {weight}, reverse {reverse}"
-            )
-            .unwrap();
+            writeln!(found, "  tracks {what}, weight {weight}, reverse {reverse}").unwrap();
         }
         if let Some(unicast) = &settings.unicast {
             write!(

@@ -15,7 +15,7 @@ use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::drop::DropReason;
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
-use vipd::vrrp::track::{Reading, Tracker};
+use vipd::vrrp::track::{Kind, Reading, Tracker, Watched};
 use vipd::vrrp::types::{Auth, Family, Settings, State, Version};
 use vipd::vrrp::validate::Received;
 use vipd::vrrp::wire::{MAX_LEN, Repr};
@@ -83,7 +83,10 @@ fn instance(vrid: u8) -> Settings {
         auth,
         trackers: (0..2)
             .map(|n| Tracker {
-                interface: "eth1".into(),
+                what: Watched {
+                    kind: Kind::Interface,
+                    name: "eth1".into(),
+                },
                 // Every fifth has one that is a fault.
                 weight: if n == 1 && vrid.is_multiple_of(5) {
                     0

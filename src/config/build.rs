@@ -10,6 +10,7 @@ use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use super::strict;
+use super::track::Entry;
 use super::vmac::Names;
 use crate::limits;
 use crate::time::Duration;
@@ -279,11 +280,11 @@ impl Builder<'_> {
 
     fn trackers(&mut self, draft: &Draft, priority: u8) -> Box<[Tracker]> {
         if let Some(first) = draft.tracked.get(limits::TRACKERS) {
-            let message = format!("more than {} interfaces are tracked", limits::TRACKERS);
+            let message = format!("more than {} trackers", limits::TRACKERS);
             let help = "track fewer; those of the other members of a sync group count too";
             self.report.error(&first.span, message, help);
         }
-        let weighted = |placed: &&Placed<Tracker>| placed.value.weight != 0;
+        let weighted = |placed: &&Placed<Entry>| placed.value.weight != Some(0);
         let weighted = draft.tracked.iter().find(weighted);
         if let Some(placed) = weighted.filter(|_| priority == PRIORITY_OWNER) {
             let message = "a weight has no effect on priority 255";
@@ -291,7 +292,7 @@ impl Builder<'_> {
                 "write a priority from 1 to 254, or remove the weight to make it a condition";
             self.report.warn(&placed.span, message, help);
         }
-        draft.tracked.iter().map(|p| p.value.clone()).collect()
+        draft.tracked.iter().map(|p| p.value.tracker()).collect()
     }
 
     fn checksum(&self, draft: &Draft) -> ChecksumMode {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::error::{Placed, Report, quoted};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::nearest;
-use crate::vrrp::track::Tracker;
+use super::track::Entry;
 
 /// Tells each instance its group, and gives it what the group and its other members track.
 pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
@@ -80,19 +80,19 @@ fn share(
         .tracking_weight
         .as_ref()
         .is_some_and(|p| p.value);
-    let mut common: Vec<Placed<Tracker>> = group.draft.tracked.clone();
+    let mut common: Vec<Placed<Entry>> = group.draft.tracked.clone();
     for place in members {
         for placed in &instances[*place].draft.tracked {
-            if alone && placed.value.weight != 0 {
+            if alone && placed.value.weight != Some(0) {
                 continue;
             }
-            let same = |other: &&Placed<Tracker>| other.value.interface == placed.value.interface;
+            let same = |other: &&Placed<Entry>| other.value.what == placed.value.what;
             match common.iter().find(same) {
                 None => common.push(placed.clone()),
                 Some(other) if other.value != placed.value => {
                     let message = format!(
                         "the sync group tracks {} in another way at {}, which counts",
-                        quoted(&placed.value.interface),
+                        quoted(&placed.value.what.name),
                         other.span
                     );
                     let help =
@@ -106,8 +106,8 @@ fn share(
     for place in members {
         let tracked = &mut instances[*place].draft.tracked;
         let own = core::mem::replace(tracked, common.clone());
-        let is_new = |placed: &Placed<Tracker>| {
-            let same = |other: &Placed<Tracker>| other.value.interface == placed.value.interface;
+        let is_new = |placed: &Placed<Entry>| {
+            let same = |other: &Placed<Entry>| other.value.what == placed.value.what;
             !common.iter().any(same)
         };
         tracked.extend(own.into_iter().filter(is_new));

@@ -122,6 +122,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
         .iter_mut()
         .for_each(|instance| family::settle(instance, &mut report));
     checks::between(&drafts, &mut report);
+    track::resolve(&mut drafts, &mut report);
     group::resolve(&mut drafts, &mut report);
     let config = build::build(drafts, dialect, &mut report);
     let failed = report.error_count() > 0;

@@ -6,6 +6,7 @@ use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::schema::{Block, Draft, Keyword, Rule, Skip};
 use super::{peer, track, vip};
+use crate::vrrp::track::Kind;
 
 /// What the files say, before defaults and cross-checks.
 #[derive(Debug, Default)]
@@ -13,9 +14,11 @@ pub(crate) struct Drafts {
     pub(crate) globals: Draft,
     pub(crate) instances: Vec<InstanceDraft>,
     pub(crate) groups: Vec<InstanceDraft>,
+    /// What can be tracked besides interfaces.
+    pub(crate) watched: Vec<(Kind, InstanceDraft)>,
 }
 
-/// One `vrrp_instance` or `vrrp_sync_group`.
+/// One `vrrp_instance`, `vrrp_sync_group`, or block of what can be tracked.
 #[derive(Debug)]
 pub(crate) struct InstanceDraft {
     pub(crate) name: Box<str>,
@@ -37,6 +40,11 @@ impl Drafts {
             let (list, block) = match keyword.rule {
                 Rule::Instance => (&mut self.instances, Block::Instance),
                 Rule::SyncGroup => (&mut self.groups, Block::SyncGroup),
+                Rule::Watched { kind, block } => {
+                    let named = reader.named(keyword, block, &statement);
+                    self.watched.extend(named.map(|draft| (kind, draft)));
+                    continue;
+                }
                 _ => {
                     reader.keyword(keyword, &statement, &mut self.globals);
                     continue;
@@ -94,7 +102,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
         Rule::Words(_)
         | Rule::Addresses
         | Rule::Peers
-        | Rule::Tracked
+        | Rule::Tracked(_)
         | Rule::Members
         | Rule::Delays => 0,
         Rule::Option { takes } | Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => {
@@ -103,6 +111,10 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             } else {
                 arguments.len()
             }
+        }
+        Rule::Weight { .. } => {
+            let direction = |word: &Word| matches!(&*word.text, "reverse" | "noreverse");
+            1 + usize::from(arguments.get(1).is_some_and(direction))
         }
         _ => 1,
     };
@@ -217,7 +229,7 @@ impl Reader<'_> {
             Rule::Words(_)
             | Rule::Addresses
             | Rule::Peers
-            | Rule::Tracked
+            | Rule::Tracked(_)
             | Rule::Members
             | Rule::Delays => {
                 let Some(children) = statement.children else {
@@ -231,7 +243,7 @@ impl Reader<'_> {
                 match keyword.rule {
                     Rule::Words(block) => self.block(children, block, draft),
                     Rule::Peers => peer::read(children, span, draft, self.report),
-                    Rule::Tracked => track::read(children, draft, self.report),
+                    Rule::Tracked(kind) => track::read(kind, children, draft, self.report),
                     Rule::Members => track::members(children, draft),
                     Rule::Delays => track::delays(children, draft, self.report),
                     _ => vip::read(children, span, draft, self.report),

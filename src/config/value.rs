@@ -8,7 +8,7 @@ use super::error::{Placed, Report, Span, quoted};
 use super::model::Dialect;
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::{vip, vmac};
+use super::{track, vip, vmac};
 use crate::time::Duration;
 
 impl Reader<'_> {
@@ -77,6 +77,16 @@ impl Reader<'_> {
                 }
                 self.fill(slot(draft), keyword, span, at, value)
             }
+            Rule::Weight { slot } => {
+                let weight = track::parse_weight(&word.text);
+                if weight.is_none() {
+                    let is_number = word.text.parse::<i32>().is_ok();
+                    self.bad_value(keyword, word, is_number, "a whole number");
+                }
+                let reverse = statement.arguments.get(1);
+                let reverse = reverse.is_some_and(|word| word.text == "reverse");
+                self.fill(slot(draft), keyword, span, at, (weight?, reverse))
+            }
             Rule::Choice { of, slot } => {
                 let value = self.choice(keyword, word, of)?;
                 self.fill(slot(draft), keyword, span, at, value)
@@ -96,7 +106,8 @@ impl Reader<'_> {
             | Rule::Instance
             | Rule::SyncGroup
             | Rule::Members
-            | Rule::Tracked
+            | Rule::Tracked(_)
+            | Rule::Watched { .. }
             | Rule::Delays
             | Rule::Addresses
             | Rule::Peers

@@ -112,11 +112,13 @@ pub struct Active<'a> {
     pub checksum: Option<Cow<'a, str>>,
 }
 
-/// An interface that is tracked.
+/// Something that is tracked.
 #[derive(Debug, Serialize)]
 pub struct Tracker<'a> {
-    /// The interface.
-    pub interface: Cow<'a, str>,
+    /// What it is: `interface`, `script`, `file`, `process` or `probe`.
+    pub kind: Cow<'a, str>,
+    /// The interface, or the name in the configuration.
+    pub name: Cow<'a, str>,
     /// Its weight in the configuration.
     pub weight: i16,
     /// The weight counts the other way round.

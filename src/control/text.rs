@@ -196,13 +196,17 @@ impl Display for Vmac<'_> {
 impl Display for Tracker<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self {
-            interface,
+            kind,
+            name,
             weight,
             reverse,
             ..
         } = self;
+        if kind != "interface" {
+            write!(f, "{kind} ")?;
+        }
         let state = if self.up { "up" } else { "down" };
-        write!(f, "{interface}: {state}, weight {weight}")?;
+        write!(f, "{name}: {state}, weight {weight}")?;
         f.write_str(if *reverse { " reverse: " } else { ": " })?;
         match self.effect {
             None => f.write_str("holds the instance in Initialize"),

@@ -22,6 +22,7 @@ mod status;
 mod tap;
 mod unicast;
 mod vmac;
+mod watch;
 
 use crate::config::model::Config;
 use crate::control::server::Control;
@@ -37,7 +38,7 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};
 use crate::vrrp::router::Router;
-use crate::vrrp::track::{Reading, Tracker};
+use crate::vrrp::track::{Kind, Reading, Tracker};
 use crate::vrrp::types::Family;
 
 use accept::AcceptMode;
@@ -50,6 +51,7 @@ use links::{Links, Slot};
 use netifd::Netifd;
 use reload::{Outcome, Refused};
 use vmac::Vmacs;
+use watch::Watches;
 
 pub use accept::{Unenforceable, unenforceable};
 pub use foreign::already_there;
@@ -70,6 +72,7 @@ pub struct Daemon {
     accept_mode: AcceptMode,
     ears: Ears,
     netifd: Netifd,
+    watches: Watches,
     signals: Signals,
     timer: Timer,
     poll: Poll,
@@ -123,6 +126,10 @@ impl Daemon {
             if readable && self.read(now)? {
                 return Ok(());
             }
+            if self.watches.tend(&self.poll, now) {
+                self.relist = true;
+                self.report_watches(now);
+            }
             self.serve_control(now);
             if self.netifd.has_work(&self.poll, now) {
                 self.relist = true;
@@ -154,6 +161,7 @@ impl Daemon {
             .min(control)
             .min(netifd)
             .min(links)
+            .min(self.watches.poll_at())
     }
 
     /// Listens on what is needed now that states may have changed.
@@ -236,6 +244,7 @@ impl Daemon {
         self.ears.add_to(&mut self.poll);
         self.control.add_to(&mut self.poll);
         self.netifd.add_to(&mut self.poll);
+        self.watches.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {
@@ -427,6 +436,13 @@ impl Daemon {
         }
     }
 
+    /// Tells the instances what has changed of what they track besides interfaces.
+    fn report_watches(&mut self, now: Instant) {
+        for id in self.router.ids() {
+            self.read_trackers(id, now);
+        }
+    }
+
     /// Tells an instance what it tracks.
     fn read_trackers(&mut self, id: Id, now: Instant) {
         if self.router.instance(id).settings().trackers.is_empty() {
@@ -434,11 +450,13 @@ impl Daemon {
         }
         let (links, names) = (&self.links, self.netifd.names(self.config.dialect));
         let is_up = |slot| links.get(slot).counts_as_up();
-        let read =
-            |tracker: &Tracker| match names.find(&tracker.interface, links).is_some_and(is_up) {
-                true => Reading::Up,
-                false => Reading::Down,
-            };
+        let read = |tracker: &Tracker| match tracker.what.kind {
+            Kind::Interface if names.find(&tracker.what.name, links).is_some_and(is_up) => {
+                Reading::Up
+            }
+            Kind::Interface => Reading::Down,
+            _ => self.watches.reading(&tracker.what),
+        };
         let mut actions = Actions::new();
         self.router.track(id, &read, now, &mut actions);
         self.execute(&mut actions);

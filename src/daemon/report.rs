@@ -69,9 +69,10 @@ impl fmt::Display for Why<'_> {
                 match instance.settings.trackers.get(usize::from(*place)) {
                     Some(tracker) => write!(
                         f,
-                        "{} is {}, and `track_interface` has no weight for it",
-                        tracker.interface,
-                        if tracker.reverse { "up" } else { "down" }
+                        "{} is {}, and `track_{}` has no weight for it",
+                        tracker.what,
+                        if tracker.reverse { "up" } else { "down" },
+                        tracker.what.kind.name()
                     ),
                     None => reason.fmt(f),
                 }
@@ -130,7 +131,7 @@ impl fmt::Display for Priority<'_> {
                 } else {
                     "down"
                 };
-                write!(f, " {weight:+} ({} is {state})", tracker.interface)?;
+                write!(f, " {weight:+} ({} is {state})", tracker.what)?;
             }
         }
         Ok(())

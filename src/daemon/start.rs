@@ -30,6 +30,7 @@ use super::kernel::Kernel;
 use super::links::{Links, Slot};
 use super::netifd::{Names, Netifd};
 use super::vmac::{self, Mac, Vmacs};
+use super::watch::Watches;
 use super::{Daemon, Places};
 
 /// Signals that the daemon answers.
@@ -147,6 +148,7 @@ impl Daemon {
             tended: 0,
             ears,
             netifd,
+            watches: Watches::default(),
             signals,
             control,
             started: now,
@@ -163,7 +165,8 @@ impl Daemon {
 }
 
 impl Daemon {
-    /// What the configuration says beside the instances: sync groups, and delays of interfaces.
+    /// What the configuration says beside the instances: sync groups, delays of interfaces, and what is
+    /// watched.
     pub(super) fn arrange(&mut self, now: Instant) {
         let instances = &self.config.instances;
         let mut groups: Vec<(&str, Vec<Id>)> = Vec::new();
@@ -184,6 +187,7 @@ impl Daemon {
             .filter_map(|d| Some((names.find(&d.interface, &self.links)?, d.down, d.up)))
             .collect();
         self.links.set_delays(&delays);
+        self.watches.adopt(&self.config, now);
     }
 }
 

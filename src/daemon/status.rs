@@ -168,7 +168,8 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
 fn trackers<'a>(running: &'a Running) -> Vec<Tracker<'a>> {
     let trackers = running.settings().trackers.iter();
     let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| Tracker {
-        interface: (&*tracker.interface).into(),
+        kind: tracker.what.kind.name().into(),
+        name: (&*tracker.what.name).into(),
         weight: tracker.weight,
         reverse: tracker.reverse,
         up: *reading == Reading::Up,

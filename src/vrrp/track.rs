@@ -5,17 +5,66 @@
 //! one while it is down; `reverse` turns the sign round, and without a weight the condition. The sum
 //! is clamped to 1–254. The owner's 255 never moves, but a tracker without a weight holds it too.
 
+use core::fmt;
+
 use super::types::{PRIORITY_OWNER, Settings};
 
-/// One thing that a virtual router watches.
+/// One thing that a virtual router watches, and what it counts for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracker {
-    /// The interface.
-    pub interface: Box<str>,
-    /// -253–253; 0: the instance stays in Initialize while the interface is down.
+    /// The thing.
+    pub what: Watched,
+    /// -254–254; 0: the instance stays in Initialize while the thing is down.
     pub weight: i16,
     /// Down counts as up, and up as down.
     pub reverse: bool,
+}
+
+/// A thing that can be watched; everybody who watches it sees the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// What it is.
+    pub kind: Kind,
+    /// The interface, or the name that the configuration has given it.
+    pub name: Box<str>,
+}
+
+/// The kinds of things that can be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An interface: whether it is up.
+    Interface,
+    /// A script: how it ends.
+    Script,
+    /// A file: the number in it.
+    File,
+    /// Processes: how many there are.
+    Process,
+    /// A probe: whether there is an answer.
+    Probe,
+}
+
+impl Kind {
+    /// The word for it, as in `track_interface`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interface => "interface",
+            Self::Script => "script",
+            Self::File => "file",
+            Self::Process => "process",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// An interface by its name alone, all else with what it is.
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind != Kind::Interface {
+            write!(f, "{} ", self.kind.name())?;
+        }
+        f.write_str(&self.name)
+    }
 }
 
 /// What is known of the thing.
@@ -96,7 +145,10 @@ mod tests {
         ];
         for (weight, reverse, up, down) in rows {
             let tracker = Tracker {
-                interface: "eth1".into(),
+                what: Watched {
+                    kind: Kind::Interface,
+                    name: "eth1".into(),
+                },
                 weight,
                 reverse,
             };

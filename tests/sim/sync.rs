@@ -9,7 +9,7 @@ use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
-use vipd::vrrp::track::{Reading, Tracker};
+use vipd::vrrp::track::{Kind, Reading, Tracker, Watched};
 use vipd::vrrp::types::{Announce, Auth, ChecksumMode, Family, Settings, State, Version};
 use vipd::vrrp::validate::Received;
 
@@ -99,7 +99,10 @@ impl Net {
                 announce: Announce::default(),
                 unicast: None,
                 trackers: [Tracker {
-                    interface: "wan".into(),
+                    what: Watched {
+                        kind: Kind::Interface,
+                        name: "wan".into(),
+                    },
                     weight,
                     reverse: false,
                 }]

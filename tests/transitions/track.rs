@@ -1,7 +1,7 @@
 //! Trackers: weights, faults, and what `nopreempt` makes of an Active whose priority falls.
 
 use vipd::vrrp::action::{Action, Hold, Reason};
-use vipd::vrrp::track::{Reading, Tracker};
+use vipd::vrrp::track::{Kind, Reading, Tracker, Watched};
 use vipd::vrrp::types::Settings;
 use vipd::vrrp::types::State::{Active, Backup, Initialize};
 
@@ -10,9 +10,12 @@ use crate::common::{HIGH, LOW};
 use crate::row::*;
 
 fn tracks(settings: &mut Settings, weight: i16) {
-    let interface = "eth1".into();
+    let what = Watched {
+        kind: Kind::Interface,
+        name: "eth1".into(),
+    };
     settings.trackers = [Tracker {
-        interface,
+        what,
         weight,
         reverse: false,
     }]

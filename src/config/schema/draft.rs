@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use crate::config::error::Placed;
 use crate::config::model::Delay;
+use crate::config::track::Entry;
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
-use crate::vrrp::track::Tracker;
 use crate::vrrp::types::Peer;
 
 /// Which field of a draft a keyword fills.
@@ -43,7 +43,7 @@ pub(crate) struct Draft {
     pub(crate) use_vmac: Option<Placed<Option<Rc<str>>>>,
     pub(crate) use_vmac_addr: Option<Placed<bool>>,
     pub(crate) vmac_xmit_base: Option<Placed<bool>>,
-    pub(crate) tracked: Vec<Placed<Tracker>>,
+    pub(crate) tracked: Vec<Placed<Entry>>,
     pub(crate) dont_track_primary: Option<Placed<bool>>,
     pub(crate) native_ipv6: Option<Placed<bool>>,
     pub(crate) accept: Option<Placed<bool>>,
@@ -69,6 +69,9 @@ pub(crate) struct Draft {
     pub(crate) tracking_weight: Option<Placed<bool>>,
     /// `interface_up_down_delays`, which stands outside of all blocks.
     pub(crate) delays: Vec<Delay>,
+
+    /// Of what can be watched: its weight where it is tracked without one, and whether that is reversed.
+    pub(crate) weight: Option<Placed<(i16, bool)>>,
 
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,

@@ -4,6 +4,7 @@ use super::Class::{A, B, C, Own};
 use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
 use crate::time::Duration;
+use crate::vrrp::track::Kind;
 
 const NO_NOTIFY: &str = "no script is run on a transition";
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
@@ -30,7 +31,7 @@ const WORDS: &[Keyword] = &[
     row("nopreempt", A, Rule::Flag { bare: false, slot: |d| &mut d.preempt }, "off", "Do not take over from a working lower-priority Active, unless its priority falls below ours while we hear it: something it tracks has failed. Needs `state BACKUP`.", "RFC 9568 §6.1"),
     row("preempt", B, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "on", "The opposite of `nopreempt`.", "RFC 9568 §6.1"),
     row("preempt_delay", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(1000), slot: |d| &mut d.preempt_delay }, "0", "How long a lower-priority Active is tolerated. Needs `state BACKUP`.", ""),
-    row("track_interface", A, Rule::Tracked, "none", "Other interfaces that count. In a sync group all members count what one tracks.", ""),
+    row("track_interface", A, Rule::Tracked(Kind::Interface), "none", "Other interfaces that count. In a sync group all members count what one tracks.", ""),
     row("dont_track_primary", B, Rule::Flag { bare: true, slot: |d| &mut d.dont_track_primary }, "off", "Stay Active or Backup while the instance's own interface is down.", ""),
     row("unicast_peer", A, Rule::Peers, "none", "Adverts go to each of these routers instead of the multicast group. The router's own address is skipped, so that all may have one list.", ""),
     row("unicast_src_ip", A, Rule::Address { slot: |d| &mut d.unicast_src_ip }, "the interface's first address", "Source address of the adverts. The instance waits in Initialize until an interface has it.", ""),

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use crate::config::model::Dialect;
 use crate::time::Duration;
+use crate::vrrp::track::Kind;
 
 pub(crate) use draft::Draft;
 use draft::Slot;
@@ -27,7 +28,7 @@ pub(crate) enum Block {
     Address,
     /// One line of `unicast_peer`, behind the address.
     Peer,
-    /// One line of `track_interface`, behind the interface.
+    /// One line of `track_interface` and its like, behind the name.
     Tracked,
     SyncGroup,
     Script,
@@ -88,8 +89,14 @@ pub(crate) enum Rule {
     SyncGroup,
     /// `group { … }`
     Members,
-    /// `track_interface { … }`
-    Tracked,
+    /// `track_interface { … }` and its like.
+    Tracked(Kind),
+    /// `vrrp_script NAME { … }` and its like: what can be tracked by this name.
+    #[allow(dead_code)] // until the first kind is there
+    Watched { kind: Kind, block: Block },
+    /// `weight N [reverse]` of what can be tracked.
+    #[allow(dead_code)] // until the first kind is there
+    Weight { slot: Slot<(i16, bool)> },
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }`
@@ -299,9 +306,11 @@ impl Keyword {
             Rule::Group { .. } => "IPV4-GROUP".into(),
             Rule::Secret { .. } => "PASSWORD".into(),
             Rule::Words(_) => "{ … }".into(),
-            Rule::Instance | Rule::SyncGroup => "NAME { … }".into(),
+            Rule::Instance | Rule::SyncGroup | Rule::Watched { .. } => "NAME { … }".into(),
             Rule::Members => "{ NAME … }".into(),
-            Rule::Tracked => "{ INTERFACE [weight N] [reverse] … }".into(),
+            Rule::Tracked(Kind::Interface) => "{ INTERFACE [weight N] [reverse] … }".into(),
+            Rule::Tracked(_) => "{ NAME [weight N] [reverse] … }".into(),
+            Rule::Weight { .. } => "N [reverse]".into(),
             Rule::Delays => "{ INTERFACE DOWN [UP] … }".into(),
             Rule::Addresses => {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"

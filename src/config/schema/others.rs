@@ -2,6 +2,7 @@
 
 use super::Class::{A, B, C};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use crate::vrrp::track::Kind;
 
 const NO_LVS: &str =
     "the block is skipped: vipd balances no load; leave it to keepalived or ipvsadm";
@@ -52,7 +53,7 @@ pub(super) const SYNC_GROUP: Table = Table {
     block: Block::SyncGroup,
     words: &[
         row("group", A, Rule::Members, "", "The instances. While one is in Initialize all are; when one gives way all do; they take over when each may.", ""),
-        row("track_interface", B, Rule::Tracked, "none", "Interfaces that count for all members.", ""),
+        row("track_interface", B, Rule::Tracked(Kind::Interface), "none", "Interfaces that count for all members.", ""),
         row("sync_group_tracking_weight", B, Rule::Flag { bare: true, slot: |d| &mut d.tracking_weight }, "off", "on: the weights in an instance count for that instance alone. off: for all members, so that their priorities move together (keepalived ignores them).", ""),
         not_yet("track_script", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_file", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),

@@ -75,11 +75,16 @@ impl<'a> Tree<'a> {
             Rule::Instance => Some(Block::Instance),
             Rule::SyncGroup => Some(Block::SyncGroup),
             Rule::SkippedWords { words, .. } => Some(words),
+            Rule::Watched { block, .. } => Some(block),
             Rule::Words(block) => Some(block),
             // Skipped with all that it says.
             _ => None,
         };
-        if matches!(keyword.rule, Rule::Instance | Rule::SyncGroup) && name.is_none() {
+        let is_named = matches!(
+            keyword.rule,
+            Rule::Instance | Rule::SyncGroup | Rule::Watched { .. }
+        );
+        if is_named && name.is_none() {
             let message = "this section has no name";
             let help = format!("write `config {kind} 'NAME'`, or add `option name 'NAME'`");
             return self.report.error(span, message, help);

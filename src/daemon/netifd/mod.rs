@@ -22,6 +22,7 @@ use crate::sys::poll::Poll;
 use crate::sys::program::{End, Program};
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Unresolved;
+use crate::vrrp::track::Kind;
 
 use super::links::{Link, Links, Slot};
 
@@ -101,8 +102,10 @@ impl Names {
     pub(super) fn slots(&self, config: &Config, links: &mut Links) -> Vec<Slot> {
         let mut slots: Vec<Slot> = Vec::with_capacity(config.instances.len());
         let trackers = config.instances.iter().flat_map(|i| &i.settings.trackers);
-        for tracker in trackers {
-            self.slot(&tracker.interface, links);
+        for what in trackers.map(|tracker| &tracker.what) {
+            if what.kind == Kind::Interface {
+                self.slot(&what.name, links);
+            }
         }
         for instance in &config.instances {
             let key = (instance.settings.vrid, instance.settings.family);

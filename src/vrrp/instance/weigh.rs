@@ -79,7 +79,7 @@ impl Instance {
     pub(super) fn carry_readings_over(&mut self, old: &Settings) -> u8 {
         let known = core::mem::take(&mut self.readings);
         let reading = |tracker: &Tracker| {
-            let same = |other: &Tracker| other.interface == tracker.interface;
+            let same = |other: &Tracker| other.what == tracker.what;
             let place = old.trackers.iter().position(same);
             place.map_or(Reading::Unknown, |place| known[place])
         };
