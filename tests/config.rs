@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Delay, Globals};
+use vipd::config::model::{Config, Delay, Globals, Probe};
 use vipd::config::{Failure, Loaded, load_with};
 use vipd::vrrp::track::Tracker;
 use vipd::vrrp::types::Auth;
@@ -58,6 +58,20 @@ fn describe(config: &Config, found: &mut String) {
     } in &config.delays
     {
         writeln!(found, "delays: {interface} down {down} up {up}").unwrap();
+    }
+    for Probe {
+        name,
+        check,
+        interface,
+        plan,
+    } in config.probes.iter().map(|probe| &**probe)
+    {
+        writeln!(
+            found,
+            "probe {name}: {check} via {interface} every {} within {} rise {} fall {}",
+            plan.interval, plan.timeout, plan.rise, plan.fall
+        )
+        .unwrap();
     }
     for instance in &config.instances {
         let settings = &instance.settings;

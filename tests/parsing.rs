@@ -125,6 +125,7 @@ proptest! {
         }
         entry::advert(&data);
         entry::frame(&data);
+        entry::answer(&data);
     }
 
     /// Bytes that begin like an advert go deeper.
@@ -250,6 +251,7 @@ fn the_corpus() {
     for (target, run) in [
         ("advert", entry::advert as fn(&[u8])),
         ("frame", entry::frame),
+        ("answer", entry::answer),
         ("operations", entry::operations),
     ] {
         let mut inputs = 0;

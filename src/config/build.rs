@@ -7,6 +7,7 @@ use super::checks;
 use super::error::{Placed, Report};
 use super::family;
 use super::model::{Config, Dialect, GarpMode, Globals, Instance, Receive};
+use super::probe;
 use super::read::{Drafts, InstanceDraft};
 use super::schema::Draft;
 use super::strict;
@@ -31,7 +32,10 @@ const AUTH_BYTES: usize = 8;
 pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
     let mut names = Names::new(&drafts, report);
     let Drafts {
-        globals, instances, ..
+        globals,
+        instances,
+        watched,
+        ..
     } = drafts;
     checks::checksum_words(&globals, report);
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
@@ -48,6 +52,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     }
     Config {
         dialect,
+        probes: probe::build(watched, &built, report),
         delays: globals.delays.into(),
         globals: Globals {
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),

@@ -23,6 +23,7 @@ mod group;
 mod keepalived;
 pub mod model;
 mod peer;
+mod probe;
 mod read;
 #[cfg(feature = "reference")]
 pub mod reference;

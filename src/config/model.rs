@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use crate::probe::{Check, Plan};
 use crate::time::Duration;
 use crate::vrrp::types::Settings;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub dialect: Dialect,
     /// `global_defs`.
     pub globals: Globals,
+    /// `track_probe` and `probe`: those that an instance tracks.
+    pub probes: Vec<Rc<Probe>>,
     /// `interface_up_down_delays`.
     pub delays: Box<[Delay]>,
     /// One for each `vrrp_instance`, in the order of the file.
@@ -38,6 +41,19 @@ pub struct Delay {
     pub down: Duration,
     /// When it comes up.
     pub up: Duration,
+}
+
+/// One `track_probe NAME { … }`, or one line of `probe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Its name; of one in place its line, without the weight.
+    pub name: Box<str>,
+    /// What is asked.
+    pub check: Check,
+    /// The interface that is asked through.
+    pub interface: Rc<str>,
+    /// How often, and what counts.
+    pub plan: Plan,
 }
 
 /// What holds for all instances.

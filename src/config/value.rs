@@ -8,8 +8,10 @@ use super::error::{Placed, Report, Span, quoted};
 use super::model::Dialect;
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::{track, vip, vmac};
+use super::{probe, track, vip, vmac};
+use crate::probe::Check;
 use crate::time::Duration;
+use crate::vrrp::types::Family;
 
 impl Reader<'_> {
     /// Reads the value and fills the slot; None if the value was wrong, which is reported.
@@ -33,6 +35,12 @@ impl Reader<'_> {
         if let Rule::Vmac { slot } = keyword.rule {
             let name = vmac::name(statement.arguments, self.report)?;
             return self.fill(slot(draft), keyword, span, span, name);
+        }
+        if let (Rule::Check { .. }, [], "default_route") =
+            (keyword.rule, statement.arguments, keyword.name)
+        {
+            let value = Check::DefaultRoute(Family::V4);
+            return self.fill(&mut draft.check, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
@@ -77,6 +85,10 @@ impl Reader<'_> {
                 }
                 self.fill(slot(draft), keyword, span, at, value)
             }
+            Rule::Check { .. } => {
+                let value = probe::check(keyword.name, statement.arguments, self.report)?;
+                self.fill(&mut draft.check, keyword, span, at, value)
+            }
             Rule::Weight { slot } => {
                 let weight = track::parse_weight(&word.text);
                 if weight.is_none() {
@@ -106,6 +118,7 @@ impl Reader<'_> {
             | Rule::Instance
             | Rule::SyncGroup
             | Rule::Members
+            | Rule::Probes
             | Rule::Tracked(_)
             | Rule::Watched { .. }
             | Rule::Delays

@@ -68,6 +68,7 @@ impl Daemon {
             link_of: &self.link_of,
             addresses: &self.executor.addresses,
             ears: &self.ears,
+            watches: &self.watches,
             send_errors: self.executor.send_errors,
             started: self.started,
             now,

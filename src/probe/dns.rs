@@ -5,6 +5,8 @@ use core::net::IpAddr;
 
 /// Longest question in bytes: header, name, type and class.
 pub const LEN: usize = HEADER_LEN + NAME_LEN + 4;
+/// Room for an answer; what is behind its question does not matter.
+pub const ANSWER_LEN: usize = 512;
 /// The port of name servers.
 pub const PORT: u16 = 53;
 
@@ -109,7 +111,17 @@ mod tests {
             assert!(is_name(good), "{good}");
             assert_eq!(asked(good, SERVER).len(), 12 + good.len() + 2 + 4);
         }
-        for bad in ["", ".", "a.", ".a", "a..b", "a b", "ä", &long, &"x".repeat(64)] {
+        for bad in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a b",
+            "ä",
+            &long,
+            &"x".repeat(64),
+        ] {
             assert!(!is_name(bad), "{bad}");
             assert!(asked(bad, SERVER).len() <= LEN);
         }

@@ -85,6 +85,11 @@ impl Schedule {
         self.question
     }
 
+    /// The number of the last question.
+    pub fn question(&self) -> u8 {
+        self.question
+    }
+
     /// The answer to question `number` is waited for.
     pub fn awaits(&self, number: u8) -> bool {
         self.asked.is_some() && self.question == number

@@ -18,6 +18,7 @@ pub mod packet;
 #[cfg(feature = "demo")]
 pub mod ping;
 pub mod poll;
+pub mod probe;
 pub mod program;
 pub mod raw;
 pub mod receive;

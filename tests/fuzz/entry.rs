@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vipd::frame;
+use vipd::probe::{arp, dns, echo};
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Unresolved};
 use vipd::vrrp::instance::{Event, LinkState};
@@ -97,6 +98,21 @@ pub fn frame(data: &[u8]) {
         }
         let _ = frame::parse_packet(family, data);
     }
+}
+
+/// What may come back to a probe: an IP packet with ICMP, an Ethernet frame with ARP, a name server's
+/// answer.
+pub fn answer(data: &[u8]) {
+    for family in [Family::V4, Family::V6] {
+        if let Some(heard) = echo::parse(family, data) {
+            assert_eq!(Family::of(&heard.about), family);
+        }
+    }
+    let _ = arp::parse(data, [2; 6]);
+    let mut question = [0; dns::LEN];
+    let len = dns::question(&mut question, 0x1234, "openwrt.org", PEER);
+    let rcode = dns::parse(&question[..len], data);
+    assert!(rcode.is_none_or(|rcode| rcode < 16));
 }
 
 /// A sequence of operations on a router: two bytes each, what and how much. Whatever the order,

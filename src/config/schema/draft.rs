@@ -7,6 +7,7 @@ use crate::config::error::Placed;
 use crate::config::model::Delay;
 use crate::config::track::Entry;
 use crate::config::vip::PlacedVip;
+use crate::probe::Check;
 use crate::time::Duration;
 use crate::vrrp::types::Peer;
 
@@ -72,6 +73,11 @@ pub(crate) struct Draft {
 
     /// Of what can be watched: its weight where it is tracked without one, and whether that is reversed.
     pub(crate) weight: Option<Placed<(i16, bool)>>,
+    pub(crate) check: Option<Placed<Check>>,
+    pub(crate) interval: Option<Placed<Duration>>,
+    pub(crate) timeout: Option<Placed<Duration>>,
+    pub(crate) rise: Option<Placed<u32>>,
+    pub(crate) fall: Option<Placed<u32>>,
 
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,

@@ -34,6 +34,8 @@ pub(crate) enum Block {
     Script,
     TrackFile,
     TrackProcess,
+    /// `track_probe NAME`, and one line of `probe`.
+    Probe,
     GarpGroup,
     Bfd,
 }
@@ -92,11 +94,13 @@ pub(crate) enum Rule {
     /// `track_interface { … }` and its like.
     Tracked(Kind),
     /// `vrrp_script NAME { … }` and its like: what can be tracked by this name.
-    #[allow(dead_code)] // until the first kind is there
     Watched { kind: Kind, block: Block },
     /// `weight N [reverse]` of what can be tracked.
-    #[allow(dead_code)] // until the first kind is there
     Weight { slot: Slot<(i16, bool)> },
+    /// `probe { … }`: probes in place.
+    Probes,
+    /// What a probe asks, read by `probe.rs`.
+    Check { takes: &'static str },
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }`
@@ -174,6 +178,7 @@ pub(crate) const TABLES: &[Table] = &[
     others::SCRIPT,
     others::TRACK_FILE,
     others::TRACK_PROCESS,
+    others::PROBE,
     others::GARP_GROUP,
     others::BFD,
 ];
@@ -194,6 +199,7 @@ impl Block {
             Self::Script => "vrrp_script",
             Self::TrackFile => "track_file",
             Self::TrackProcess => "vrrp_track_process",
+            Self::Probe => "track_probe",
             Self::GarpGroup => "garp_group",
             Self::Bfd => "bfd_instance",
         }
@@ -318,7 +324,9 @@ impl Keyword {
             }
             Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
             Rule::Vmac { .. } => "[INTERFACE]".into(),
+            Rule::Probes => "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }".into(),
             Rule::Option { takes }
+            | Rule::Check { takes }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),
         }

@@ -3,34 +3,76 @@
 //! Each kind is a module of its own with the same five calls. What it sees is kept here and read from
 //! here; what follows from it is decided by the core.
 
+mod probes;
+
 use crate::config::model::Config;
 use crate::sys::poll::Poll;
-use crate::time::Instant;
-use crate::vrrp::track::{Reading, Watched};
+use crate::time::{Duration, Instant};
+use crate::vrrp::track::{Kind, Reading, Watched};
+
+use super::links::{Links, Slot};
+use probes::{Probes, Reason};
 
 /// All that is watched.
 #[derive(Debug, Default)]
-pub(super) struct Watches {}
+pub(super) struct Watches {
+    probes: Probes,
+}
 
 impl Watches {
     /// At start and after a reload: what stays is watched on, and keeps what is known of it.
-    pub(super) fn adopt(&mut self, _config: &Config, _now: Instant) {}
+    pub(super) fn adopt(&mut self, config: &Config, now: Instant) {
+        self.probes.adopt(config, now);
+    }
+
+    /// Interfaces may have changed; `slot` finds one by its name in the configuration.
+    pub(super) fn follow(
+        &mut self,
+        links: &Links,
+        slot: impl Fn(&str) -> Option<Slot>,
+        now: Instant,
+    ) {
+        self.probes.follow(links, slot, now);
+    }
 
     /// What is known of a thing.
-    pub(super) fn reading(&self, _what: &Watched) -> Reading {
-        Reading::Unknown
+    pub(super) fn reading(&self, what: &Watched) -> Reading {
+        match what.kind {
+            Kind::Probe => self.probes.reading(&what.name),
+            _ => Reading::Unknown,
+        }
+    }
+
+    /// How long the last answer of a probe took, or why there is none.
+    pub(super) fn last(&self, what: &Watched) -> Option<Result<Duration, Reason>> {
+        match what.kind {
+            Kind::Probe => self.probes.last(&what.name),
+            _ => None,
+        }
+    }
+
+    /// Packets that looked like answers to probes and were none.
+    pub(super) fn strangers(&self) -> u32 {
+        self.probes.strangers()
     }
 
     /// Puts its descriptors into the poll set.
-    pub(super) fn add_to(&mut self, _poll: &mut Poll) {}
+    pub(super) fn add_to(&mut self, poll: &mut Poll) {
+        self.probes.add_to(poll);
+    }
 
     /// When [`Watches::tend`] has something to do even if nothing is ready.
     pub(super) fn poll_at(&self) -> Instant {
-        Instant::NEVER
+        self.probes.poll_at()
     }
 
     /// Goes on with what is due or ready. True if a reading or the descriptors have changed.
-    pub(super) fn tend(&mut self, _poll: &Poll, _now: Instant) -> bool {
-        false
+    pub(super) fn tend(&mut self, poll: &Poll, now: Instant) -> bool {
+        self.probes.tend(poll, now)
+    }
+
+    /// Descriptors have come or gone, and no reading with them: that of a probe lives for one question.
+    pub(super) fn relists(&self) -> bool {
+        self.probes.relists()
     }
 }
