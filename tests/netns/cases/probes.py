@@ -423,7 +423,7 @@ def case_reload_keeps_what_is_known():
         vipd.log.wait(rf"probe ping {HOST} via {WAN} interval 0.2 is up", 5, mark)
         reload(vipd, path, conf.instance())
         reload(vipd, path, probing(two_))
-        equal(len(vipd.log.matches("probe arp .* is up", mark)), 2, "lines of the probe that was there twice")
+        vipd.log.wait_count("probe arp .* is up", 2, 5, mark)
         equal(vipd.log.matches(f"probe {one} is (up|down)", mark), [], "lines of the probe that stayed")
         equal(vipd.transitions(mark), [], "transitions of the reloads")
 
