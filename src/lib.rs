@@ -27,6 +27,7 @@ pub mod frame;
 pub mod helper;
 pub mod limits;
 pub mod netlink;
+pub mod probe;
 pub mod sys;
 pub mod time;
 pub mod vrrp;

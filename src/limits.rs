@@ -19,6 +19,10 @@ pub const PEERS: usize = 64;
 pub const ADDRESSES_IPV6: usize = 90;
 /// What one instance tracks, with what its sync group tracks.
 pub const TRACKERS: usize = 16;
+/// Probes: the number of one is a byte of its echo requests' sequence numbers.
+pub const PROBES: usize = 256;
+/// Probes that ask in one wakeup; the others ask in the next ones, so that no advert waits for all.
+pub const PROBES_OF_WAKEUP: usize = 8;
 /// Speakers that one instance remembers; the one heard longest ago makes room.
 pub const SPEAKERS: usize = 4;
 /// Actions of one input to one instance.

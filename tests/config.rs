@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use vipd::config::files::Disk;
-use vipd::config::model::{Config, Delay, Globals, InitFile, Program, Script, TrackFile, Vip};
+use vipd::config::model::{
+    Config, Delay, Globals, InitFile, Probe, Program, Script, TrackFile, Vip,
+};
 use vipd::config::routing::{Item, Prefix, Route, What};
 use vipd::config::{Failure, Loaded, load_with};
 use vipd::vrrp::track::Tracker;
@@ -122,6 +124,20 @@ fn describe(config: &Config, found: &mut String) {
     for TrackFile { name, path, init } in &config.files {
         let init = init.map(|InitFile { value, overwrite }| (value, overwrite));
         writeln!(found, "file {name}: {path}, initially {init:?}").unwrap();
+    }
+    for Probe {
+        name,
+        check,
+        interface,
+        plan,
+    } in config.probes.iter().map(|probe| &**probe)
+    {
+        writeln!(
+            found,
+            "probe {name}: {check} via {interface} every {} within {} rise {} fall {}",
+            plan.interval, plan.timeout, plan.rise, plan.fall
+        )
+        .unwrap();
     }
     for instance in &config.instances {
         let settings = &instance.settings;

@@ -139,6 +139,7 @@ proptest! {
         }
         entry::advert(&data);
         entry::frame(&data);
+        entry::answer(&data);
     }
 
     /// Bytes that begin like an advert go deeper.
@@ -265,6 +266,7 @@ fn the_corpus() {
         ("advert", entry::advert as fn(&[u8])),
         ("frame", entry::frame),
         ("helper", entry::helper),
+        ("answer", entry::answer),
         ("operations", entry::operations),
     ] {
         let mut inputs = 0;

@@ -9,6 +9,7 @@ use super::family;
 use super::model::{
     Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Vip,
 };
+use super::probe;
 use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
 use super::schema::Draft;
@@ -43,6 +44,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         mut globals,
         instances,
         groups,
+        watched,
         ..
     } = drafts;
     checks::checksum_words(&globals, report);
@@ -67,6 +69,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         vips,
         routes,
         scripts: Vec::new(),
+        probes: probe::build(watched, &built, report),
         delays: globals.delays.into(),
         files,
         groups: groups.into_iter().map(group).collect(),

@@ -24,6 +24,7 @@ mod keepalived;
 pub mod model;
 mod option;
 mod peer;
+mod probe;
 mod program;
 mod read;
 #[cfg(feature = "reference")]

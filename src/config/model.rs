@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::routing::Item;
 use crate::helper::message::Ids;
+use crate::probe::{Check, Plan};
 use crate::time::Duration;
 use crate::vrrp::types::Settings;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub globals: Globals,
     /// `vrrp_script`, and scripts in place: those that an instance tracks.
     pub scripts: Vec<Script>,
+    /// `track_probe` and `probe`: those that an instance tracks.
+    pub probes: Vec<Rc<Probe>>,
     /// `interface_up_down_delays`.
     pub delays: Box<[Delay]>,
     /// One for each `vrrp_sync_group`, in the order of the file.
@@ -104,6 +107,19 @@ pub struct InitFile {
     pub value: i32,
     /// Also if the file is there.
     pub overwrite: bool,
+}
+
+/// One `track_probe NAME { … }`, or one line of `probe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Its name; of one in place its line, without the weight.
+    pub name: Box<str>,
+    /// What is asked.
+    pub check: Check,
+    /// The interface that is asked through.
+    pub interface: Rc<str>,
+    /// How often, and what counts.
+    pub plan: Plan,
 }
 
 /// What holds for all instances.

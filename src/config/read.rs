@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::schema::{Block, Draft, Keyword, Rule, Skip};
-use super::{peer, route, rule, track, vip};
+use super::{peer, probe, route, rule, track, vip};
 use crate::vrrp::track::Kind;
 
 /// What the files say, before defaults and cross-checks.
@@ -32,7 +32,10 @@ pub(crate) struct InstanceDraft {
 impl Drafts {
     /// Reads a statement of the top level.
     pub(crate) fn read(&mut self, node: &Node, report: &mut Report) {
-        let mut reader = Reader { report };
+        let mut reader = Reader {
+            report,
+            watched: &mut self.watched,
+        };
         for statement in statements(core::slice::from_ref(node), Block::Top) {
             let Some(keyword) = reader.lookup(&statement, Block::Top) else {
                 continue;
@@ -42,7 +45,7 @@ impl Drafts {
                 Rule::SyncGroup => (&mut self.groups, Block::SyncGroup),
                 Rule::Watched { kind, block } => {
                     let named = reader.named(keyword, block, &statement);
-                    self.watched.extend(named.map(|draft| (kind, draft)));
+                    reader.watched.extend(named.map(|draft| (kind, draft)));
                     continue;
                 }
                 _ => {
@@ -110,7 +113,9 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
         | Rule::Peers
         | Rule::Tracked(_)
         | Rule::Members
+        | Rule::Probes
         | Rule::Delays => 0,
+        Rule::Check { .. } => probe::taken(keyword.name, arguments),
         Rule::Option { takes } | Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => {
             if takes.is_empty() || takes.starts_with('{') {
                 0
@@ -154,6 +159,8 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 
 pub(super) struct Reader<'a> {
     pub(super) report: &'a mut Report,
+    /// What is defined where it is tracked goes to the other definitions.
+    pub(super) watched: &'a mut Vec<(Kind, InstanceDraft)>,
 }
 
 impl Reader<'_> {
@@ -185,7 +192,7 @@ impl Reader<'_> {
         })
     }
 
-    fn block(&mut self, nodes: &[Node], block: Block, draft: &mut Draft) {
+    pub(super) fn block(&mut self, nodes: &[Node], block: Block, draft: &mut Draft) {
         for statement in statements(nodes, block) {
             let Some(keyword) = self.lookup(&statement, block) else {
                 continue;
@@ -256,6 +263,7 @@ impl Reader<'_> {
             | Rule::Peers
             | Rule::Tracked(_)
             | Rule::Members
+            | Rule::Probes
             | Rule::Delays => {
                 let Some(children) = statement.children else {
                     let message = format!("`{}` without a block", keyword.name);
@@ -269,6 +277,7 @@ impl Reader<'_> {
                     Rule::Words(block) => self.block(children, block, draft),
                     Rule::Peers => peer::read(children, span, draft, self.report),
                     Rule::Tracked(kind) => track::read(kind, children, draft, self.report),
+                    Rule::Probes => self.probes(children, draft),
                     Rule::Members => track::members(children, draft),
                     Rule::Delays => track::delays(children, draft, self.report),
                     Rule::Addresses { most, list } => {

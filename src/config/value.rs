@@ -8,8 +8,10 @@ use super::error::{Placed, Report, Span, quoted};
 use super::model::{Dialect, InitFile};
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
-use super::{program, script, track, vip, vmac};
+use super::{probe, program, script, track, vip, vmac};
+use crate::probe::Check;
 use crate::time::Duration;
+use crate::vrrp::types::Family;
 
 impl Reader<'_> {
     /// Reads the value and fills the slot; None if the value was wrong, which is reported.
@@ -44,6 +46,12 @@ impl Reader<'_> {
         }
         if let Rule::Program(hook) = keyword.rule {
             return program::read(keyword, hook, span, statement.arguments, draft, self.report);
+        }
+        if let (Rule::Check { .. }, [], "default_route") =
+            (keyword.rule, statement.arguments, keyword.name)
+        {
+            let value = Check::DefaultRoute(Family::V4);
+            return self.fill(&mut draft.check, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
             let message = format!("`{}` needs a value", keyword.name);
@@ -88,6 +96,10 @@ impl Reader<'_> {
                 }
                 self.fill(slot(draft), keyword, span, at, value)
             }
+            Rule::Check { .. } => {
+                let value = probe::check(keyword.name, statement.arguments, self.report)?;
+                self.fill(&mut draft.check, keyword, span, at, value)
+            }
             Rule::Weight { max, slot } => {
                 let weight = track::parse_weight(&word.text, max);
                 if weight.is_none() {
@@ -125,6 +137,7 @@ impl Reader<'_> {
             | Rule::Instance
             | Rule::SyncGroup
             | Rule::Members
+            | Rule::Probes
             | Rule::Tracked(_)
             | Rule::Watched { .. }
             | Rule::Delays

@@ -135,6 +135,10 @@ pub struct Tracker<'a> {
     pub value: Option<i16>,
     /// What it adds to the priority now; null: it holds the instance in Initialize.
     pub effect: Option<i16>,
+    /// A probe: microseconds that its last answer took.
+    pub round_trip_us: Option<u64>,
+    /// A probe: why it has no answer, for people.
+    pub reason: Option<Cow<'a, str>>,
 }
 
 /// How adverts are received.

@@ -223,8 +223,13 @@ impl Display for Tracker<'_> {
         write!(f, ", weight {weight}")?;
         f.write_str(if *reverse { " reverse: " } else { ": " })?;
         match self.effect {
-            None => f.write_str("holds the instance in Initialize"),
-            Some(change) => write!(f, "{change:+}"),
+            None => f.write_str("holds the instance in Initialize")?,
+            Some(change) => write!(f, "{change:+}")?,
+        }
+        match (self.round_trip_us, &self.reason) {
+            (Some(time), _) => write!(f, "; answered after {time} µs"),
+            (None, Some(reason)) => write!(f, "; {reason}"),
+            (None, None) => Ok(()),
         }
     }
 }

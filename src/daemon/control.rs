@@ -69,6 +69,7 @@ impl Daemon {
             addresses: &self.executor.addresses,
             routes: &self.executor.routes,
             ears: &self.ears,
+            watches: &self.watches,
             send_errors: self.executor.send_errors,
             started: self.started,
             now,

@@ -147,6 +147,7 @@ impl Daemon {
                 self.relist = true;
                 self.report_watches(now);
             }
+            self.relist |= self.watches.relists();
             self.serve_control(now);
             if self.netifd.has_work(&self.poll, now) {
                 self.relist = true;
@@ -472,6 +473,9 @@ impl Daemon {
         self.tend_vmacs();
         self.ears.follow(&self.links);
         self.relist = true;
+        let names = self.netifd.names(self.config.dialect);
+        let slot = |name: &str| names.find(name, &self.links);
+        self.watches.follow(&self.links, slot, now);
         if self.leave.is_starting() {
             return;
         }

@@ -7,7 +7,7 @@
 use core::fmt;
 use std::rc::Rc;
 
-use crate::config::model::{Config, Instance};
+use crate::config::model::{Config, Instance, Probe};
 use crate::config::{self, Failure};
 use crate::limits;
 use crate::time::Instant;
@@ -106,7 +106,11 @@ impl Daemon {
         let addresses = self.executor.addresses.moved(slot);
         let before = self.link_of.clone();
         match self.apply(self.config.clone(), addresses, known, now) {
-            Ok(_) => self.tell_devices(&before),
+            Ok(_) => {
+                self.tell_devices(&before);
+                // What is tracked may be on another device that is known already.
+                self.report_links(now);
+            }
             Err(refused) => {
                 log::error!("what netifd says of its interfaces is not applied: {refused}");
                 self.netifd.ask_later(now);
@@ -129,7 +133,7 @@ impl Daemon {
         }
     }
 
-    /// An address or its instance has no device.
+    /// An address or its instance has no device, or a probe.
     fn waits_for_device(&self) -> bool {
         let names = self.netifd.names(self.config.dialect);
         let nowhere = |e: &Entry| {
@@ -137,7 +141,9 @@ impl Daemon {
             names.unresolved(&e.interface, link).is_some()
         };
         let waits = |i: &Running| matches!(i.link(), LinkState::Unresolved(_));
-        self.router.instances().iter().any(waits)
+        let unfound = |p: &Rc<Probe>| names.find(&p.interface, &self.links).is_none();
+        self.config.probes.iter().any(unfound)
+            || self.router.instances().iter().any(waits)
             || self.executor.addresses.entries().iter().any(nowhere)
     }
 
@@ -157,7 +163,8 @@ impl Daemon {
         let same_places = link_of == self.link_of
             && vmacs.is_like(&self.executor.vmacs)
             && routes.is_like(&self.executor.routes);
-        if same_places && self.is_as_before(&config, &addresses) {
+        let same_links = self.links.iter().count() == known;
+        if same_places && same_links && self.is_as_before(&config, &addresses) {
             return Ok(Outcome {
                 unchanged: config.instances.len(),
                 ..Outcome::default()

@@ -21,6 +21,7 @@ use super::links::{Links, Slot};
 use super::report::{self, Why};
 use super::routes::{self, Routes};
 use super::vmac::Mac;
+use super::watch::Watches;
 
 /// What is shown, and when.
 pub(super) struct View<'a> {
@@ -31,6 +32,7 @@ pub(super) struct View<'a> {
     pub(super) addresses: &'a Addresses,
     pub(super) routes: &'a Routes,
     pub(super) ears: &'a Ears,
+    pub(super) watches: &'a Watches,
     pub(super) send_errors: u64,
     pub(super) started: Instant,
     pub(super) now: Instant,
@@ -50,7 +52,7 @@ impl<'a> View<'a> {
             pid: std::process::id(),
             uptime_ms: self.now.since(self.started).as_millis(),
             send_errors: self.send_errors,
-            drops: drops(self.router.drops()),
+            drops: self.drops(),
             static_addresses: self.vips(STATIC, 0),
             static_routes: self.routes(STATIC),
             instances: Vec::new(),
@@ -86,7 +88,7 @@ impl<'a> View<'a> {
             unicast_peers: unicast_peers(settings),
             active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
             group: configured.group.as_deref().map(Into::into),
-            trackers: trackers(running),
+            trackers: self.trackers(running),
             active: active(running),
             receive: self.receive(index)?,
             vmac: vmac(configured, settings),
@@ -96,6 +98,47 @@ impl<'a> View<'a> {
             counters: counters(running),
             drops: drops(&running.counters().drops),
         })
+    }
+
+    /// What was for no instance, and for no probe.
+    fn drops(&self) -> Vec<Dropped<'a>> {
+        let mut drops = drops(self.router.drops());
+        let count = self.watches.strangers();
+        drops.extend((count > 0).then(|| Dropped {
+            reason: "probe-answer".into(),
+            count,
+            remedy: "an answer to a probe came late, twice, or from somebody else".into(),
+        }));
+        drops
+    }
+
+    fn trackers(&self, running: &'a Running) -> Vec<Tracker<'a>> {
+        let trackers = running.settings().trackers.iter();
+        let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| {
+            let last = self.watches.last(&tracker.what);
+            let effect = match tracker.effect(*reading) {
+                Effect::Priority(change) => Some(change),
+                Effect::Fault => None,
+            };
+            let (value, up) = match reading {
+                Reading::Value(value) => (Some(*value), effect.is_some()),
+                reading => (None, *reading == Reading::Up),
+            };
+            Tracker {
+                kind: tracker.what.kind.name().into(),
+                name: (&*tracker.what.name).into(),
+                weight: tracker.weight,
+                reverse: tracker.reverse,
+                up,
+                value,
+                round_trip_us: last
+                    .as_ref()
+                    .and_then(|l| Some(l.as_ref().ok()?.as_micros())),
+                reason: last.and_then(|last| Some(last.err()?.to_string().into())),
+                effect,
+            }
+        };
+        trackers.zip(running.readings()).map(shown).collect()
     }
 
     fn receive(&self, index: usize) -> Option<Receive<'a>> {
@@ -182,30 +225,6 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
             .and_then(|s| form(running, s.checksum))
             .map(Into::into),
     })
-}
-
-fn trackers<'a>(running: &'a Running) -> Vec<Tracker<'a>> {
-    let trackers = running.settings().trackers.iter();
-    let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| {
-        let effect = match tracker.effect(*reading) {
-            Effect::Priority(change) => Some(change),
-            Effect::Fault => None,
-        };
-        let (value, up) = match reading {
-            Reading::Value(value) => (Some(*value), effect.is_some()),
-            reading => (None, *reading == Reading::Up),
-        };
-        Tracker {
-            kind: tracker.what.kind.name().into(),
-            name: (&*tracker.what.name).into(),
-            weight: tracker.weight,
-            reverse: tracker.reverse,
-            up,
-            value,
-            effect,
-        }
-    };
-    trackers.zip(running.readings()).map(shown).collect()
 }
 
 fn counters(running: &Running) -> Counters {

@@ -9,6 +9,7 @@ pub mod build;
 pub mod error;
 pub mod link;
 pub mod link_request;
+pub mod lookup;
 pub mod nft;
 pub mod parse;
 pub mod route;

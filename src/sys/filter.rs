@@ -5,7 +5,10 @@
 
 use std::os::fd::AsRawFd;
 
-use libc::{BPF_ABS, BPF_B, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, sock_filter, sock_fprog};
+use libc::{
+    BPF_ABS, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MSH,
+    BPF_RET, sock_filter, sock_fprog,
+};
 use nix::errno::Errno;
 
 use super::socket;
@@ -20,6 +23,10 @@ pub struct Filter(&'static [sock_filter]);
 const IPV4_PROTOCOL: u32 = ETHERNET_HEADER_LEN as u32 + 9;
 /// Where the next header's number of an IPv6 frame is.
 const IPV6_NEXT_HEADER: u32 = ETHERNET_HEADER_LEN as u32 + 6;
+/// Where the operation of an ARP frame is.
+const ARP_OPERATION: u32 = ETHERNET_HEADER_LEN as u32 + 6;
+/// Where filters find `sll_pkttype` (SKF_AD_OFF + SKF_AD_PKTTYPE).
+const PACKET_TYPE: u32 = 0xffff_f000 + 4;
 /// Keep the whole packet.
 const KEEP: u32 = u32::MAX;
 /// Keep nothing of it.
@@ -73,20 +80,88 @@ impl Filter {
         finish(DROP),
     ]);
 
+    /// ARP replies that were sent to this host's MAC address. For a packet socket that is bound to
+    /// ETH_P_ARP.
+    pub const ARP_REPLY: Self = Self(&[
+        // 0: A = operation
+        load_half(ARP_OPERATION),
+        // 1: A == reply ? go on at 2 : skip three, go on at 5
+        jump_if_equal(2, 0, 3),
+        // 2: A = sll_pkttype
+        load_byte(PACKET_TYPE),
+        // 3: A == PACKET_HOST ? go on at 4 : skip one, go on at 5
+        jump_if_equal(libc::PACKET_HOST as u32, 0, 1),
+        // 4: to us
+        finish(KEEP),
+        // 5: anything else
+        finish(DROP),
+    ]);
+
     /// Makes this the filter of a socket, in place of the one it had. What waits in the socket's
     /// buffer was let through by the one before.
     ///
     /// # Errors
     /// As setsockopt(2).
     pub fn attach(self, fd: &impl AsRawFd) -> Result<(), Errno> {
-        let program = sock_fprog {
-            len: self.0.len() as u16,
-            filter: self.0.as_ptr().cast_mut(),
-        };
-        // SAFETY: SO_ATTACH_FILTER takes a sock_fprog; its pointer and length describe a static
-        // program, which the kernel copies and does not write to.
-        unsafe { socket::set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program) }
+        attach(fd, self.0)
     }
+}
+
+/// Lets a raw ICMP socket of this family hear replies to echo requests with `ident`, and errors about
+/// them, and nothing else.
+///
+/// # Errors
+/// As setsockopt(2).
+pub(super) fn attach_echo(fd: &impl AsRawFd, family: Family, ident: u16) -> Result<(), Errno> {
+    // IPv4 sockets get the IP header too: X = its length. What is quoted in an error is a packet of
+    // ours, without options.
+    let (size, [reply, unreachable, exceeded], quoted) = match family {
+        Family::V4 => (BPF_B | BPF_MSH, [0, 3, 11], 8 + 20),
+        // X = 0
+        Family::V6 => (BPF_IMM, [129, 1, 3], 8 + 40),
+    };
+    let load = |size, offset| instruction(BPF_LD | size | BPF_IND, 0, 0, offset);
+    attach(
+        fd,
+        &[
+            // 0: X = length of the IP header
+            instruction(BPF_LDX | size, 0, 0, 0),
+            // 1: A = type
+            load(BPF_B, 0),
+            // 2: A == echo reply ? skip four, go on at 7 : go on at 3
+            jump_if_equal(reply, 4, 0),
+            // 3: A == destination unreachable ? skip one, go on at 5 : go on at 4
+            jump_if_equal(unreachable, 1, 0),
+            // 4: A == time exceeded ? go on at 5 : skip five, go on at 10
+            jump_if_equal(exceeded, 0, 5),
+            // 5: A = identifier of the quoted message
+            load(BPF_H, quoted + 4),
+            // 6: A == ours ? skip two, go on at 9 : skip three, go on at 10
+            jump_if_equal(u32::from(ident), 2, 3),
+            // 7: A = identifier
+            load(BPF_H, 4),
+            // 8: A == ours ? go on at 9 : skip one, go on at 10
+            jump_if_equal(u32::from(ident), 0, 1),
+            // 9: about us
+            finish(KEEP),
+            // 10: anything else
+            finish(DROP),
+        ],
+    )
+}
+
+fn attach(fd: &impl AsRawFd, program: &[sock_filter]) -> Result<(), Errno> {
+    let program = sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: SO_ATTACH_FILTER takes a sock_fprog; its pointer and length describe a program that
+    // outlives the call, which the kernel copies and does not write to.
+    unsafe { socket::set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program) }
+}
+
+const fn load_half(offset: u32) -> sock_filter {
+    instruction(BPF_LD | BPF_H | BPF_ABS, 0, 0, offset)
 }
 
 const fn load_byte(offset: u32) -> sock_filter {
@@ -118,11 +193,15 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixDatagram;
 
-    /// Whether the kernel lets `frame` through the filter.
     fn passes(filter: Filter, frame: &[u8]) -> bool {
+        passes_with(|fd| filter.attach(fd).unwrap(), frame)
+    }
+
+    /// Whether the kernel lets `frame` through a filter.
+    fn passes_with(attach: impl Fn(&UnixDatagram), frame: &[u8]) -> bool {
         let (sender, receiver) = UnixDatagram::pair().unwrap();
         receiver.set_nonblocking(true).unwrap();
-        filter.attach(&receiver).unwrap();
+        attach(&receiver);
         // The kernel drops silently for a datagram's sender, or says EPERM.
         let _ = sender.send(frame);
         let mut buffer = [0; 2048];
@@ -176,6 +255,54 @@ mod tests {
     fn too_short_to_have_a_protocol_is_dropped() {
         assert!(!passes(Filter::VRRP_IPV4, &[112; 23]));
         assert!(passes(Filter::VRRP_IPV4, &[112; 24]));
+    }
+
+    #[test]
+    fn arp_replies_pass() {
+        let with = |operation| {
+            let mut frame = vec![0; 42];
+            frame[21] = operation;
+            frame
+        };
+        for operation in 0..=255 {
+            let passed = passes(Filter::ARP_REPLY, &with(operation));
+            assert_eq!(passed, operation == 2, "{operation}");
+        }
+        assert!(!passes(Filter::ARP_REPLY, &with(2)[..21]));
+    }
+
+    #[test]
+    fn our_echoes_and_errors_about_them_pass() {
+        let ours = [0x12, 0x34];
+        for (family, first, header, [reply, unreachable, exceeded]) in [
+            (Family::V4, 0x45, 20, [0, 3, 11]),
+            (Family::V4, 0x46, 24, [0, 3, 11]),
+            (Family::V6, 129, 0, [129, 1, 3]),
+        ] {
+            let passes =
+                |packet: &[u8]| passes_with(|fd| attach_echo(fd, family, 0x1234).unwrap(), packet);
+            let quoted = if family == Family::V4 { 20 } else { 40 };
+            let with = |kind: u8, at: usize| {
+                let mut packet = vec![0; header + 8 + quoted + 8];
+                packet[0] = first;
+                packet[header] = kind;
+                packet[header + at..][..2].copy_from_slice(&ours);
+                packet
+            };
+            for kind in 0..=255 {
+                assert_eq!(passes(&with(kind, 4)), kind == reply, "{kind}");
+                let is_error = kind == unreachable || kind == exceeded;
+                assert_eq!(passes(&with(kind, 8 + quoted + 4)), is_error, "{kind}");
+            }
+            let mut other = with(reply, 4);
+            other[header + 5] ^= 1;
+            assert!(!passes(&other), "another's");
+            assert!(passes(&with(reply, 4)[..header + 6]));
+            assert!(!passes(&with(reply, 4)[..header + 5]), "short");
+            let end = header + 8 + quoted + 6;
+            assert!(passes(&with(exceeded, 8 + quoted + 4)[..end]));
+            assert!(!passes(&with(exceeded, 8 + quoted + 4)[..end - 1]), "short");
+        }
     }
 
     #[test]

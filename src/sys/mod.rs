@@ -21,6 +21,7 @@ pub mod packet;
 pub mod ping;
 pub mod pipe;
 pub mod poll;
+pub mod probe;
 pub mod program;
 pub mod raw;
 pub mod receive;

@@ -58,6 +58,11 @@ impl Poll {
         }
     }
 
+    /// Makes room for `more` descriptors, now.
+    pub fn reserve(&mut self, more: usize) {
+        self.fds.reserve(more);
+    }
+
     /// Empties the list.
     pub fn clear(&mut self) {
         self.fds.clear();

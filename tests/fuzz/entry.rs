@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd::frame;
 use vipd::helper::message::{Reply, Request};
 use vipd::limits;
+use vipd::probe::{arp, dns, echo};
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Unresolved};
 use vipd::vrrp::instance::{Event, LinkState};
@@ -116,6 +117,21 @@ pub fn helper(data: &[u8]) {
         let again = reply.emit(about);
         assert_eq!(Reply::parse(&again), Some((about, reply)));
     }
+}
+
+/// What may come back to a probe: an IP packet with ICMP, an Ethernet frame with ARP, a name server's
+/// answer.
+pub fn answer(data: &[u8]) {
+    for family in [Family::V4, Family::V6] {
+        if let Some(heard) = echo::parse(family, data) {
+            assert_eq!(Family::of(&heard.about), family);
+        }
+    }
+    let _ = arp::parse(data, [2; 6]);
+    let mut question = [0; dns::LEN];
+    let len = dns::question(&mut question, 0x1234, "openwrt.org", PEER);
+    let rcode = dns::parse(&question[..len], data);
+    assert!(rcode.is_none_or(|rcode| rcode < 16));
 }
 
 /// A sequence of operations on a router: two bytes each, what and how much. Whatever the order,

@@ -8,6 +8,7 @@ use crate::config::model::{Delay, InitFile, Program};
 use crate::config::routing::Item;
 use crate::config::track::Entry;
 use crate::config::vip::PlacedVip;
+use crate::probe::Check;
 use crate::time::Duration;
 use crate::vrrp::types::Peer;
 
@@ -90,13 +91,14 @@ pub(crate) struct Draft {
 
     /// Of what can be watched: its weight where it is tracked without one, and whether that is reversed.
     pub(crate) weight: Option<Placed<(i16, bool)>>,
-
-    /// Of `vrrp_script`.
-    pub(crate) command: Option<Placed<Box<[Box<str>]>>>,
+    pub(crate) check: Option<Placed<Check>>,
     pub(crate) interval: Option<Placed<Duration>>,
     pub(crate) timeout: Option<Placed<Duration>>,
     pub(crate) rise: Option<Placed<u32>>,
     pub(crate) fall: Option<Placed<u32>>,
+
+    /// Of `vrrp_script`.
+    pub(crate) command: Option<Placed<Box<[Box<str>]>>>,
     pub(crate) init_fail: Option<Placed<bool>>,
     /// `user`, or `script_user`: one word or two.
     pub(crate) user: Option<Placed<Vec<Box<str>>>>,

@@ -36,6 +36,8 @@ const WORDS: &[Keyword] = &[
     row("preempt", B, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "on", "The opposite of `nopreempt`.", "RFC 9568 §6.1"),
     row("preempt_delay", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(1000), slot: |d| &mut d.preempt_delay }, "0", "How long a lower-priority Active is tolerated. Needs `state BACKUP`.", ""),
     row("track_interface", A, Rule::Tracked(Kind::Interface), "none", "Other interfaces that count. In a sync group all members count what one tracks.", ""),
+    row("track_probe", Own, Rule::Tracked(Kind::Probe), "none", "Probes that count, by the names of their `track_probe NAME { … }`.", ""),
+    row("probe", Own, Rule::Probes, "none", "Probes in place, one on each line, as `ping 9.9.9.9 via wan weight -50`: the words of `track_probe`.", ""),
     row("dont_track_primary", B, Rule::Flag { bare: true, slot: |d| &mut d.dont_track_primary }, "off", "Stay Active or Backup while the instance's own interface is down.", ""),
     row("unicast_peer", A, Rule::Peers, "none", "Adverts go to each of these routers instead of the multicast group. The router's own address is skipped, so that all may have one list.", ""),
     row("unicast_src_ip", A, Rule::Address { slot: |d| &mut d.unicast_src_ip }, "the interface's first address", "Source address of the adverts. The instance waits in Initialize until an interface has it.", ""),

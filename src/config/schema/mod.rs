@@ -40,6 +40,8 @@ pub(crate) enum Block {
     Script,
     TrackFile,
     TrackProcess,
+    /// `track_probe NAME`, and one line of `probe`.
+    Probe,
     GarpGroup,
     Bfd,
 }
@@ -107,6 +109,10 @@ pub(crate) enum Rule {
     Weight { max: i16, slot: Slot<(i16, bool)> },
     /// `init_file [VALUE] [overwrite]`
     InitFile { slot: Slot<InitFile> },
+    /// `probe { … }`: probes in place.
+    Probes,
+    /// What a probe asks, read by `probe.rs`.
+    Check { takes: &'static str },
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }` and its like.
@@ -195,6 +201,7 @@ pub(crate) const TABLES: &[Table] = &[
     others::SCRIPT,
     others::TRACK_FILE,
     others::TRACK_PROCESS,
+    others::PROBE,
     others::GARP_GROUP,
     others::BFD,
 ];
@@ -217,6 +224,7 @@ impl Block {
             Self::Script => "vrrp_script",
             Self::TrackFile => "track_file",
             Self::TrackProcess => "vrrp_track_process",
+            Self::Probe => "track_probe",
             Self::GarpGroup => "garp_group",
             Self::Bfd => "bfd_instance",
         }
@@ -351,7 +359,9 @@ impl Keyword {
             Rule::Program(Hook::Deleted) => "[COMMAND [USER [GROUP]]]".into(),
             Rule::Program(hook) if hook.is_fifo() => "FILE [USER [GROUP]]".into(),
             Rule::Program(_) => "COMMAND [USER [GROUP]]".into(),
+            Rule::Probes => "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }".into(),
             Rule::Option { takes }
+            | Rule::Check { takes }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),
         }

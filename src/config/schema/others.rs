@@ -1,6 +1,6 @@
 //! The top level, and the blocks beside `global_defs` and `vrrp_instance`.
 
-use super::Class::{A, B, C};
+use super::Class::{A, B, C, Own};
 use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
 use crate::config::model::Hook;
 use crate::limits;
@@ -28,6 +28,7 @@ pub(super) const TOP: Table = Table {
         row("track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "A file whose number counts: multiplied by the weight, it is added to the priority. It is read whenever it changes; one that is not there counts as 0.", ""),
         row("vrrp_track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "Another word for `track_file`.", ""),
         skipped_block("vrrp_track_process", B, Block::TrackProcess, "NAME { … }", NO_TRACK),
+        row("track_probe", Own, Rule::Watched { kind: Kind::Probe, block: Block::Probe }, "", "A probe: something behind an interface is asked whether it answers. Also the name of the block that tracks it.", ""),
         skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
         skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
         not_yet("track_group", C, "NAME { group { NAME … } }", "static addresses, routes and rules are put back, and no state depends on them"),
@@ -53,19 +54,21 @@ pub(super) const SYNC_GROUP: Table = Table {
     words: &[
         row("group", A, Rule::Members, "", "The instances. While one is in Initialize all are; when one gives way all do; they take over when each may.", ""),
         row("track_interface", B, Rule::Tracked(Kind::Interface), "none", "Interfaces that count for all members.", ""),
+        row("track_probe", Own, Rule::Tracked(Kind::Probe), "none", "Probes that count for all members.", ""),
+        row("probe", Own, Rule::Probes, "none", "Probes in place, one on each line, as `ping 9.9.9.9 via wan weight -50`: the words of `track_probe`.", ""),
         row("sync_group_tracking_weight", B, Rule::Flag { bare: true, slot: |d| &mut d.tracking_weight }, "off", "on: the weights in an instance count for that instance alone. off: for all members, so that their priorities move together (keepalived ignores them).", ""),
         row("track_script", B, Rule::Tracked(Kind::Script), "none", "Scripts that count for all members.", ""),
         row("track_file", B, Rule::Tracked(Kind::File), "none", "Files that count for all members.", ""),
         not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         row("notify", A, Rule::Program(Hook::Any), "none", "As in an instance, with GROUP and priority 0.", ""),
-    row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when all members have become Active.", ""),
-    row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when all members have become Backup.", ""),
-    row("notify_fault", A, Rule::Program(Hook::Fault), "none", "Run when one member is held in Initialize, and so all are.", ""),
-    row("notify_stop", A, Rule::Program(Hook::Stop), "none", "Run when vipd stops.", ""),
-    row("notify_deleted", C, Rule::Program(Hook::Deleted), "none", "Run when a reload has removed the group. `notify` and the FIFOs are told DELETED then, and FAULT without this word.", ""),
-    row("notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "off", "As in the instances, for all members.", ""),
-    not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
+        row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when all members have become Active.", ""),
+        row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when all members have become Backup.", ""),
+        row("notify_fault", A, Rule::Program(Hook::Fault), "none", "Run when one member is held in Initialize, and so all are.", ""),
+        row("notify_stop", A, Rule::Program(Hook::Stop), "none", "Run when vipd stops.", ""),
+        row("notify_deleted", C, Rule::Program(Hook::Deleted), "none", "Run when a reload has removed the group. `notify` and the FIFOs are told DELETED then, and FAULT without this word.", ""),
+        row("notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "off", "As in the instances, for all members.", ""),
+        not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
         not_ours("smtp_alert", C, "[BOOL]", "no mail is sent; watch the log instead"),
     ],
 };
@@ -112,6 +115,25 @@ pub(super) const TRACK_PROCESS: Table = Table {
         not_yet("terminate_delay", B, "SECONDS", NO_TRACK),
         not_yet("param_match", B, "[initial|partial]", NO_TRACK),
         not_yet("full_command", B, "", NO_TRACK),
+    ],
+};
+
+#[rustfmt::skip] // one row a keyword
+pub(super) const PROBE: Table = Table {
+    block: Block::Probe,
+    words: &[
+        row("ping", Own, Rule::Check { takes: "ADDRESS" }, "", "An ICMP echo request. This or one of the next four must stand there. Addresses only: no name is resolved.", ""),
+        row("arp", Own, Rule::Check { takes: "ADDRESS" }, "", "An ARP request: a host on the segment, whatever it filters.", ""),
+        row("tcp", Own, Rule::Check { takes: "ADDRESS:PORT" }, "", "A connection, reset as soon as it is there; `[ADDRESS]:PORT` with IPv6.", ""),
+        row("dns", Own, Rule::Check { takes: "NAME @ADDRESS" }, "", "The name server is asked for the A record of NAME (AAAA if its own address is IPv6) and must answer without an error.", ""),
+        row("default_route", Own, Rule::Check { takes: "[ipv4|ipv6]" }, "ipv4", "The kernel has a default route through the interface; it is asked for each interval (Linux 4.13).", ""),
+        row("interface", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The interface that is asked through. While it is down, so is the probe.", ""),
+        row("via", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The same as `interface`.", ""),
+        row("interval", Own, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one question to the next.", ""),
+        row("timeout", Own, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "1, or the interval if that is shorter", "How long an answer may take; not above the interval.", ""),
+        row("rise", Own, Rule::Number { min: 1, max: 100, slot: |d| &mut d.rise }, "2", "Answers in a row after which it is up again; the first answer after the start counts at once.", ""),
+        row("fall", Own, Rule::Number { min: 1, max: 100, slot: |d| &mut d.fall }, "3", "Failures in a row after which it is down. Until an answer or so many failures, an instance that tracks it waits.", ""),
+        row("weight", Own, Rule::Weight { max: 253, slot: |d| &mut d.weight }, "0", "What it counts for where it is tracked without a `weight`.", ""),
     ],
 };
 

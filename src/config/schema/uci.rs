@@ -105,6 +105,7 @@ pub(crate) const KINDS: &[&str] = &[
     "vrrp_instance",
     "vrrp_sync_group",
     "vrrp_script",
+    "track_probe",
     "static_ipaddress",
     "static_routes",
     "static_rules",

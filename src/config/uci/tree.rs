@@ -358,6 +358,7 @@ fn is_ours(block: Block, name: &str) -> bool {
     const OURS: &[(Block, &str)] = &[
         (Block::GlobalDefs, "alt_config_file"),
         (Block::Script, "direction"),
+        (Block::Probe, "direction"),
         (Block::Instance, "auth_type"),
         (Block::Instance, "auth_pass"),
     ];

@@ -105,6 +105,9 @@ impl Names {
                 self.slot(&what.name, links);
             }
         }
+        for probe in &config.probes {
+            self.slot(&probe.interface, links);
+        }
         for instance in &config.instances {
             let key = (instance.settings.vrid, instance.settings.family);
             let slot = self.slot(&instance.interface, links);

@@ -4,21 +4,25 @@
 //! here; what follows from it is decided by the core.
 
 mod file;
+mod probes;
 mod scripts;
 
 use crate::config::model::Config;
 use crate::sys::poll::Poll;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::track::{Kind, Reading, Watched};
 
 use super::helper::{End, Helper, Ticket};
+use super::links::{Links, Slot};
 use file::Files;
+use probes::{Probes, Reason};
 use scripts::Scripts;
 
 /// All that is watched.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     files: Files,
+    probes: Probes,
     scripts: Scripts,
 }
 
@@ -26,16 +30,41 @@ impl Watches {
     /// At start and after a reload: what stays is watched on, and keeps what is known of it.
     pub(super) fn adopt(&mut self, config: &Config, helper: &mut Helper, now: Instant) {
         self.files.adopt(&config.files, now);
+        self.probes.adopt(config, now);
         self.scripts.adopt(config, helper, now);
+    }
+
+    /// Interfaces may have changed; `slot` finds one by its name in the configuration.
+    pub(super) fn follow(
+        &mut self,
+        links: &Links,
+        slot: impl Fn(&str) -> Option<Slot>,
+        now: Instant,
+    ) {
+        self.probes.follow(links, slot, now);
     }
 
     /// What is known of a thing.
     pub(super) fn reading(&self, what: &Watched) -> Reading {
         match what.kind {
             Kind::File => self.files.reading(&what.name),
+            Kind::Probe => self.probes.reading(&what.name),
             Kind::Script => self.scripts.reading(&what.name),
             _ => Reading::Unknown,
         }
+    }
+
+    /// How long the last answer of a probe took, or why there is none.
+    pub(super) fn last(&self, what: &Watched) -> Option<Result<Duration, Reason>> {
+        match what.kind {
+            Kind::Probe => self.probes.last(&what.name),
+            _ => None,
+        }
+    }
+
+    /// Packets that looked like answers to probes and were none.
+    pub(super) fn strangers(&self) -> u32 {
+        self.probes.strangers()
     }
 
     /// A program of the helper has ended. None if it is nothing that is watched; true if a reading
@@ -47,16 +76,24 @@ impl Watches {
     /// Puts its descriptors into the poll set.
     pub(super) fn add_to(&mut self, poll: &mut Poll) {
         self.files.add_to(poll);
+        self.probes.add_to(poll);
     }
 
     /// When [`Watches::tend`] has something to do even if nothing is ready.
     pub(super) fn poll_at(&self) -> Instant {
-        self.files.poll_at().min(self.scripts.poll_at())
+        let (files, probes) = (self.files.poll_at(), self.probes.poll_at());
+        files.min(probes).min(self.scripts.poll_at())
     }
 
     /// Goes on with what is due or ready. True if a reading or the descriptors have changed.
     pub(super) fn tend(&mut self, poll: &Poll, helper: &mut Helper, now: Instant) -> bool {
         self.scripts.tend(helper, now);
-        self.files.tend(poll, now)
+        let files = self.files.tend(poll, now);
+        self.probes.tend(poll, now) || files
+    }
+
+    /// Descriptors have come or gone, and no reading with them: that of a probe lives for one question.
+    pub(super) fn relists(&self) -> bool {
+        self.probes.relists()
     }
 }

@@ -1,0 +1,224 @@
+//! Probes: what they ask, and those that are defined where they are tracked.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use super::block::{Node, Word};
+use super::error::{Placed, Report, quoted};
+use super::model::{Instance, Probe};
+use super::read::{InstanceDraft, Reader};
+use super::schema::{Block, Draft, Keyword};
+use super::track::Entry;
+use super::vip;
+use crate::limits;
+use crate::probe::{Check, Plan, dns};
+use crate::time::Duration;
+use crate::vrrp::track::{Kind, Watched};
+use crate::vrrp::types::Family;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+const RISE: u8 = 2;
+const FALL: u8 = 3;
+/// The words of the table that say what is asked; they come first.
+const CHECKS: usize = 5;
+
+/// How many of `arguments` the check `keyword` takes.
+pub(crate) fn taken(keyword: &str, arguments: &[Word]) -> usize {
+    match keyword {
+        "dns" => 2,
+        "default_route" => usize::from(arguments.first().is_some_and(|w| family(w).is_some())),
+        _ => 1,
+    }
+}
+
+/// `1` is UCI's for a bare word.
+fn family(word: &Word) -> Option<Family> {
+    match word.text.as_str() {
+        "ipv4" | "1" => Some(Family::V4),
+        "ipv6" => Some(Family::V6),
+        _ => None,
+    }
+}
+
+/// What the words behind `keyword` ask; there is at least one. An option of UCI is one word.
+pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> Option<Check> {
+    let first = arguments.first()?;
+    let mut words = arguments.iter().flat_map(|word| word.text.split(' '));
+    let mut next = || words.next().unwrap_or_default();
+    let host = |text: &str| text.parse().ok().filter(vip::is_host);
+    let check = match keyword {
+        "ping" => host(next()).map(Check::Ping),
+        "arp" => next().parse::<Ipv4Addr>().ok().map(Check::Arp),
+        "tcp" => {
+            let to = next().parse().ok();
+            let fits = |to: &SocketAddr| vip::is_host(&to.ip()) && to.port() != 0;
+            to.filter(fits).map(Check::Tcp)
+        }
+        "dns" => {
+            let (name, server) = (next(), next());
+            let server = server.strip_prefix('@').and_then(host);
+            let name = name.strip_suffix('.').unwrap_or(name);
+            server
+                .filter(|_| dns::is_name(name))
+                .map(|server| Check::Dns {
+                    name: name.into(),
+                    server,
+                })
+        }
+        _ => family(first).map(Check::DefaultRoute),
+    };
+    let is_host = |check: &Check| match check {
+        Check::Arp(address) => vip::is_host(&IpAddr::V4(*address)),
+        _ => true,
+    };
+    let check = check.filter(is_host);
+    if check.is_none() {
+        let (what, example) = match keyword {
+            "ping" => ("an address", "ping 192.0.2.1"),
+            "arp" => ("an IPv4 address", "arp 192.0.2.1"),
+            "tcp" => (
+                "an address and a port",
+                "tcp 192.0.2.1:80` or `tcp [2001:db8::1]:80",
+            ),
+            "dns" => (
+                "a name and the address of a name server",
+                "dns example.org @192.0.2.1",
+            ),
+            _ => ("a family", "default_route`, or `default_route ipv6"),
+        };
+        let shown = arguments.iter().map(|word| &*word.text);
+        let shown = quoted(&shown.collect::<Vec<_>>().join(" "));
+        let message = format!("{shown} is not {what}");
+        let help = match keyword {
+            "default_route" => format!("write `{example}`"),
+            _ => format!("vipd resolves no names: write `{example}`"),
+        };
+        report.error(&first.span, message, help);
+    }
+    check
+}
+
+impl Reader<'_> {
+    /// The lines of `probe`: each defines a probe, whose name is the line, and tracks it.
+    pub(super) fn probes(&mut self, lines: &[Node], draft: &mut Draft) {
+        for line in lines {
+            let mut probe = Draft::default();
+            self.block(core::slice::from_ref(line), Block::Probe, &mut probe);
+            let mut name = String::new();
+            let mut words = line.words.iter().map(|word| word.text.as_str()).peekable();
+            while let Some(word) = words.next() {
+                if word == "weight" {
+                    words.next();
+                    words.next_if(|next| matches!(*next, "reverse" | "noreverse"));
+                    continue;
+                }
+                name.push_str(if name.is_empty() { "" } else { " " });
+                name.push_str(word);
+            }
+            let weight = probe
+                .weight
+                .take()
+                .map_or((0, false), |placed| placed.value);
+            let value = Entry {
+                what: Watched {
+                    kind: Kind::Probe,
+                    name: name.as_str().into(),
+                },
+                weight: Some(weight.0),
+                reverse: weight.1,
+            };
+            let span = line.span.clone();
+            draft.tracked.push(Placed {
+                value,
+                span: span.clone(),
+            });
+            let same = |(kind, known): &(Kind, InstanceDraft)| {
+                *kind == Kind::Probe && *known.name == *name
+            };
+            if !self.watched.iter().any(same) {
+                let probe = InstanceDraft {
+                    name: name.into(),
+                    span,
+                    draft: probe,
+                    group: None,
+                };
+                self.watched.push((Kind::Probe, probe));
+            }
+        }
+    }
+}
+
+/// The probes that `instances` track.
+pub(crate) fn build(
+    watched: Vec<(Kind, InstanceDraft)>,
+    instances: &[Instance],
+    report: &mut Report,
+) -> Vec<Rc<Probe>> {
+    let mut probes = Vec::new();
+    for (_, probe) in watched.iter().filter(|(kind, _)| *kind == Kind::Probe) {
+        let Some(built) = one(probe, report) else {
+            continue;
+        };
+        if probes.len() == limits::PROBES {
+            let message = format!("more than {} probes", limits::PROBES);
+            report.error(&probe.span, message, "remove this one and those behind it");
+            break;
+        }
+        let is_it = |what: &Watched| what.kind == Kind::Probe && what.name == built.name;
+        let mut trackers = instances.iter().flat_map(|i| &i.settings.trackers);
+        if trackers.any(|tracker| is_it(&tracker.what)) {
+            probes.push(Rc::new(built));
+        }
+    }
+    probes
+}
+
+fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
+    let draft = &probe.draft;
+    let failed = |words: &[Keyword]| words.iter().any(|word| draft.failed.contains(&word.name));
+    let (checks, others) = Block::Probe.words().split_at(CHECKS);
+    if draft.check.is_none() && !failed(checks) {
+        let message = format!("probe {} asks nothing", quoted(&probe.name));
+        report.error(
+            &probe.span,
+            message,
+            "add a check, such as `ping 192.0.2.1`",
+        );
+    }
+    if draft.interface.is_none() && !failed(others) {
+        let message = format!("probe {} has no `interface`", quoted(&probe.name));
+        let help = "add the one that it asks through: `interface NAME`, or `via NAME`";
+        report.error(&probe.span, message, help);
+    }
+    let interval = draft
+        .interval
+        .as_ref()
+        .map_or(INTERVAL, |placed| placed.value);
+    if let Some(timeout) = draft.timeout.as_ref().filter(|t| t.value > interval) {
+        let message = format!("a timeout above the interval, {interval}");
+        report.error(
+            &timeout.span,
+            message,
+            "write a shorter one, or a longer interval",
+        );
+    }
+    let timeout = draft
+        .timeout
+        .as_ref()
+        .map_or(interval.min(INTERVAL), |placed| placed.value);
+    // The table limits these numbers to 100.
+    let count = |slot: &Option<Placed<u32>>, default| {
+        slot.as_ref().map_or(default, |placed| placed.value as u8)
+    };
+    Some(Probe {
+        name: probe.name.clone(),
+        check: draft.check.as_ref()?.value.clone(),
+        interface: draft.interface.as_ref()?.value.clone(),
+        plan: Plan {
+            interval,
+            timeout,
+            rise: count(&draft.rise, RISE),
+            fall: count(&draft.fall, FALL),
+        },
+    })
+}
