@@ -1,5 +1,5 @@
 """Marks the functions of a program (LLVM's text, standard input to output) as MIPS16 code, but for those few
-that LLVM cannot translate so: with thread-local variables, assembly, or floating point.
+that LLVM cannot translate so: with thread-local variables, assembly, or floating point, and those named as arguments.
 
 Every call is made by the C convention: LLVM's fast one passes arguments in registers that MIPS16 code does not
 reach, and LLVM 22 then leaves out, without a word, the moves between two of them.
@@ -12,6 +12,7 @@ ONLY_MIPS32 = re.compile(r"\bthreadlocal\b|@llvm\.threadlocal|\basm\b|\b(?:float
 # Added to the number of a group of attributes: the same group for MIPS16.
 MARK = 100000
 GROUP = re.compile(r"#(\d+)(?=[^#]*\{$)")
+NAME = re.compile(r'@"?([^"(]+)"?\(')
 FEATURES = re.compile(r'("target-features"="[^"]*)"')
 
 
@@ -48,11 +49,13 @@ def group_for_mips16(line):
 
 
 def main():
-    """Standard input to standard output."""
+    """Standard input to standard output; the arguments are names of functions."""
+    named = set(sys.argv[1:])
     for piece in functions(sys.stdin):
         if piece.startswith("define "):
             piece = piece.replace(" fastcc ", " ")
-            sys.stdout.write(piece if ONLY_MIPS32.search(piece) else marked(piece))
+            only_mips32 = ONLY_MIPS32.search(piece) or NAME.search(piece).group(1) in named
+            sys.stdout.write(piece if only_mips32 else marked(piece))
         else:
             sys.stdout.write(piece.replace(" fastcc ", " ") + group_for_mips16(piece))
 

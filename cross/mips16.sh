@@ -29,19 +29,34 @@ zig_files() {
         grep -oE '/[^ ]*/(crt1\.o|lib(c|zigc|compiler_rt)\.a)' | sort -u
 }
 
-# mips16 TARGET BITCODE BUILTINS PROGRAM [LD-FLAGS…]: the program of a bitcode file. The daemon has one thread, so that
-# atomics, of which MIPS16 has none, are plain loads and stores.
+# mips16_assembly BITCODE: BITCODE.s. The daemon has one thread, so that atomics, of which MIPS16 has none, are plain
+# loads and stores. A function that LLVM cannot translate stays MIPS32 code: it is said which, and the rest is tried again.
+mips16_assembly() {
+    local bitcode=$1 llvm function mips32=()
+    llvm=$(llvm_version)
+    "opt-$llvm" -S -passes=lower-atomic "$bitcode" -o "$bitcode.ll" || return 1
+    while [ ${#mips32[@]} -lt 100 ]; do
+        python3 cross/mips16.py "${mips32[@]}" <"$bitcode.ll" >"$bitcode.16.ll" || return 1
+        "llc-$llvm" "${MIPS16_FLAGS[@]}" -filetype=asm "$bitcode.16.ll" -o "$bitcode.s" 2>"$bitcode.err" && return 0
+        function=$(sed -n 's/^In function: //p' "$bitcode.err" | head -1)
+        [ -n "$function" ] || break
+        echo "note: LLVM has no MIPS16 code for $function" >&2
+        mips32+=("$function")
+    done
+    cat "$bitcode.err" >&2
+    return 1
+}
+
+# mips16 TARGET BITCODE BUILTINS PROGRAM [LD-FLAGS…]: the program of a bitcode file.
 mips16() {
-    local target=$1 bitcode=$2 builtins=$3 program=$4 llvm files endian=-EB emulation=elf32btsmip
+    local target=$1 bitcode=$2 builtins=$3 program=$4 files endian=-EB emulation=elf32btsmip
     shift 4
     [ "$target" = mips ] || endian=-EL emulation=elf32ltsmip
-    llvm=$(llvm_version)
     files=$(zig_files "$target" "$bitcode.probe") || {
         echo "$target: zig names no libraries of its own: is $ZIG whole?" >&2
         return 1
     }
-    "opt-$llvm" -S -passes=lower-atomic "$bitcode" -o - | python3 cross/mips16.py >"$bitcode.ll" &&
-        "llc-$llvm" "${MIPS16_FLAGS[@]}" -filetype=asm "$bitcode.ll" -o "$bitcode.s" &&
+    mips16_assembly "$bitcode" &&
         mips-linux-gnu-as "$endian" -mips32r2 -msoft-float "$bitcode.s" -o "$bitcode.o" || return 1
     # shellcheck disable=SC2086 # a list of files
     mips-linux-gnu-ld "$endian" -m "$emulation" -static -O2 --gc-sections --entry __start --build-id=none \
