@@ -337,8 +337,9 @@ impl Daemon {
         count
     }
 
+    /// One signal a wakeup: reloads that come faster than they are done must not starve the timers.
     fn signals(&mut self, now: Instant) -> Result<(), Error> {
-        while let Some(signal) = self.signals.next()? {
+        if let Some(signal) = self.signals.next()? {
             match signal {
                 Signal::SIGTERM | Signal::SIGINT => {
                     ::log::info!("{signal}: stopping");

@@ -69,6 +69,7 @@ def case_own_frames_parse_and_move_keepalived():
         keepalived.log.wait("(?i)checksum", 5, mark)
         injector.send(frame())
         keepalived.wait_backup(5, mark)
+        sniffer.wait_count(lambda f: is_advert(f, "mallory"), 2, 5, "our own frames", 0)
         equal([f.checksum_form for f in sniffer.adverts("mallory")], ["wrong", "message"], "our own frames")
 
 

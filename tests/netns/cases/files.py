@@ -109,7 +109,7 @@ def case_folder_comes_goes_and_comes_again():
         vipd.wait_state("Initialize", 8)
         [tracker] = status(vipd)["VI_1"]["trackers"]
         equal(tracker, {"kind": "file", "name": "load", "weight": 1, "reverse": False, "up": False, "value": -300,
-                        "effect": None}, "status")
+                        "effect": None, "round_trip_us": None, "reason": None}, "status")
         check("file load: -300, weight 1: holds the instance in Initialize" in ask(vipd, "status")[1], "its line")
 
 
