@@ -50,10 +50,11 @@ fn list(programs: &[Program], found: &mut String) {
         hook,
         argv,
         user,
-        group,
+        ids,
     } in programs
     {
-        writeln!(found, "  {hook:?} {argv:?} {user:?} {group:?}").unwrap();
+        let ids = ids.map(|ids| (ids.uid, ids.gid));
+        writeln!(found, "  {hook:?} {argv:?} {user:?} {ids:?}").unwrap();
     }
 }
 

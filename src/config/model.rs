@@ -164,10 +164,10 @@ pub struct Program {
     pub hook: Hook,
     /// Its path and its arguments; none for a `notify_deleted` that stands alone.
     pub argv: Box<[Box<str>]>,
-    /// The user it runs as, if it says.
-    pub user: Option<Box<str>>,
-    /// The group, if it says.
-    pub group: Option<Box<str>>,
+    /// As written: the user, then the group.
+    pub user: Box<[Box<str>]>,
+    /// Whose rights it has, or who owns the FIFO; none: vipd itself.
+    pub ids: Option<Ids>,
 }
 
 /// When a program is run.

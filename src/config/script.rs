@@ -98,21 +98,38 @@ pub(crate) fn in_place(line: &str, span: &Span, report: &mut Report) -> Instance
     }
 }
 
-/// The scripts that instances track.
+/// Finds out of whom programs run and what is wrong with them; the scripts that can be tracked.
 pub(crate) fn build(
     drafts: &mut Drafts,
     files: &mut dyn Files,
     report: &mut Report,
 ) -> Vec<Script> {
     let mut scripts = Vec::new();
-    let default = of_whom(&drafts.globals, files, report).or_else(|| named(files, DEFAULT_USER));
+    let user = drafts.globals.user.as_ref();
+    let default = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
+    let default = default.or_else(|| named(files, DEFAULT_USER));
     let secure = drafts.globals.script_security.as_ref();
     let secure = secure.is_some_and(|placed| placed.value);
+    let blocks = drafts.instances.iter_mut().chain(&mut drafts.groups);
+    let blocks = blocks.map(|draft| &mut draft.draft.programs);
+    let programs = blocks.chain([&mut drafts.globals.programs]).flatten();
+    for Placed { value, span } in programs {
+        value.ids = ids(&value.user, span, files, report);
+        if value.hook.is_fifo() {
+            continue;
+        }
+        value.ids = value.ids.or(default);
+        if let Some(path) = value.argv.first() {
+            let as_root = value.ids.is_none_or(|ids| ids.uid == 0);
+            look_at(path, secure && as_root, span, files, report);
+        }
+    }
     for (kind, draft) in &mut drafts.watched {
         if *kind != Kind::Script {
             continue;
         }
-        let own = of_whom(&draft.draft, files, report);
+        let user = draft.draft.user.as_ref();
+        let own = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
         let Draft {
             command,
             interval,
@@ -164,31 +181,25 @@ pub(crate) fn keep_tracked(scripts: &mut Vec<Script>, instances: &[Instance]) {
     });
 }
 
-/// `user` or `script_user`; none if neither is set, or what is set was wrong.
-fn of_whom(draft: &Draft, files: &mut dyn Files, report: &mut Report) -> Option<Ids> {
-    let Placed { value, span } = draft.user.as_ref()?;
-    let mut ids = value.first().and_then(|name| named(files, name));
-    if let (Some(ids), Some(group)) = (&mut ids, value.get(1)) {
-        let gid = entry(files, "/etc/group", group).map(|(gid, _)| gid);
-        if gid.is_none() {
+/// The numbers of `USER [GROUP]`; none if there are no words, or they are wrong, which is reported.
+fn ids(words: &[Box<str>], span: &Span, files: &mut dyn Files, report: &mut Report) -> Option<Ids> {
+    let user = words.first()?;
+    let Some(mut ids) = named(files, user) else {
+        let message = format!("there is no user {}", quoted(user));
+        let help = "make it, or name another one: /etc/passwd has all";
+        report.error(span, message, help);
+        return None;
+    };
+    if let Some(group) = words.get(1) {
+        let Some((gid, _)) = entry(files, "/etc/group", group) else {
             let message = format!("there is no group {}", quoted(group));
-            report.error(
-                span,
-                message,
-                "make it, or name another one: /etc/group has all",
-            );
-        }
-        ids.gid = gid?;
+            let help = "make it, or name another one: /etc/group has all";
+            report.error(span, message, help);
+            return None;
+        };
+        ids.gid = gid;
     }
-    if ids.is_none() {
-        let message = format!("there is no user {}", quoted(value.first()?));
-        report.error(
-            span,
-            message,
-            "make it, or name another one: /etc/passwd has all",
-        );
-    }
-    ids
+    Some(ids)
 }
 
 fn named(files: &mut dyn Files, user: &str) -> Option<Ids> {

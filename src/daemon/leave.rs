@@ -11,7 +11,7 @@ use crate::vrrp::types::State;
 use super::Daemon;
 use super::executor::Executor;
 use super::helper::{End, Job, Remains, Ticket};
-use super::notify::{ids, path_of};
+use super::notify::path_of;
 use super::vmac::Vmacs;
 
 /// What is waited for.
@@ -299,7 +299,7 @@ fn job(program: &Program, timeout: Duration) -> Job<'_> {
         command: &program.argv,
         arguments: &[],
         environment: &[],
-        ids: ids(program),
+        ids: program.ids,
         timeout,
         remains: Remains::Left,
         stdout: None,

@@ -155,7 +155,7 @@ impl Fifos {
                 command: &script.argv,
                 arguments: &[path],
                 environment: &[],
-                ids: super::ids(script),
+                ids: script.ids,
                 timeout: limits::FOR_EVER,
                 remains: Remains::Killed,
                 stdout: None,
@@ -189,7 +189,7 @@ fn open(file: &Program) -> Result<Fifo, Error> {
     let path = file.argv.first().map_or("", |path| path);
     let made = fifo::make(path)?;
     let fifo = Fifo::open(path)?;
-    if let Some(ids) = super::ids(file)
+    if let Some(ids) = file.ids
         && made
     {
         fifo.give(ids.uid, ids.gid)?;

@@ -19,7 +19,7 @@ use crate::vrrp::instance::Instance as Running;
 use crate::vrrp::types::State;
 
 use super::executor::Context;
-use super::helper::{End, Helper, Ids, Job, NotRun, Remains, Ticket};
+use super::helper::{End, Helper, Job, NotRun, Remains, Ticket};
 use super::status::reason_word;
 use fifos::Fifos;
 use queue::{Event, Queue, Step, Subject, Word};
@@ -337,11 +337,6 @@ pub(super) fn path_of(program: &Program) -> &str {
     program.argv.first().map_or("", |path| path)
 }
 
-/// Whose rights a program has; none: vipd's own.
-pub(super) fn ids(_program: &Program) -> Option<Ids> {
-    None
-}
-
 /// Runs the program of a step. None if it has none.
 fn run(
     event: &Event<Ticket>,
@@ -368,7 +363,7 @@ fn run(
         Step::Own | Step::Any => {
             let program = event.program(step)?;
             job.command = &program.argv;
-            job.ids = ids(program);
+            job.ids = program.ids;
             if step == Step::Any {
                 job.arguments = &told;
             }

@@ -106,6 +106,29 @@ def change(kind, daemon, text):
     return None
 
 
+def case_users_of_programs():
+    """A program runs as its user, else as script_user, and the FIFO belongs to its user."""
+    with Lab() as lab:
+        node = lab.node("n1", conf.NODE1)
+        out, fifo = f"{lab.dir}/out", f"{lab.dir}/users-fifo"
+        os.mkdir(out)
+        os.chmod(out, 0o777)
+        os.chmod(lab.dir, 0o755)
+        path = node.file("who.sh", f"#!/bin/sh\necho $(id -u) $(id -G) >{out}/$1.new; mv {out}/$1.new {out}/$1\n")
+        os.chmod(path, 0o755)
+        lines = [f'notify_backup "{path} own" daemon nogroup', f'notify_master "{path} default"']
+        text = conf.global_defs("script_user nobody", f"notify_fifo {fifo} daemon") + conf.instance(extra=lines)
+        Vipd(node, text).wait_state("Active", 5)
+        for who, said in (("own", "1 65534"), ("default", "65534 65534")):
+            deadline = Deadline(5)
+            while not os.path.exists(f"{out}/{who}"):
+                check(not deadline.passed(), f"the program {who} has not run")
+                time.sleep(0.01)
+            with open(f"{out}/{who}", encoding="ascii") as file:
+                equal(file.read().strip(), said, f"user and groups of {who}")
+        equal(os.stat(fifo).st_uid, 1, "the FIFO's owner")
+
+
 def second(lab, node):
     """A second interface of the node."""
     lab.plug(node, "ens161", f"{node.name}w")
