@@ -64,6 +64,8 @@ pub const EVENTS_OF_RELOAD: usize = 65536;
 pub const DUMPS: usize = 5;
 /// How long until a folder that cannot be watched is tried again, and its files are read.
 pub const FILE_RETRY: Duration = Duration::from_secs(1);
+/// How often /proc is read for processes.
+pub const PROCESS_SCAN: Duration = Duration::from_secs(1);
 /// Clients of the control socket at one time; the next is told to come again.
 pub const CONTROL_CLIENTS: usize = 8;
 /// Bytes of a request on the control socket, with its end of line.

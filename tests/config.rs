@@ -126,6 +126,20 @@ fn describe(config: &Config, found: &mut String) {
         let init = init.map(|InitFile { value, overwrite }| (value, overwrite));
         writeln!(found, "file {name}: {path}, initially {init:?}").unwrap();
     }
+    for process in &config.processes {
+        writeln!(
+            found,
+            "process {}: {:?} {}, {}–{}, fork {} terminate {}",
+            process.name,
+            process.compare,
+            process.wanted.escape_ascii(),
+            process.quorum,
+            process.most,
+            process.fork_delay,
+            process.terminate_delay
+        )
+        .unwrap();
+    }
     for Probe {
         name,
         check,

@@ -141,7 +141,7 @@ fn auth_hmac_and_its_words_are_known() {
 
 #[test]
 fn a_word_that_is_not_supported_costs_one_warning_and_runs() {
-    let words = "vrf x\nvrf y\nmcast_dst_ip \"a b\" c\ntrack_process {\na weight 3\n}";
+    let words = "vrf x\nvrf y\nmcast_dst_ip \"a b\" c\ntrack_bfd {\na weight 3\n}";
     let Loaded { config, warnings } = load("smtp_alert\nvrrp_iptables a b", words);
     assert_eq!(config.instances.len(), 1);
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();

@@ -40,6 +40,7 @@ const AUTH_BYTES: usize = 8;
 pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
     let mut names = Names::new(&drafts, report);
     let files = track::files(&drafts, report);
+    let processes = track::processes(&drafts, report);
     let Drafts {
         mut globals,
         instances,
@@ -72,6 +73,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         probes: probe::build(watched, &built, report),
         delays: globals.delays.into(),
         files,
+        processes,
         groups: groups.into_iter().map(group).collect(),
         globals: Globals {
             programs: programs(globals.programs),

@@ -40,6 +40,8 @@ pub struct Config {
     pub routes: Box<[Rc<Item>]>,
     /// One for each `track_file`.
     pub files: Box<[TrackFile]>,
+    /// One for each `vrrp_track_process`.
+    pub processes: Box<[TrackProcess]>,
     /// One for each `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
 }
@@ -98,6 +100,36 @@ pub struct TrackFile {
     pub path: Box<str>,
     /// What to write there at the start.
     pub init: Option<InitFile>,
+}
+
+/// Processes that are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackProcess {
+    /// How trackers call them.
+    pub name: Box<str>,
+    /// What `compare` takes: a name, or words of a command line, each with its NUL.
+    pub wanted: Box<[u8]>,
+    /// Which processes they are.
+    pub compare: Compare,
+    /// How many there must be.
+    pub quorum: u32,
+    /// How many there may be.
+    pub most: u32,
+    /// How long a change must last that more processes have brought.
+    pub fork_delay: Duration,
+    /// And one of fewer.
+    pub terminate_delay: Duration,
+}
+
+/// How a process is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// By its name.
+    Name,
+    /// By the beginning of its command line.
+    Start,
+    /// By its whole command line.
+    Whole,
 }
 
 /// `init_file`.

@@ -132,6 +132,10 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let mut behind = arguments.iter().take(most).skip(1);
             1 + behind.position(next).unwrap_or(most.saturating_sub(1))
         }
+        Rule::Line { .. } => {
+            let next = |word: &Word| !word.quoted && Block::TrackProcess.find(&word.text).is_some();
+            arguments.iter().take_while(|word| !next(word)).count()
+        }
         Rule::InitFile { .. } => {
             let is_number = |word: &Word| word.text.parse::<i32>().is_ok();
             let number = usize::from(arguments.first().is_some_and(is_number));

@@ -3,7 +3,7 @@
 
 use super::block::{Node, Word};
 use super::error::{Placed, Report, quoted};
-use super::model::{Delay, TrackFile};
+use super::model::{Compare, Delay, TrackFile, TrackProcess};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::{Block, Draft, nearest};
 use super::script;
@@ -209,6 +209,89 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
         }
     }
     files.into()
+}
+
+/// Bytes of a name that the kernel keeps.
+const NAME_BYTES: usize = 15;
+
+/// The processes that can be tracked.
+pub(crate) fn processes(drafts: &Drafts, report: &mut Report) -> Box<[TrackProcess]> {
+    let watched = drafts.watched.iter();
+    let watched = watched.filter(|(kind, _)| *kind == Kind::Process);
+    watched
+        .filter_map(|(_, watched)| process(watched, report))
+        .collect()
+}
+
+fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess> {
+    let draft = &watched.draft;
+    let words = draft.command.as_ref().map(|command| &*command.value);
+    let Some(words @ [command, parameters @ ..]) = words else {
+        let message = format!("process {} has no command", quoted(&watched.name));
+        report.error(
+            &watched.span,
+            message,
+            "write `process haproxy`, for example",
+        );
+        return None;
+    };
+    let how = draft.param_match.as_ref();
+    let how_word = how.and_then(|how| how.value.first());
+    if let (Some(how), Some(word)) = (how, how_word)
+        && !matches!(&**word, "initial" | "partial")
+    {
+        let message = format!("`param_match` cannot be {}", quoted(word));
+        report.error(&how.span, message, "write `initial`, `partial` or nothing");
+    }
+    let full = draft.full_command.as_ref().is_some_and(|full| full.value);
+    let mut wanted = words.join("\0").into_bytes();
+    wanted.push(0);
+    let compare = match (how, parameters) {
+        (None, []) if full => Compare::Start,
+        (None, []) => {
+            if let (Some(command), true) = (&draft.command, command.starts_with('/')) {
+                let message = format!(
+                    "the name of a process is no path as {}",
+                    quoted(&command.value[0])
+                );
+                report.warn(
+                    &command.span,
+                    message,
+                    "add `full_command`, or write the name alone",
+                );
+            }
+            wanted.pop();
+            wanted.truncate(NAME_BYTES);
+            Compare::Name
+        }
+        (Some(_), [_, ..]) if how_word.is_some() => Compare::Start,
+        _ => Compare::Whole,
+    };
+    if compare == Compare::Start && how_word.is_some_and(|word| &**word == "initial") {
+        wanted.pop();
+    }
+    let most = draft.fall.as_ref().map_or(u32::MAX, |most| most.value);
+    let quorum = draft
+        .rise
+        .as_ref()
+        .map_or(most.min(1), |quorum| quorum.value);
+    if let (Some(placed), true) = (&draft.fall, quorum > most) {
+        let message = format!("`quorum_max` {most} is less than `quorum` {quorum}");
+        report.error(&placed.span, message, "remove one of the two");
+    }
+    let delay = |own: &Option<Placed<Duration>>| {
+        let delay = own.as_ref().or(draft.interval.as_ref());
+        delay.map_or(Duration::ZERO, |delay| delay.value)
+    };
+    Some(TrackProcess {
+        name: watched.name.clone(),
+        wanted: wanted.into(),
+        compare,
+        quorum,
+        most,
+        fork_delay: delay(&draft.fork_delay),
+        terminate_delay: delay(&draft.timeout),
+    })
 }
 
 /// Reads the names in a `group` block.

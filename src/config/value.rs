@@ -44,6 +44,14 @@ impl Reader<'_> {
             };
             return self.fill(slot(draft), keyword, span, span, value);
         }
+        if let Rule::Line { slot, .. } = keyword.rule {
+            let value = statement
+                .arguments
+                .iter()
+                .map(|word| word.text.as_str().into())
+                .collect();
+            return self.fill(slot(draft), keyword, span, span, value);
+        }
         if let Rule::Program(hook) = keyword.rule {
             return program::read(keyword, hook, span, statement.arguments, draft, self.report);
         }
@@ -147,6 +155,7 @@ impl Reader<'_> {
             | Rule::Peers
             | Rule::Vmac { .. }
             | Rule::InitFile { .. }
+            | Rule::Line { .. }
             | Rule::Program(_)
             | Rule::Option { .. }
             | Rule::Skipped { .. }

@@ -129,15 +129,15 @@ pub struct Tracker<'a> {
     pub weight: i16,
     /// The weight counts the other way round.
     pub reverse: bool,
-    /// It is up, or its number no fault.
+    /// It is up, or the number in its file no fault.
     pub up: bool,
-    /// The number that a file says, at most 32767 either way; null for what is up or down.
+    /// The number that a file says, or how many processes there are, at most 32767 either way; else null.
     pub value: Option<i16>,
     /// What it adds to the priority now; null: it holds the instance in Initialize.
     pub effect: Option<i16>,
     /// A probe: microseconds that its last answer took.
     pub round_trip_us: Option<u64>,
-    /// A probe: why it has no answer, for people.
+    /// For people: why a probe has no answer, or what is wrong with the number of processes.
     pub reason: Option<Cow<'a, str>>,
 }
 

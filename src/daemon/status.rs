@@ -116,6 +116,7 @@ impl<'a> View<'a> {
         let trackers = running.settings().trackers.iter();
         let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| {
             let last = self.watches.last(&tracker.what);
+            let count = self.watches.count(&tracker.what);
             let effect = match tracker.effect(*reading) {
                 Effect::Priority(change) => Some(change),
                 Effect::Fault => None,
@@ -130,11 +131,16 @@ impl<'a> View<'a> {
                 weight: tracker.weight,
                 reverse: tracker.reverse,
                 up,
-                value,
+                value: value.or(count
+                    .as_ref()
+                    .map(|(count, _)| (*count).min(i16::MAX as u32) as i16)),
                 round_trip_us: last
                     .as_ref()
                     .and_then(|l| Some(l.as_ref().ok()?.as_micros())),
-                reason: last.and_then(|last| Some(last.err()?.to_string().into())),
+                reason: last
+                    .and_then(|last| Some(last.err()?.to_string()))
+                    .or(count.and_then(|(_, reason)| reason))
+                    .map(Into::into),
                 effect,
             }
         };

@@ -22,6 +22,7 @@ pub mod ping;
 pub mod pipe;
 pub mod poll;
 pub mod probe;
+pub mod proc;
 pub mod program;
 pub mod raw;
 pub mod receive;

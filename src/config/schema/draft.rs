@@ -103,6 +103,10 @@ pub(crate) struct Draft {
     /// `user`, or `script_user`: one word or two.
     pub(crate) user: Option<Placed<Vec<Box<str>>>>,
     pub(crate) script_security: Option<Placed<bool>>,
+    /// Of `vrrp_track_process`, which uses some of the slots of scripts as well.
+    pub(crate) fork_delay: Option<Placed<Duration>>,
+    pub(crate) param_match: Option<Placed<Box<[Box<str>]>>>,
+    pub(crate) full_command: Option<Placed<bool>>,
     /// Of `track_file`.
     pub(crate) file: Option<Placed<String>>,
     pub(crate) init_file: Option<Placed<InitFile>>,

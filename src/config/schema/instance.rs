@@ -77,7 +77,7 @@ const WORDS: &[Keyword] = &[
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "the global one", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
     row("track_script", A, Rule::Tracked(Kind::Script), "none", "Scripts, each by the name of its `vrrp_script`, or as a path with arguments, which runs each second. Without a weight the instance is in Initialize while one fails. It waits for the first result.", ""),
     row("track_file", B, Rule::Tracked(Kind::File), "none", "Files whose numbers count.", ""),
-    not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+    row("track_process", B, Rule::Tracked(Kind::Process), "none", "Processes whose number counts.", ""),
     not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
     not_yet("track_src_ip", C, "", "the source address is not tracked"),
     not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),

@@ -103,6 +103,11 @@ pub(crate) enum Rule {
     Watched { kind: Kind, block: Block },
     /// A path and arguments.
     Command { slot: Slot<Box<[Box<str>]>> },
+    /// Any words up to the end of the line or the next keyword of `vrrp_track_process`.
+    Line {
+        takes: &'static str,
+        slot: Slot<Box<[Box<str>]>>,
+    },
     /// `USER [GROUP]`
     User { slot: Slot<Vec<Box<str>>> },
     /// `weight N [reverse]` of what can be tracked.
@@ -362,6 +367,7 @@ impl Keyword {
             Rule::Probes => "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }".into(),
             Rule::Option { takes }
             | Rule::Check { takes }
+            | Rule::Line { takes, .. }
             | Rule::Skipped { takes, .. }
             | Rule::SkippedWords { takes, .. } => takes.into(),
         }

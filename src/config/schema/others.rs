@@ -10,6 +10,7 @@ use crate::vrrp::track::Kind;
 const NO_LVS: &str =
     "the block is skipped: vipd balances no load; leave it to keepalived or ipvsadm";
 const NO_TRACK: &str = "the block is skipped: nothing is tracked by it";
+const MAX_PROCESSES: u32 = 65_535;
 const NO_BFD: &str = "the block is skipped: there is no BFD";
 const ONE_PROCESS: &str = "vipd is one process";
 
@@ -27,7 +28,7 @@ pub(super) const TOP: Table = Table {
         row("vrrp_script", A, Rule::Watched { kind: Kind::Script, block: Block::Script }, "", "A script to be tracked. Exit code 0 is success; all else is failure, also that it cannot be started.", ""),
         row("track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "A file whose number counts: multiplied by the weight, it is added to the priority. It is read whenever it changes; one that is not there counts as 0.", ""),
         row("vrrp_track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "Another word for `track_file`.", ""),
-        skipped_block("vrrp_track_process", B, Block::TrackProcess, "NAME { … }", NO_TRACK),
+        row("vrrp_track_process", B, Rule::Watched { kind: Kind::Process, block: Block::TrackProcess }, "", "Processes that are counted. /proc is read each second.", ""),
         row("track_probe", Own, Rule::Watched { kind: Kind::Probe, block: Block::Probe }, "", "A probe: something behind an interface is asked whether it answers. Also the name of the block that tracks it.", ""),
         skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
         skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
@@ -59,7 +60,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("sync_group_tracking_weight", B, Rule::Flag { bare: true, slot: |d| &mut d.tracking_weight }, "off", "on: the weights in an instance count for that instance alone. off: for all members, so that their priorities move together (keepalived ignores them).", ""),
         row("track_script", B, Rule::Tracked(Kind::Script), "none", "Scripts that count for all members.", ""),
         row("track_file", B, Rule::Tracked(Kind::File), "none", "Files that count for all members.", ""),
-        not_yet("track_process", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        row("track_process", B, Rule::Tracked(Kind::Process), "none", "Processes that count for all members.", ""),
         not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         row("notify", A, Rule::Program(Hook::Any), "none", "As in an instance, with GROUP and priority 0.", ""),
         row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when all members have become Active.", ""),
@@ -106,15 +107,15 @@ pub(super) const TRACK_FILE: Table = Table {
 pub(super) const TRACK_PROCESS: Table = Table {
     block: Block::TrackProcess,
     words: &[
-        not_yet("process", B, "COMMAND [ARGUMENT …]", NO_TRACK),
-        not_yet("weight", B, "-254–254 [reverse]", NO_TRACK),
-        not_yet("quorum", B, "NUMBER", NO_TRACK),
-        not_yet("quorum_max", B, "NUMBER", NO_TRACK),
-        not_yet("delay", B, "SECONDS", NO_TRACK),
-        not_yet("fork_delay", B, "SECONDS", NO_TRACK),
-        not_yet("terminate_delay", B, "SECONDS", NO_TRACK),
-        not_yet("param_match", B, "[initial|partial]", NO_TRACK),
-        not_yet("full_command", B, "", NO_TRACK),
+        row("process", B, Rule::Line { takes: "COMMAND [PARAMETER …]", slot: |d| &mut d.command }, "", "The name of a process as in /proc/PID/comm, of 15 bytes at most; with parameters its command line, word by word. A parameter that is a word of this block stands in quotes.", ""),
+        row("weight", B, Rule::Weight { max: 254, slot: |d| &mut d.weight }, "1", "Its weight where `track_process` gives none.", ""),
+        row("quorum", B, Rule::Number { min: 1, max: MAX_PROCESSES, slot: |d| &mut d.rise }, "1, or quorum_max if that is 0", "Processes that there must be. Zombies are none.", ""),
+        row("quorum_max", B, Rule::Number { min: 0, max: MAX_PROCESSES, slot: |d| &mut d.fall }, "no limit", "Processes that there may be. 0: there must be none.", ""),
+        row("delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "0", "`fork_delay` and `terminate_delay`, where they do not stand.", ""),
+        row("fork_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_INTERVAL, slot: |d| &mut d.fork_delay }, "delay", "How long a change must last to count that more processes have brought.", ""),
+        row("terminate_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "delay", "The same, when processes have ended.", ""),
+        row("param_match", B, Rule::Line { takes: "[initial|partial]", slot: |d| &mut d.param_match }, "all parameters, if there are any", "partial: more parameters may follow. initial: and the last one may be longer. Without parameters: there must be none.", ""),
+        row("full_command", B, Rule::Flag { bare: true, slot: |d| &mut d.full_command }, "off", "COMMAND is the first word of the command line, not the name.", ""),
     ],
 };
 

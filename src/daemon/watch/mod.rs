@@ -5,6 +5,7 @@
 
 mod file;
 mod probes;
+mod processes;
 mod scripts;
 
 use crate::config::model::Config;
@@ -16,6 +17,7 @@ use super::helper::{End, Helper, Ticket};
 use super::links::{Links, Slot};
 use file::Files;
 use probes::{Probes, Reason};
+use processes::Processes;
 use scripts::Scripts;
 
 /// All that is watched.
@@ -23,6 +25,7 @@ use scripts::Scripts;
 pub(super) struct Watches {
     files: Files,
     probes: Probes,
+    processes: Processes,
     scripts: Scripts,
 }
 
@@ -31,6 +34,7 @@ impl Watches {
     pub(super) fn adopt(&mut self, config: &Config, helper: &mut Helper, now: Instant) {
         self.files.adopt(&config.files, now);
         self.probes.adopt(config, now);
+        self.processes.adopt(&config.processes, now);
         self.scripts.adopt(config, helper, now);
     }
 
@@ -50,7 +54,8 @@ impl Watches {
             Kind::File => self.files.reading(&what.name),
             Kind::Probe => self.probes.reading(&what.name),
             Kind::Script => self.scripts.reading(&what.name),
-            _ => Reading::Unknown,
+            Kind::Process => self.processes.reading(&what.name),
+            Kind::Interface => Reading::Unknown,
         }
     }
 
@@ -58,6 +63,14 @@ impl Watches {
     pub(super) fn last(&self, what: &Watched) -> Option<Result<Duration, Reason>> {
         match what.kind {
             Kind::Probe => self.probes.last(&what.name),
+            _ => None,
+        }
+    }
+
+    /// How many processes there are, and what is wrong with that number.
+    pub(super) fn count(&self, what: &Watched) -> Option<(u32, Option<String>)> {
+        match what.kind {
+            Kind::Process => self.processes.count(&what.name),
             _ => None,
         }
     }
@@ -82,14 +95,16 @@ impl Watches {
     /// When [`Watches::tend`] has something to do even if nothing is ready.
     pub(super) fn poll_at(&self) -> Instant {
         let (files, probes) = (self.files.poll_at(), self.probes.poll_at());
-        files.min(probes).min(self.scripts.poll_at())
+        let rest = self.scripts.poll_at().min(self.processes.poll_at());
+        files.min(probes).min(rest)
     }
 
     /// Goes on with what is due or ready. True if a reading or the descriptors have changed.
     pub(super) fn tend(&mut self, poll: &Poll, helper: &mut Helper, now: Instant) -> bool {
         self.scripts.tend(helper, now);
         let files = self.files.tend(poll, now);
-        self.probes.tend(poll, now) || files
+        let processes = self.processes.tend(now);
+        self.probes.tend(poll, now) || files || processes
     }
 
     /// Descriptors have come or gone, and no reading with them: that of a probe lives for one question.

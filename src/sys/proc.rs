@@ -1,0 +1,111 @@
+//! Processes as /proc lists them, through a buffer on the stack.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+
+use super::Errno;
+use super::error::{Context, Error};
+
+/// Bytes of names that are taken at one time: no more than 170 processes.
+const BYTES: usize = 4096;
+/// struct `linux_dirent64`, getdents64(2): where the length and the name are.
+const LENGTH: usize = 16;
+const NAME: usize = 19;
+
+/// Names are aligned as the kernel wants to write them.
+#[repr(align(8))]
+struct Names([u8; BYTES]);
+
+/// One walk through all processes.
+#[derive(Debug)]
+pub struct Walk(File);
+
+impl Walk {
+    /// Begins.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn begin() -> Result<Self, Error> {
+        File::open("/proc").map(Self).context("open", "/proc")
+    }
+
+    /// Hands out the next process ids; false if there are no more.
+    ///
+    /// # Errors
+    /// As getdents64(2).
+    pub fn next(&mut self, seen: &mut dyn FnMut(u32)) -> Result<bool, Errno> {
+        let mut names = Names([0; BYTES]);
+        // SAFETY: the kernel writes at most BYTES bytes into the buffer, which lives until the end.
+        let read = unsafe {
+            libc::syscall(
+                libc::SYS_getdents64,
+                self.0.as_raw_fd(),
+                names.0.as_mut_ptr(),
+                BYTES,
+            )
+        };
+        let read = Errno::result(read)?;
+        let filled = usize::try_from(read).unwrap_or(0);
+        ids(names.0.get(..filled).unwrap_or_default(), seen);
+        Ok(filled > 0)
+    }
+}
+
+/// The numbers among the names of directory entries.
+fn ids(mut entries: &[u8], seen: &mut dyn FnMut(u32)) {
+    while let Some(&[first, second]) = entries.get(LENGTH..LENGTH + 2) {
+        let length = usize::from(u16::from_ne_bytes([first, second]));
+        let (Some(name), Some(rest)) = (entries.get(NAME..length), entries.get(length..)) else {
+            return;
+        };
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        if let Some(id) = std::str::from_utf8(name).ok().and_then(|n| n.parse().ok()) {
+            seen(id);
+        }
+        entries = rest;
+    }
+}
+
+/// The beginning of `/proc/ID/FILE`; nothing if the process has gone or is hidden from us.
+pub fn read<'a>(id: u32, file: &str, buffer: &'a mut [u8]) -> &'a [u8] {
+    let mut path = [0; 32];
+    let mut rest = &mut path[..];
+    let written = write!(rest, "/proc/{id}/{file}");
+    let left = rest.len();
+    let length = path.len() - left;
+    let Ok(path) = std::str::from_utf8(&path[..length]) else {
+        return &[];
+    };
+    let read = written
+        .and_then(|()| File::open(path))
+        .and_then(|mut file| file.read(buffer));
+    &buffer[..read.unwrap_or(0)]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_are_among_the_processes() {
+        let (own, mut found) = (std::process::id(), 0);
+        let mut walk = Walk::begin().unwrap();
+        while walk.next(&mut |id| found += u32::from(id == own)).unwrap() {}
+        assert_eq!(found, 1);
+        let mut buffer = [0; 64];
+        let stat = read(own, "stat", &mut buffer);
+        assert!(stat.starts_with(format!("{own} (").as_bytes()), "{stat:?}");
+        assert_eq!(read(u32::MAX, "stat", &mut buffer), b"");
+    }
+
+    #[test]
+    fn entries_of_any_length_end() {
+        for length in [0_u16, 1, 18, 19, 20, 24, 255, u16::MAX] {
+            let mut entries = [b'7'; 48];
+            entries[LENGTH..LENGTH + 2].copy_from_slice(&length.to_ne_bytes());
+            ids(&entries, &mut |_| {});
+        }
+    }
+}
