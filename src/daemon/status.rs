@@ -117,6 +117,8 @@ impl<'a> View<'a> {
         let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| {
             let last = self.watches.last(&tracker.what);
             let count = self.watches.count(&tracker.what);
+            let failure = self.watches.failure(&tracker.what);
+            let unread = *reading == Reading::Unknown;
             let effect = match tracker.effect(*reading) {
                 Effect::Priority(change) => Some(change),
                 Effect::Fault => None,
@@ -140,6 +142,8 @@ impl<'a> View<'a> {
                 reason: last
                     .and_then(|last| Some(last.err()?.to_string()))
                     .or(count.and_then(|(_, reason)| reason))
+                    .or(failure.map(|end| format!("it {end}")))
+                    .or(unread.then(|| "no result yet".to_owned()))
                     .map(Into::into),
                 effect,
             }

@@ -189,10 +189,12 @@ fn open(file: &Program) -> Result<Fifo, Error> {
     let path = file.argv.first().map_or("", |path| path);
     let made = fifo::make(path)?;
     let fifo = Fifo::open(path)?;
+    // After the start, vipd may not give files away any more.
     if let Some(ids) = file.ids
         && made
+        && let Err(error) = fifo.give(ids.uid, ids.gid)
     {
-        fifo.give(ids.uid, ids.gid)?;
+        log::warn!("{path} stays vipd's own: {error}; make it with `mkfifo`, or restart vipd");
     }
     Ok(fifo)
 }

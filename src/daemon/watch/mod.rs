@@ -67,6 +67,14 @@ impl Watches {
         }
     }
 
+    /// How a script failed the last time.
+    pub(super) fn failure(&self, what: &Watched) -> Option<End> {
+        match what.kind {
+            Kind::Script => self.scripts.failure(&what.name),
+            _ => None,
+        }
+    }
+
     /// How many processes there are, and what is wrong with that number.
     pub(super) fn count(&self, what: &Watched) -> Option<(u32, Option<String>)> {
         match what.kind {

@@ -17,6 +17,8 @@ struct Running {
     reading: Reading,
     /// Ends in a row that speak against the reading.
     against: u32,
+    /// How it ended the last time.
+    last: Option<End>,
     /// When it is started next.
     next: Instant,
     ticket: Option<Ticket>,
@@ -50,6 +52,7 @@ impl Scripts {
                         false => Reading::Unknown,
                     },
                     against: 0,
+                    last: None,
                     next: now,
                     ticket: None,
                     told: None,
@@ -66,6 +69,12 @@ impl Scripts {
     pub(super) fn reading(&self, name: &str) -> Reading {
         let known = self.scripts.iter().find(|r| *r.script.name == *name);
         known.map_or(Reading::Unknown, |running| running.reading)
+    }
+
+    /// How the script of this name failed the last time; none if it did not.
+    pub(super) fn failure(&self, name: &str) -> Option<End> {
+        let known = self.scripts.iter().find(|r| *r.script.name == *name)?;
+        known.last.filter(|end| *end != End::Exit(0))
     }
 
     /// When the next one is to be started.
@@ -134,6 +143,7 @@ impl Running {
         if end == End::Lost {
             return false;
         }
+        self.last = Some(end);
         if self.reading == reading {
             self.against = 0;
             return false;
@@ -170,6 +180,7 @@ mod tests {
             },
             reading,
             against: 0,
+            last: None,
             next: Instant::ZERO,
             ticket: None,
             told: None,

@@ -101,9 +101,11 @@ def case_without_a_weight_it_holds_the_instance():
         equal(sniffer.adverts("n1"), [], "adverts")
         shown = status(vipd)["VI_1"]["trackers"]
         equal([(t["kind"], t["name"], t["up"]) for t in shown], [("script", "chk", False)], "trackers in status")
+        check("exit code" in shown[0]["reason"], f"the reason in status is {shown[0]['reason']!r}")
         script.does("exit 0")
         vipd.wait_state("Active", 5)
-        equal(status(vipd)["VI_1"]["trackers"][0]["up"], True, "state in status")
+        [shown] = status(vipd)["VI_1"]["trackers"]
+        equal((shown["up"], shown["reason"]), (True, None), "state in status")
         mark = vipd.log.mark()
         for lines, says in (("kill -KILL $$", "was ended by SIGKILL"), ("exec sleep 61", "ran into its timeout")):
             script.does(lines)
