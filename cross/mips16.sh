@@ -23,9 +23,10 @@ readonly MIPS16_FLAGS=(-O2 -relocation-model=static -function-sections -data-sec
     -disable-lsr -disable-block-placement -max-store-memcpy=1 -min-jump-table-entries=1000
     -disable-machine-licm -enable-tail-merge=true -tail-merge-size=2)
 
-# The files that zig links into every program of a target: its start, musl, and compiler-rt.
+# The files that zig links into every program of a target: its start, musl, and compiler-rt. The first time zig also
+# tells how it makes them.
 zig_files() {
-    cross/"zig-cc-$1" -v -o "$2" -x c - 2>&1 <<<'int main(void) { return 0; }' |
+    cross/"zig-cc-$1" -v -o "$2" -x c - 2>&1 <<<'int main(void) { return 0; }' | grep '^ld\.lld ' | tail -n 1 |
         grep -oE '/[^ ]*/(crt1\.o|lib(c|zigc|compiler_rt)\.a)' | sort -u
 }
 

@@ -40,7 +40,7 @@ def case_the_jail_has_two_capabilities():
 
 
 def case_nobody_may_ask_netifd_what_vipd_asks_it_and_nothing_else():
-    asked = re.search(r'c"/bin/ubus", c"call", c"(.*?)", c"(.*?)"\]', package.read("src/daemon/netifd/mod.rs"))
+    asked = re.search(r'\[UBUS, "call", "(.*?)", "(.*?)"\]', package.read("src/daemon/netifd/question.rs"))
     check(asked, "what vipd asks is not found")
     equal(json.loads(package.read("openwrt/files/vipd.ubus-acl.json")),
           {"user": "nobody", "access": {asked.group(1): {"methods": [asked.group(2)]}}}, "the ACL of ubus")
