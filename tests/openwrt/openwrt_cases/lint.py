@@ -23,7 +23,8 @@ def case_shellcheck_of_all_that_runs_on_a_router():
 
 
 def case_shellcheck_of_what_builds_and_tests_it():
-    package.run("shellcheck", "-x", "cross/ipk.sh", "cross/apk.sh", "tests/uci/build-uci")
+    package.run("shellcheck", "-x", "cross/ipk.sh", "cross/apk.sh", "cross/deb.sh", "tests/uci/build-uci")
+    package.run("shellcheck", *(f"cross/deb/{name}" for name in ("postinst", "prerm", "postrm")))
 
 
 def case_ash_reads_all_of_it():
