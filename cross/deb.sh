@@ -39,6 +39,8 @@ install_table_deb() {
 0644 CHANGELOG.md /usr/share/doc/vipd/changelog
 0644 CONFIG.md /usr/share/doc/vipd/CONFIG.md
 0644 README.md /usr/share/doc/vipd/README.md
+0644 openwrt/examples/conntrackd/conntrackd.conf /usr/share/doc/vipd/examples/conntrackd/conntrackd.conf
+0755 openwrt/examples/conntrackd/vipd-conntrackd.sh /usr/share/doc/vipd/examples/conntrackd/vipd-conntrackd.sh
 TABLE
 }
 

@@ -20,6 +20,8 @@ FILES = {
     f"{DOC}/copyright": "-rw-r--r--",
     f"{DOC}/CONFIG.md.gz": "-rw-r--r--",
     f"{DOC}/README.md.gz": "-rw-r--r--",
+    f"{DOC}/examples/conntrackd/conntrackd.conf": "-rw-r--r--",
+    f"{DOC}/examples/conntrackd/vipd-conntrackd.sh": "-rwxr-xr-x",
 }
 # A keepalived.conf with a script of another user, and a program that says what it may do.
 KEEPALIVED_CONF = """vrrp_script who {

@@ -1,7 +1,11 @@
-"""/etc/hotplug.d/iface/50-vipd: whose news makes vipd look again."""
+"""/etc/hotplug.d/iface/50-vipd: whose news makes vipd look again; and the example for conntrackd."""
+
+import os
 
 from lib.check import equal
 from openwrt_cases.init import HUP, LAN, started
+from openwrt_cases.lint import SHELLCHECK
+from router import package
 from router.router import INSTANCE, Router
 
 VIP_ELSEWHERE = INSTANCE.format(interface="lan") + """
@@ -47,3 +51,26 @@ def case_a_stopped_vipd_stays_stopped():
     router = router_that_runs(LAN)
     router.running(False)
     equal(news(router, ACTION="ifup", INTERFACE="lan"), [], "calls")
+
+
+def case_the_example_for_conntrackd_is_told_the_same_both_ways():
+    folder = package.work("conntrackd")
+    for name in ("conntrackd", "logger"):
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\necho "{name} $*"\n[ "$3" != "$FAILS" ]\n')
+        os.chmod(f"{folder}/{name}", 0o755)
+    script = package.repository("openwrt/examples/conntrackd/vipd-conntrackd.sh")
+    package.run(*SHELLCHECK, script)
+    env = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    told = "conntrackd -C /etc/conntrackd/conntrackd.conf "
+    for state, words in (("MASTER", "cfRB"), ("BACKUP", "tn"), ("STOP", "tn"), ("FAULT", "t"), ("DELETED", "")):
+        wanted = "".join(f"{told}-{word}\n" for word in words)
+        # hotplug-call reads the script; its own argument is the name of the folder.
+        said = package.run("busybox", "ash", "-c", f". {script}", "hotplug-call", "vipd",
+                           env={**env, "ACTION": f"NOTIFY_{state}", "TYPE": "GROUP", "NAME": "gateway"})
+        equal(said, wanted, f"by hotplug, {state}")
+        equal(package.run("busybox", "ash", script, "GROUP", "gateway", state, "100", env=env), wanted, f"by notify, {state}")
+    said = package.run("busybox", "ash", script, "GROUP", "gateway", "FAULT", "100", env={**env, "FAILS": "-t"})
+    equal(said, f"{told}-t\nlogger -t vipd-conntrackd -p daemon.err FAULT of gateway: conntrackd -t has failed\n", "a failure")
+    other = package.read("openwrt/examples/conntrackd/vipd-conntrackd.sh").replace("\nFOLLOW=\n", "\nFOLLOW=outside\n")
+    equal(package.run("busybox", "ash", "-c", other, "x", "GROUP", "gateway", "MASTER", "100", env=env), "", "another group")
