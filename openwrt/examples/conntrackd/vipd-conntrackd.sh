@@ -11,6 +11,7 @@ CONFIG=/etc/conntrackd/conntrackd.conf
 FOLLOW=
 
 # hotplug-call has it in the environment, `notify` as arguments: TYPE NAME STATE PRIORITY.
+# shellcheck disable=SC2153 # NAME is hotplug-call's
 if [ -n "$ACTION" ]; then
 	state=${ACTION#NOTIFY_}
 	name=$NAME
