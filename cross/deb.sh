@@ -38,6 +38,7 @@ install_table_deb() {
 0644 $FILES/vipd.8 /usr/share/man/man8/vipd.8
 0644 CHANGELOG.md /usr/share/doc/vipd/changelog
 0644 CONFIG.md /usr/share/doc/vipd/CONFIG.md
+0644 GUIDE.md /usr/share/doc/vipd/GUIDE.md
 0644 README.md /usr/share/doc/vipd/README.md
 0644 openwrt/examples/conntrackd/conntrackd.conf /usr/share/doc/vipd/examples/conntrackd/conntrackd.conf
 0755 openwrt/examples/conntrackd/vipd-conntrackd.sh /usr/share/doc/vipd/examples/conntrackd/vipd-conntrackd.sh
@@ -48,7 +49,7 @@ write_data() {
     local data=$1 doc=$1/usr/share/doc/vipd
     install_files install_table_deb "$data" "$2"
     install -d "$data/etc/vipd"
-    gzip -9n "$data/usr/share/man/man8/vipd.8" "$doc/changelog" "$doc/CONFIG.md" "$doc/README.md"
+    gzip -9n "$data/usr/share/man/man8/vipd.8" "$doc/changelog" "$doc"/*.md
     {
         cat "$FILES/copyright"
         for license in MIT Apache-2.0; do

@@ -19,6 +19,7 @@ FILES = {
     f"{DOC}/changelog.gz": "-rw-r--r--",
     f"{DOC}/copyright": "-rw-r--r--",
     f"{DOC}/CONFIG.md.gz": "-rw-r--r--",
+    f"{DOC}/GUIDE.md.gz": "-rw-r--r--",
     f"{DOC}/README.md.gz": "-rw-r--r--",
     f"{DOC}/examples/conntrackd/conntrackd.conf": "-rw-r--r--",
     f"{DOC}/examples/conntrackd/vipd-conntrackd.sh": "-rwxr-xr-x",

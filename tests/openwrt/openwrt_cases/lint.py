@@ -1,6 +1,7 @@
 """What can be said of the shipped files without running them."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -74,3 +75,19 @@ def case_the_feed_package_is_of_this_version():
     check(version in said, f"test.sh prints the version: {said!r}")
     code, _ = Router().run("/bin/sh", "-c", package.read("openwrt/test.sh"), "test.sh", "vipd", "9.9.9")
     check(code != 0, "test.sh fails at another version")
+
+
+def case_the_links_of_the_documents_lead_somewhere():
+    documents = package.run("git", "ls-files", "*.md").split()
+    check({"README.md", "GUIDE.md", "openwrt/README.md"} <= set(documents), f"documents: {documents}")
+    for document in documents:
+        for target in re.findall(r"\]\(([^)\s]+)\)", package.read(document)):
+            path, _, anchor = target.partition("#")
+            if re.match(r"\w+:", path):
+                continue
+            found = os.path.normpath(os.path.join(os.path.dirname(document), path)) if path else document
+            check(os.path.exists(package.repository(found)), f"{document}: {target}: there is no {found}")
+            if anchor:
+                titles = re.findall(r"(?m)^#+ (.*)$", package.read(found))
+                anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+                check(anchor in anchors, f"{document}: {target}: {found} has no such title")
