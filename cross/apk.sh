@@ -40,18 +40,21 @@ write_script() {
 export root="\${IPKG_INSTROOT}"
 export pkgname="vipd"
 SCRIPT
-    [ "$1" != default_postinst ] || echo add_group_and_user
-    echo "$1"
+    if [ "$1" = default_postinst ]; then
+        echo add_group_and_user
+        echo "$1"
+        # The Makefile's own, as make and the shell leave it.
+        makefile_block /postinst | sed '/^#!/d; s/\$\$/$/g'
+    else
+        echo "$1"
+    fi
 }
 
-# The three scripts: apk runs one of the first two, and none of the third when it upgrades, so that the old program
-# would run on.
+# The three scripts, as OpenWrt's build makes them: apk runs one of the first two, and none of the third when it
+# upgrades.
 write_scripts() {
     write_script default_postinst >"$1/post-install"
     write_script default_postinst | sed '1a export PKG_UPGRADE=1' >"$1/post-upgrade"
-    cat >>"$1/post-upgrade" <<'SCRIPT'
-[ -n "${IPKG_INSTROOT}" ] || ! /etc/init.d/vipd running || /etc/init.d/vipd restart
-SCRIPT
     write_script default_prerm >"$1/pre-deinstall"
 }
 

@@ -13,6 +13,7 @@ import zlib
 from lib.check import check, equal
 from openwrt_cases.ipk import FILES, VERSION, members
 from router import package
+from router.router import Router
 
 INFO = {1: "name", 2: "version", 3: "hashes", 4: "description", 5: "arch", 6: "license", 7: "origin", 8: "maintainer",
         9: "url", 12: "installed-size"}
@@ -26,6 +27,9 @@ export root="${IPKG_INSTROOT}"
 export pkgname="vipd"
 %s
 """
+# apk does not stop the service for an upgrade.
+RESTART = """[ -n "${IPKG_INSTROOT}" ] || [ "${PKG_UPGRADE}" != 1 ] || [ ! -d /lib/apk ] || ! /etc/init.d/vipd running ||
+	/etc/init.d/vipd restart"""
 
 
 class Reader:
@@ -149,13 +153,25 @@ def ancestors(path):
 
 def case_the_scripts_are_openwrts_and_an_upgrade_restarts_what_runs():
     scripts = {SCRIPTS[number]: text.decode() for number, text in Reader(package.apk()).root()[3].items()}
-    postinst = "add_group_and_user\ndefault_postinst"
-    restart = '[ -n "${IPKG_INSTROOT}" ] || ! /etc/init.d/vipd running || /etc/init.d/vipd restart'
+    postinst = "add_group_and_user\ndefault_postinst\n" + RESTART
     equal(scripts, {"post-install": SCRIPT % ("", postinst), "pre-deinstall": SCRIPT % ("", "default_prerm"),
-                    "post-upgrade": SCRIPT % ("export PKG_UPGRADE=1\n", f"{postinst}\n{restart}")}, "scripts")
+                    "post-upgrade": SCRIPT % ("export PKG_UPGRADE=1\n", postinst)}, "scripts")
     for text in scripts.values():
-        package.run("busybox", "ash", "-n", text=text)
         package.run("shellcheck", "-s", "sh", "-e", "SC1091", "-", text=text)
+    for name, runs, apk, wanted in (("post-upgrade", True, True, "running restart"), ("post-upgrade", False, True, "running"),
+                                    ("post-install", True, True, ""), ("post-upgrade", True, False, "")):
+        equal(called(scripts[name], runs, apk), wanted, f"{name}, running: {runs}, apk: {apk}")
+
+
+def called(text, runs, apk):
+    """What a script asks of the init script, on a router whose service runs or not, and that has apk or opkg."""
+    router = Router()
+    router.write("lib/functions.sh", "add_group_and_user() { :; }\ndefault_postinst() { :; }\n")
+    router.write("etc/init.d/vipd", f'#!/bin/sh\necho "$1"\n[ "$1" != running ] || {"true" if runs else "false"}\n')
+    os.chmod(router.path("etc/init.d/vipd"), 0o755)
+    if apk:
+        os.makedirs(router.path("lib/apk"))
+    return " ".join(router.must("/bin/sh", "-c", text).split())
 
 
 def case_a_package_for_each_architecture():
