@@ -51,7 +51,9 @@ PROGRAM = """{
     mount -t tmpfs none /mnt || echo no mount
 } >/tmp/program 2>/dev/null
 """
-SCRIPT = """echo no-triggers >/etc/dpkg/dpkg.cfg.d/no-triggers
+SCRIPT = """# A database of its own: this machine's may be changing, and takes long to read.
+mkdir -p /var/lib/own/info /var/lib/own/updates; : >/var/lib/own/status
+dpkg() { command dpkg --admindir=/var/lib/own "$@"; }
 until_() { n=0; until eval "$1"; do n=$((n + 1)); [ $n -lt 100 ] || { echo "never: $1"; return; }; sleep 0.1; done; }
 has() { ip -o addr show dev e0 | grep -q ' 10.9.0.9/32 '; }
 lacks() { ! has; }
