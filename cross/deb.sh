@@ -36,7 +36,8 @@ install_table_deb() {
 0644 $FILES/vipd.service /lib/systemd/system/vipd.service
 0644 $FILES/default /etc/default/vipd
 0644 $FILES/vipd.8 /usr/share/man/man8/vipd.8
-0644 CHANGELOG.md /usr/share/doc/vipd/changelog
+0644 CHANGELOG.md /usr/share/doc/vipd/CHANGELOG.md
+0644 $FILES/copyright /usr/share/doc/vipd/copyright
 0644 CONFIG.md /usr/share/doc/vipd/CONFIG.md
 0644 GUIDE.md /usr/share/doc/vipd/GUIDE.md
 0644 README.md /usr/share/doc/vipd/README.md
@@ -49,16 +50,16 @@ write_data() {
     local data=$1 doc=$1/usr/share/doc/vipd
     install_files install_table_deb "$data" "$2"
     install -d "$data/etc/vipd"
-    gzip -9n "$data/usr/share/man/man8/vipd.8" "$doc/changelog" "$doc"/*.md
-    {
-        cat "$FILES/copyright"
-        for license in MIT Apache-2.0; do
-            file=LICENSE-${license%-2.0}
-            echo "License: $license"
-            sed 's/^$/./; s/^/ /' "${file^^}"
-            echo
-        done
-    } >"$doc/copyright"
+    # A licence that Debian has itself is not repeated.
+    sed 's/^$/./; s/^/ /' LICENSE-MIT >>"$doc/copyright"
+    cat >"$doc/changelog.Debian" <<CHANGELOG
+vipd (${VERSION/-r/-}) unstable; urgency=medium
+
+  * What has changed is in CHANGELOG.md.
+
+ -- $(makefile_value PKG_MAINTAINER)  $(LC_ALL=C date -u -d "@$EPOCH" -R)
+CHANGELOG
+    gzip -9n "$data/usr/share/man/man8/vipd.8" "$doc/changelog.Debian" "$doc"/*.md
 }
 
 write_control() {
