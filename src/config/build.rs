@@ -12,7 +12,7 @@ use super::model::{
 use super::probe;
 use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
-use super::schema::Draft;
+use super::schema::{Draft, FOLLOW};
 use super::strict;
 use super::track::{self, Entry};
 use super::vip::PlacedVip;
@@ -207,6 +207,8 @@ impl Builder<'_> {
                 && settings.unicast.is_none(),
             macvlans,
             accept: strict::accept(&instance.draft, self.globals, priority),
+            dhcp: value(&instance.draft.dhcp) == Some(FOLLOW),
+            ra: value(&instance.draft.ra) == Some(FOLLOW),
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             leave_timeout: value(&instance.draft.leave_timeout).unwrap_or(LEAVE_TIMEOUT),

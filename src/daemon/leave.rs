@@ -181,6 +181,7 @@ impl Daemon {
         self.with_context(Executor::remove_static);
         self.flush(now);
         self.accept_mode.narrow(Vec::new());
+        self.executor.dhcp.narrow(Vec::new());
         self.executor.notify.fifos.hang_up();
         let vmacs = !self.executor.vmacs.is_empty();
         if vmacs {
@@ -188,7 +189,7 @@ impl Daemon {
         }
         if vmacs || !self.journal.fifos.is_empty() {
             // What is put back now must not be put back again by the next start.
-            self.journal.table = None;
+            self.journal.tables.clear();
             self.journal.fifos.clear();
             if let Err(error) = self.journal.write(&[]) {
                 log::warn!("the journal keeps more than is needed: {error}");
