@@ -89,36 +89,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// What the sender says for `timing`, if these are the interface's addresses, and `vips` those of
-    /// them that move with the Active.
-    ///
-    /// Who has no global prefix is no default router (RFC 7084 ULA-5). DNS is where the Active is: at
-    /// a virtual address that is seen from everywhere, else where the advertisement comes from.
-    pub fn new(
-        timing: Timing,
-        source: Ipv6Addr,
-        vips: &mut dyn Iterator<Item = Ipv6Addr>,
-        addresses: &mut dyn Iterator<Item = Known>,
-        now: Instant,
-    ) -> Self {
-        let mut content = Self {
-            servers_lifetime: timing.lifetime,
-            ..Self::default()
-        };
-        addresses.for_each(|known| content.take(&known, now));
-        let is_global = |p: &Prefix| p.valid > 0 && p.address.segments()[0] >> 13 == 1;
-        if content.prefixes.iter().any(is_global) {
-            content.lifetime = timing.lifetime;
-        }
-        let seen = vips.filter(|vip| !is_link_local(&(*vip).into()));
-        content.servers.extend(seen.take(limits::RA_SERVERS));
-        if content.servers.is_empty() {
-            let _ = content.servers.push(source);
-        }
-        content
-    }
-
-    fn take(&mut self, known: &Known, now: Instant) {
+    /// The interface has this address.
+    pub fn address(&mut self, known: &Known, now: Instant) {
         let Known {
             address,
             prefix_len,
@@ -145,6 +117,27 @@ impl Content {
             }
             // More than there is room for are left out.
             None => self.prefixes.push(new).unwrap_or(()),
+        }
+    }
+
+    /// This address moves with the Active.
+    pub fn vip(&mut self, vip: Ipv6Addr) {
+        if !is_link_local(&vip.into()) {
+            self.servers.push(vip).unwrap_or(());
+        }
+    }
+
+    /// Behind all addresses. Who has no global prefix is no default router (RFC 7084 ULA-5). DNS is
+    /// where the Active is: at a virtual address that is seen from everywhere, else where the
+    /// advertisement comes from.
+    pub fn finish(&mut self, timing: Timing, source: Ipv6Addr) {
+        let is_global = |p: &Prefix| p.valid > 0 && p.address.octets()[0] >> 5 == 1;
+        if self.prefixes.iter().any(is_global) {
+            self.lifetime = timing.lifetime;
+        }
+        self.servers_lifetime = timing.lifetime;
+        if self.servers.is_empty() {
+            self.servers.push(source).unwrap_or(());
         }
     }
 
@@ -239,10 +232,9 @@ impl Advertiser {
 
     /// Whether hosts that have heard the last one miss something of these prefixes, or know one more.
     pub fn is_outdated(&self, prefixes: &Prefixes) -> bool {
-        let lacks = |these: &Prefixes, those: &Prefixes| {
-            let valid = these.iter().filter(|prefix| prefix.valid > 0);
+        let lacks = |these: &[Prefix], those: &[Prefix]| {
             let has = |p: &Prefix| those.iter().any(|q| q.address == p.address && q.valid > 0);
-            valid.clone().count() != valid.filter(|p| has(p)).count()
+            these.iter().any(|p| p.valid > 0 && !has(p))
         };
         self.runs() && (lacks(prefixes, &self.before) || lacks(&self.before, prefixes))
     }
@@ -306,9 +298,13 @@ mod tests {
     }
 
     fn say(vips: &[&str], addresses: &[Known]) -> Content {
-        let mut vips = vips.iter().map(|vip| vip.parse().unwrap());
-        let mut addresses = addresses.iter().copied();
-        Content::new(Timing::OWN, OWN, &mut vips, &mut addresses, at(1_000))
+        let mut said = Content::default();
+        vips.iter().for_each(|vip| said.vip(vip.parse().unwrap()));
+        addresses
+            .iter()
+            .for_each(|known| said.address(known, at(1_000)));
+        said.finish(Timing::OWN, OWN);
+        said
     }
 
     fn prefix(text: &str, preferred: u32, valid: u32) -> Prefix {

@@ -6,9 +6,8 @@ use std::rc::Rc;
 use super::error::{Placed, Report, quoted};
 use super::family;
 use super::files::Files;
-use super::follow;
 use super::read::{Drafts, InstanceDraft};
-use super::schema::Draft;
+use super::schema::{Draft, FOLLOW};
 use super::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::types::{Family, Version, is_link_local};
@@ -76,8 +75,7 @@ fn names(drafts: &Drafts, report: &mut Report) {
     }
 }
 
-/// Its interface, or the default one.
-pub(crate) fn interface<'a>(instance: &'a InstanceDraft, globals: &'a Draft) -> Option<&'a str> {
+fn interface<'a>(instance: &'a InstanceDraft, globals: &'a Draft) -> Option<&'a str> {
     let placed = instance
         .draft
         .interface
@@ -116,16 +114,21 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
     }
 }
 
+/// A keyword that says `follow`.
+fn follows<'a>(slot: &'a Option<Placed<&'static str>>) -> Option<&'a Placed<&'static str>> {
+    slot.as_ref().filter(|placed| placed.value == FOLLOW)
+}
+
 /// Two instances could not agree on what is one thing of their interface.
 fn followers(drafts: &Drafts, report: &mut Report) {
     type Word = fn(&Draft) -> &Option<Placed<&'static str>>;
     let words: [Word; 2] = [|d| &d.dhcp, |d| &d.ra];
     for word in words {
         let uses = drafts.instances.iter().enumerate();
-        let uses = uses.filter(|(_, i)| follow::placed(word(&i.draft)).is_some());
+        let uses = uses.filter(|(_, i)| follows(word(&i.draft)).is_some());
         let uses = uses.filter_map(|(place, i)| Some((interface(i, &drafts.globals)?, 0, place)));
         for (later, first) in repeats(uses.collect()) {
-            let placed = |place: usize| follow::placed(word(&drafts.instances[place].draft));
+            let placed = |place: usize| follows(word(&drafts.instances[place].draft));
             if let (Some(later), Some(first)) = (placed(later), placed(first)) {
                 let message = format!(
                     "the interface follows the instance at {} already",

@@ -19,7 +19,6 @@ mod checks;
 pub mod error;
 mod family;
 pub mod files;
-mod follow;
 mod group;
 mod keepalived;
 pub mod model;
@@ -131,7 +130,6 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
         .for_each(|instance| family::settle(instance, &mut report));
     checks::between(&drafts, &mut report);
     checks::open_secrets(&drafts, files, &mut report);
-    follow::servers(name, &drafts, files, &mut report);
     track::resolve(&mut drafts, &mut report);
     group::resolve(&mut drafts, &mut report);
     let scripts = script::build(&mut drafts, files, &mut report);

@@ -32,17 +32,27 @@ pub(super) struct Gate {
 
 /// Those of a configuration.
 pub(super) fn gates(config: &Config, links: &Links, link_of: &[Slot]) -> Vec<Gate> {
-    let all = config.instances.iter().zip(link_of).enumerate();
-    let follows = all.filter(|(_, (instance, _))| instance.dhcp);
-    let gate = |(index, (_, slot)): (usize, (_, &Slot))| Gate {
-        instance: Id(index as u16),
-        ports: limits::DHCP_PORTS.map(|port| Refused::port(&links.get(*slot).name, port)),
-        opens_at: Instant::NEVER,
-    };
-    let mut gates: Vec<Gate> = follows.map(gate).collect();
-    // Two names of one interface: the first instance counts.
-    gates.dedup_by(|b, a| a.ports == b.ports);
+    let mut gates: Vec<Gate> = Vec::new();
+    for (index, instance) in config.instances.iter().enumerate() {
+        if !instance.dhcp {
+            continue;
+        }
+        let name = &links.get(link_of[index]).name;
+        let gate = Gate {
+            instance: Id(index as u16),
+            ports: limits::DHCP_PORTS.map(|port| Refused::port(name, port)),
+            opens_at: Instant::NEVER,
+        };
+        // Two names of one interface: the first instance counts.
+        if !has(&gates, &gate) {
+            gates.push(gate);
+        }
+    }
     gates
+}
+
+fn has(gates: &[Gate], gate: &Gate) -> bool {
+    gates.iter().any(|known| known.ports == gate.ports)
 }
 
 impl Dhcp {
@@ -54,25 +64,22 @@ impl Dhcp {
         }
     }
 
-    /// The name of the table, for the journal.
-    pub(super) fn table(&self) -> &str {
-        self.drops.table()
-    }
-
     /// Shuts those of `gates` that are new: nobody is Active there as far as is known.
     ///
     /// # Errors
     /// Nothing has changed then.
     pub(super) fn widen(&mut self, gates: &[Gate]) -> Result<(), Unenforceable> {
-        let known = |new: &&Gate| !self.gates.iter().any(|old| old.ports == new.ports);
-        let new: Vec<_> = gates.iter().filter(known).flat_map(|g| g.ports).collect();
+        let mut new = Vec::new();
+        for gate in gates.iter().filter(|gate| !has(&self.gates, gate)) {
+            new.extend_from_slice(&gate.ports);
+        }
         self.drops.widen(&new)
     }
 
     /// Opens for good what is not in `gates`, which [`Dhcp::widen`] knows.
     pub(super) fn narrow(&mut self, gates: Vec<Gate>) {
         for old in core::mem::replace(&mut self.gates, gates) {
-            if !self.gates.iter().any(|new| new.ports == old.ports) {
+            if !has(&self.gates, &old) {
                 self.set(&old, false);
             }
         }

@@ -72,33 +72,44 @@ fn impossible(purpose: Purpose) -> Option<Unenforceable> {
     (error.errno != Errno::EPERM).then_some(Unenforceable { purpose, error })
 }
 
-/// Removes the table of a daemon that was killed, if it is still there.
+/// Behind the name of the table of Accept_Mode: that of DHCP.
+const DHCP: &str = "-dhcp";
+
+fn name() -> String {
+    format!("vipd-{}", std::process::id())
+}
+
+/// The name that the journal has if there may be a table, of whatever purpose.
+pub(super) fn journaled(refuses: bool, follows: bool) -> Option<String> {
+    (refuses || follows).then(name)
+}
+
+/// Removes the tables of a daemon that was killed, if they are still there.
 pub(super) fn remove_left(table: &str) {
-    let removed = CommandSocket::open_netfilter()
-        .and_then(|mut socket| transaction(&mut socket, false, &|batch| nft::delete(batch, table)));
-    if removed.is_ok() {
-        log::warn!("nftables table inet {table} was left by an earlier vipd; it is removed");
+    for purpose in ["", DHCP] {
+        let table = format!("{table}{purpose}");
+        let removed = CommandSocket::open_netfilter().and_then(|mut socket| {
+            transaction(&mut socket, false, &|batch| nft::delete(batch, &table))
+        });
+        if removed.is_ok() {
+            log::warn!("nftables table inet {table} was left by an earlier vipd; it is removed");
+        }
     }
 }
 
 impl Drops {
     /// Nothing is dropped.
     pub(super) fn new(purpose: Purpose) -> Self {
-        let kind = match purpose {
-            Purpose::AcceptMode => "",
-            Purpose::Dhcp => "dhcp-",
-        };
+        let mut table = name();
+        if purpose == Purpose::Dhcp {
+            table.push_str(DHCP);
+        }
         Self {
             purpose,
-            table: format!("vipd-{kind}{}", std::process::id()),
+            table,
             socket: None,
             refused: Vec::new(),
         }
-    }
-
-    /// The name of the table, for the journal.
-    pub(super) fn table(&self) -> &str {
-        &self.table
     }
 
     /// Drops what comes to `wanted`, and still to all that was dropped before.

@@ -97,8 +97,8 @@ impl fmt::Display for Line {
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
-    /// nftables tables of the family inet: the lines `table NAME`.
-    pub(super) tables: Vec<String>,
+    /// An nftables table of the family inet: the line `table NAME`.
+    pub(super) table: Option<String>,
     /// FIFOs that vipd makes: the lines `fifo PATH`.
     pub(super) fifos: Vec<Box<str>>,
 }
@@ -108,7 +108,7 @@ impl Journal {
     pub(super) fn new(runtime_dir: &Path) -> Self {
         Self {
             path: runtime_dir.join("journal"),
-            tables: Vec::new(),
+            table: None,
             fifos: Vec::new(),
         }
     }
@@ -124,8 +124,10 @@ impl Journal {
         match std::fs::read(&self.path) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
-                self.tables = named(&text, "table ").map(Into::into).collect();
-                self.fifos = named(&text, "fifo ").map(Into::into).collect();
+                let mut lines = text.lines();
+                self.table = lines.find_map(|line| line.strip_prefix("table ").map(Into::into));
+                let fifos = text.lines().filter_map(|line| line.strip_prefix("fifo "));
+                self.fifos = fifos.map(Into::into).collect();
                 Ok(text.lines().filter_map(parse).collect())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -139,7 +141,7 @@ impl Journal {
         for line in lines {
             writeln!(text, "{line}")?;
         }
-        for table in &self.tables {
+        if let Some(table) = &self.table {
             writeln!(text, "table {table}")?;
         }
         for path in &self.fifos {
@@ -149,11 +151,6 @@ impl Journal {
         std::fs::write(&new, text)?;
         std::fs::rename(&new, &self.path)
     }
-}
-
-/// What stands behind this word.
-fn named<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
-    text.lines().filter_map(move |line| line.strip_prefix(word))
 }
 
 fn parse(line: &str) -> Option<Line> {
@@ -203,7 +200,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("vipd-journal-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a temporary directory");
         let mut journal = Journal::new(&dir);
-        journal.tables = vec!["vipd-1".to_owned(), "vipd-dhcp-1".to_owned()];
+        journal.table = Some("vipd-1".to_owned());
         journal.fifos = vec!["/run/a fifo".into()];
         assert_eq!(journal.read().expect("no journal is no error"), []);
         let lines = [
@@ -231,7 +228,7 @@ mod tests {
         journal.write(&lines).expect("written");
         let mut again = Journal::new(&dir);
         assert_eq!(again.read().expect("read"), lines);
-        assert_eq!(again.tables, journal.tables);
+        assert_eq!(again.table, journal.table);
         assert_eq!(again.fifos, journal.fifos);
         std::fs::remove_dir_all(&dir).expect("removed");
     }

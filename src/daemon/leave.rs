@@ -189,7 +189,7 @@ impl Daemon {
         }
         if vmacs || !self.journal.fifos.is_empty() {
             // What is put back now must not be put back again by the next start.
-            self.journal.tables.clear();
+            self.journal.table = None;
             self.journal.fifos.clear();
             if let Err(error) = self.journal.write(&[]) {
                 log::warn!("the journal keeps more than is needed: {error}");

@@ -12,9 +12,9 @@ use crate::time::Instant;
 use crate::vrrp::action::Id;
 use crate::vrrp::types::{State, is_link_local};
 
-use super::addresses::{Addresses, Entry};
+use super::addresses::Addresses;
 use super::executor::{Context, Executor};
-use super::links::{self, Links, Slot};
+use super::links::{Links, Slot};
 use super::vmac::Vmacs;
 
 /// The instances that advertise.
@@ -88,60 +88,60 @@ impl Scene<'_> {
     pub(super) fn speech(&self, id: Id, now: Instant) -> Option<Speech> {
         let slot = self.link_of[id.index()];
         let kernel = self.links.get(slot).kernel.as_ref()?;
-        let own = kernel.addresses.iter().find(|a| {
-            a.usable && is_link_local(&a.address) && !self.addresses.is_virtual(slot, &a.address)
-        });
-        let own = own.and_then(|a| ipv6(a.address));
-        let entries = &self.addresses.entries()[self.addresses.of(id)];
-        let here = |e: &&Entry| {
-            let base = self.vmacs.at(e.link).map_or(e.link, |vmac| vmac.base);
-            base == slot && e.address.is_ipv6()
-        };
-        let vips = entries.iter().filter(here);
-        let stable = vips.clone().find(|e| is_link_local(&e.address));
-        let mac = stable.and_then(|e| self.vmacs.at(e.link));
-        let (source, timing) = match stable.and_then(|e| ipv6(e.address)) {
-            Some(source) => (source, Timing::STABLE),
-            None => (own?, Timing::OWN),
-        };
-        let moving = vips.clone().filter_map(|e| {
-            Some(Known {
-                address: ipv6(e.address)?,
-                prefix_len: e.prefix_len,
+        let mut content = Content::default();
+        let (mut own, mut virtual_) = (None, None);
+        for known in kernel.addresses.iter().filter(|a| a.usable) {
+            let IpAddr::V6(address) = known.address else {
+                continue;
+            };
+            let known = Known {
+                address,
+                prefix_len: known.prefix_len,
+                preferred_until: known.preferred_until,
+                valid_until: known.valid_until,
+            };
+            content.address(&known, now);
+            if is_link_local(&address.into()) && !self.addresses.is_virtual(slot, &address.into()) {
+                own = own.or(Some(address));
+            }
+        }
+        // They may be on a macvlan, or have a lease that is renewed.
+        for entry in &self.addresses.entries()[self.addresses.of(id)] {
+            let vmac = self.vmacs.at(entry.link);
+            let IpAddr::V6(address) = entry.address else {
+                continue;
+            };
+            if vmac.map_or(entry.link, |vmac| vmac.base) != slot {
+                continue;
+            }
+            let known = Known {
+                address,
+                prefix_len: entry.prefix_len,
                 preferred_until: Instant::NEVER,
                 valid_until: Instant::NEVER,
-            })
-        });
-        let known = kernel.addresses.iter().filter(|a| a.usable);
-        let mut known = known.filter_map(known_of).chain(moving);
-        let mut vips = vips.filter_map(|e| ipv6(e.address));
+            };
+            content.address(&known, now);
+            content.vip(address);
+            if is_link_local(&address.into()) {
+                virtual_ = virtual_.or(Some((address, vmac.map_or(kernel.mac, |vmac| vmac.mac))));
+            }
+        }
+        let (timing, (source, mac)) = match virtual_ {
+            Some(virtual_) => (Timing::STABLE, virtual_),
+            None => (Timing::OWN, (own?, kernel.mac)),
+        };
+        content.finish(timing, source);
         Some(Speech {
             ifindex: kernel.ifindex,
-            mac: mac.map_or(kernel.mac, |vmac| vmac.mac),
+            mac,
             own_mac: kernel.mac,
             source,
             own,
             up: kernel.up,
             timing,
             mtu: kernel.mtu,
-            content: Content::new(timing, source, &mut vips, &mut known, now),
+            content,
         })
-    }
-}
-
-fn known_of(address: &links::Address) -> Option<Known> {
-    Some(Known {
-        address: ipv6(address.address)?,
-        prefix_len: address.prefix_len,
-        preferred_until: address.preferred_until,
-        valid_until: address.valid_until,
-    })
-}
-
-fn ipv6(address: IpAddr) -> Option<Ipv6Addr> {
-    match address {
-        IpAddr::V6(address) => Some(address),
-        IpAddr::V4(_) => None,
     }
 }
 
@@ -295,7 +295,7 @@ impl Executor {
         }
     }
 
-    /// Before a reload: those that stay go on, and who advertises no longer says so.
+    /// Before a reload: who advertises no longer says so. The others begin anew.
     pub(super) fn replace_ra(
         &mut self,
         config: &Config,
@@ -304,23 +304,17 @@ impl Executor {
         now: Instant,
     ) {
         self.follow_again();
-        let mut old = core::mem::take(&mut self.ra.senders);
+        let old = core::mem::take(&mut self.ra.senders);
         for (index, instance) in config.instances.iter().enumerate() {
-            if !instance.ra {
-                continue;
+            if instance.ra {
+                self.ra.senders.push(Sender::new(Id(index as u16)));
             }
-            let id = Id(index as u16);
-            let same = |s: &Sender| matches.get(index) == Some(&Some(s.instance));
-            let known = old.iter().position(same).map(|at| old.swap_remove(at));
-            let sender = known.map(|known| Sender {
-                instance: id,
-                ..known
-            });
-            let sender = sender.unwrap_or_else(|| Sender::new(id));
-            self.ra.senders.push(sender);
         }
-        for gone in old.iter().filter(|gone| gone.advertiser.runs()) {
-            self.farewell(gone.instance, context, now);
+        for gone in old.iter().filter(|sender| sender.advertiser.runs()) {
+            let stays = |new: &Sender| matches[new.instance.index()] == Some(gone.instance);
+            if !self.ra.senders.iter().any(stays) {
+                self.farewell(gone.instance, context, now);
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use super::Daemon;
 use super::accept;
 use super::addresses::{Addresses, Entry, STATIC};
 use super::dhcp;
-use super::drops::Unenforceable;
+use super::drops::{self, Unenforceable};
 use super::executor::{Context, Executor};
 use super::links::Slot;
 use super::routes::Routes;
@@ -204,9 +204,10 @@ impl Daemon {
         ));
         let refused = accept::refused(&config, &self.links, &addresses);
         let gates = dhcp::gates(&config, &self.links, &link_of);
-        let (refuses, follows) = (!refused.is_empty(), !gates.is_empty());
-        let tables = self.executor.tables(&self.accept_mode, refuses, follows);
-        self.journal.tables.extend_from_slice(&tables);
+        let table = drops::journaled(!refused.is_empty(), !gates.is_empty());
+        if self.journal.table.is_none() {
+            self.journal.table.clone_from(&table);
+        }
         let fifos = self.executor.notify.fifos.to_be_made(&config, &[]);
         let new_fifos = fifos
             .iter()
@@ -249,7 +250,7 @@ impl Daemon {
         self.report_links(now);
         self.flush(now);
         self.accept_mode.narrow(refused);
-        self.journal.tables = tables;
+        self.journal.table = table;
         self.journal.fifos = fifos;
         let settled = self.journal_lines();
         if let Err(error) = self.journal.write(&settled) {

@@ -125,7 +125,7 @@ impl Daemon {
         );
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
-        for table in &journal.tables {
+        if let Some(table) = &journal.table {
             drops::remove_left(table);
         }
         let fifos = Fifos::default().to_be_made(&config, &journal.fifos);
@@ -136,6 +136,10 @@ impl Daemon {
         let refused = accept::refused(&config, &links, &addresses);
         let accept_mode = Drops::new(Purpose::AcceptMode);
         let gates = dhcp::gates(&config, &links, &link_of);
+        journal.table = drops::journaled(!refused.is_empty(), !gates.is_empty());
+        journal
+            .write(&lines)
+            .map_err(|e| journal_error(&journal, "write", &e))?;
 
         let now = clock::now();
         let specs = specs(&config, &link_of);
@@ -148,10 +152,6 @@ impl Daemon {
         );
         let mut executor = Executor::new(addresses, routes, vmacs, config.instances.len())?;
         executor.unicast.open(&config)?;
-        journal.tables = executor.tables(&accept_mode, !refused.is_empty(), !gates.is_empty());
-        journal
-            .write(&lines)
-            .map_err(|e| journal_error(&journal, "write", &e))?;
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {

@@ -6,14 +6,12 @@ use super::HOP_LIMIT;
 use super::ipv6::{ALL_NODES, IPV6_PAYLOAD, Ipv6Header, emit_icmpv6};
 use crate::ra::{Content, PREFIX_LEN};
 
-/// Router Advertisement, and a checksum to be.
-const HEAD: [u8; 4] = [134, 0, 0, 0];
-/// The Hop Limit that hosts use; neither Managed nor Other configuration.
-const HOP_LIMIT_AND_FLAGS: [u8; 2] = [64, 0];
-/// Reachable Time and Retrans Timer: hosts use their own.
-const TIMERS: [u8; 8] = [0; 8];
-/// Options begin with their type and their length in units of 8 bytes.
-const SOURCE_LINK_LAYER: [u8; 2] = [1, 1];
+/// Router Advertisement, a checksum to be, the Hop Limit that hosts use, and flags: neither Managed
+/// nor Other configuration.
+const HEAD: [u8; 6] = [134, 0, 0, 0, 64, 0];
+/// Reachable Time and Retrans Timer, of which hosts use their own, and behind them the first option:
+/// each begins with its type and its length in units of 8 bytes.
+const TIMERS_AND_SOURCE: [u8; 10] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
 const MTU: [u8; 4] = [5, 1, 0, 0];
 /// On-link and Autonomous.
 const PREFIX: [u8; 4] = [3, 4, PREFIX_LEN, 0xc0];
@@ -31,39 +29,42 @@ pub fn emit_ra(
     mtu: u32,
     content: &Content,
 ) -> usize {
-    let mut end = IPV6_PAYLOAD;
-    let mut put = |bytes: &[u8]| {
-        buf[end..][..bytes.len()].copy_from_slice(bytes);
-        end += bytes.len();
-    };
-    put(&HEAD);
-    put(&HOP_LIMIT_AND_FLAGS);
-    put(&content.lifetime.to_be_bytes());
-    put(&TIMERS);
-    put(&SOURCE_LINK_LAYER);
-    put(&source_mac);
-    put(&MTU);
-    put(&mtu.to_be_bytes());
+    let end = &mut { IPV6_PAYLOAD };
+    put(buf, end, &HEAD);
+    put(buf, end, &content.lifetime.to_be_bytes());
+    put(buf, end, &TIMERS_AND_SOURCE);
+    put(buf, end, &source_mac);
+    put(buf, end, &MTU);
+    put(buf, end, &mtu.to_be_bytes());
     for prefix in &content.prefixes {
-        put(&PREFIX);
-        put(&prefix.valid.to_be_bytes());
-        put(&prefix.preferred.to_be_bytes());
-        put(&[0; 4]);
-        put(&prefix.address.octets());
+        put(buf, end, &PREFIX);
+        put(buf, end, &prefix.valid.to_be_bytes());
+        put(buf, end, &prefix.preferred.to_be_bytes());
+        put(buf, end, &[0; 4]);
+        put(buf, end, &prefix.address.octets());
     }
     if !content.servers.is_empty() {
         let units = 1 + 2 * content.servers.len() as u8;
-        put(&[RECURSIVE_DNS, units, 0, 0]);
-        put(&u32::from(content.servers_lifetime).to_be_bytes());
-        content.servers.iter().for_each(|s| put(&s.octets()));
+        let lifetime = u32::from(content.servers_lifetime);
+        put(buf, end, &[RECURSIVE_DNS, units, 0, 0]);
+        put(buf, end, &lifetime.to_be_bytes());
+        for server in &content.servers {
+            put(buf, end, &server.octets());
+        }
     }
     let header = Ipv6Header {
         source,
         destination: ALL_NODES,
         hop_limit: HOP_LIMIT,
-        payload_len: end - IPV6_PAYLOAD,
+        payload_len: *end - IPV6_PAYLOAD,
     };
     emit_icmpv6(buf, source_mac, &header)
+}
+
+/// Writes `bytes` at `end`, which is behind them then.
+fn put(buf: &mut [u8], end: &mut usize, bytes: &[u8]) {
+    buf[*end..][..bytes.len()].copy_from_slice(bytes);
+    *end += bytes.len();
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::files::Files;
 use super::keepalived;
 use super::model::Dialect;
 use super::schema::uci::ignored;
-pub(crate) use tree::{boolean, setting, value};
+use tree::{setting, value};
 
 /// Where OpenWrt keeps its UCI files.
 const FOLDER: &str = "/etc/config/";

@@ -371,18 +371,18 @@ fn name_of(section: &Section) -> Option<&Word> {
     named.or(section.name.as_ref())
 }
 
-pub(crate) fn setting<'a>(section: &'a Section, name: &str) -> Option<&'a Setting> {
+pub(super) fn setting<'a>(section: &'a Section, name: &str) -> Option<&'a Setting> {
     let mut settings = section.settings.iter();
     settings.find(|setting| setting.name.text == name)
 }
 
 /// The first value; there is no other if it is no list.
-pub(crate) fn value(setting: &Setting) -> &Value {
+pub(super) fn value(setting: &Setting) -> &Value {
     &setting.values[0]
 }
 
 /// `config_get_bool` of OpenWrt's shell library.
-pub(crate) fn boolean(text: &str) -> Option<bool> {
+fn boolean(text: &str) -> Option<bool> {
     const WORDS: [&str; 10] = [
         "1", "on", "true", "yes", "enabled", "0", "off", "false", "no", "disabled",
     ];

@@ -3,7 +3,6 @@
 use crate::time::Instant;
 use crate::vrrp::action::Id;
 
-use super::super::drops::Drops;
 use super::{Context, Executor};
 
 impl Executor {
@@ -29,17 +28,5 @@ impl Executor {
         if self.ra.contradicted(id) {
             self.follow_again();
         }
-    }
-
-    /// The tables of nftables that there may be, for the journal.
-    pub(in crate::daemon) fn tables(
-        &self,
-        accept: &Drops,
-        refuses: bool,
-        follows: bool,
-    ) -> Vec<String> {
-        let tables = [(refuses, accept.table()), (follows, self.dhcp.table())];
-        let wanted = tables.into_iter().filter(|(wanted, _)| *wanted);
-        wanted.map(|(_, table)| table.to_owned()).collect()
     }
 }

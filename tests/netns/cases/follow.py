@@ -48,7 +48,7 @@ def tables(node):
 
 def table_of(vipd):
     """What vipd calls the table of DHCP."""
-    return f"inet vipd-dhcp-{vipd.proc.pid}"
+    return f"inet vipd-{vipd.proc.pid}-dhcp"
 
 
 def path_of(vipd):
@@ -206,7 +206,7 @@ def case_a_server_is_as_before_when_vipd_is_gone(how):
         offers.wait(lambda heard: len(heard) > 10, 10, "offers")
         equal({server for *_, server in offers.heard}, {pair.routers[1].address}, "who offers")
         equal(tables(pair.routers[0]), [table_of(first)], "tables")
-        check(f"table vipd-dhcp-{first.proc.pid}" in journal(pair.routers[0]), "the table is not in the journal")
+        check(f"table vipd-{first.proc.pid}" in journal(pair.routers[0]), "the table is not in the journal")
         first.terminate() if how == "stop" else first.kill9()
         address = pair.routers[0].address
         offers.wait(lambda heard: any(server == address for *_, server in heard), 10, "an offer of the other server")
@@ -224,7 +224,7 @@ def case_a_table_without_an_owner_is_removed_by_the_next_start():
         first.wait_state("Active", 10)
         first.kill9()
         journaled = [line for line in journal(router) if line.startswith("table ")]
-        equal(journaled, [f"table vipd-dhcp-{first.proc.pid}"], "the journal's table")
+        equal(journaled, [f"table vipd-{first.proc.pid}"], "the journal's table")
         equal(run(router, "nft", "add", "table", *table_of(first).split())[0], 0, "nft add table")
         again = pair.start(0, 100)
         again.log.wait("was left by an earlier vipd; it is removed", 5)
