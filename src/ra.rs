@@ -207,7 +207,7 @@ impl Advertiser {
     pub fn solicited(&mut self, now: Instant) {
         if self.runs() {
             let delay = self.random_up_to(MAX_DELAY);
-            self.bring_forward(now + delay, now);
+            self.bring_forward(now + delay);
         }
     }
 
@@ -215,14 +215,12 @@ impl Advertiser {
     pub fn stir(&mut self, now: Instant) {
         if self.runs() {
             self.burst = BURST;
-            self.bring_forward(now, now);
+            self.bring_forward(now);
         }
     }
 
-    fn bring_forward(&mut self, at: Instant, now: Instant) {
-        let earliest = self.last + MIN_GAP;
-        let waits = self.last != Instant::ZERO && earliest > now;
-        self.next = self.next.min(if waits { at.max(earliest) } else { at });
+    fn bring_forward(&mut self, at: Instant) {
+        self.next = self.next.min(at.max(self.last + MIN_GAP));
     }
 
     /// When the next one is due.
@@ -272,8 +270,8 @@ impl Advertiser {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
         self.random ^= self.random << 5;
-        let millis = u64::from(self.random) % (span.as_millis() + 1);
-        Duration::from_millis(millis)
+        let millis = self.random % (span.as_millis() as u32 + 1);
+        Duration::from_millis(millis.into())
     }
 }
 

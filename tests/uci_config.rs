@@ -293,15 +293,15 @@ fn one_instance_of_an_interface_is_followed() {
         );
         messages(&(instance("\toption dhcp follow\n") + &section))
     };
-    let told = second("eth0", "dhcp follow");
+    let told = second("lan", "dhcp follow");
     assert!(
-        told.len() == 1 && told[0].ends_with("already: leave it in one of the two"),
+        told.len() == 1 && told[0].ends_with("too: leave it in one of the two"),
         "{told:?}"
     );
     for (interface, line) in [
         ("eth1", "dhcp follow"),
-        ("eth0", "ra follow"),
-        ("eth0", "dhcp off"),
+        ("lan", "ra follow"),
+        ("lan", "dhcp off"),
     ] {
         assert_eq!(second(interface, line), [""; 0], "{line} on {interface}");
     }

@@ -7,7 +7,7 @@ use super::error::{Placed, Report, quoted};
 use super::family;
 use super::files::Files;
 use super::read::{Drafts, InstanceDraft};
-use super::schema::{Draft, FOLLOW};
+use super::schema::Draft;
 use super::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::types::{Family, Version, is_link_local};
@@ -24,7 +24,6 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
     names(drafts, report);
     virtual_routers(drafts, report);
     addresses(drafts, report);
-    followers(drafts, report);
 }
 
 /// Passwords in files that everybody may read: one warning a file.
@@ -111,32 +110,6 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
         );
         let help = "write another one, the same on all routers";
         report.error(&vrid.span, message, help);
-    }
-}
-
-/// A keyword that says `follow`.
-fn follows<'a>(slot: &'a Option<Placed<&'static str>>) -> Option<&'a Placed<&'static str>> {
-    slot.as_ref().filter(|placed| placed.value == FOLLOW)
-}
-
-/// Two instances could not agree on what is one thing of their interface.
-fn followers(drafts: &Drafts, report: &mut Report) {
-    type Word = fn(&Draft) -> &Option<Placed<&'static str>>;
-    let words: [Word; 2] = [|d| &d.dhcp, |d| &d.ra];
-    for word in words {
-        let uses = drafts.instances.iter().enumerate();
-        let uses = uses.filter(|(_, i)| follows(word(&i.draft)).is_some());
-        let uses = uses.filter_map(|(place, i)| Some((interface(i, &drafts.globals)?, 0, place)));
-        for (later, first) in repeats(uses.collect()) {
-            let placed = |place: usize| follows(word(&drafts.instances[place].draft));
-            if let (Some(later), Some(first)) = (placed(later), placed(first)) {
-                let message = format!(
-                    "the interface follows the instance at {} already",
-                    first.span
-                );
-                report.error(&later.span, message, "leave it in one of the two");
-            }
-        }
     }
 }
 

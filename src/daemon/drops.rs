@@ -36,24 +36,20 @@ impl fmt::Display for Unenforceable {
         let Error {
             operation, errno, ..
         } = self.error;
-        let (what, instead, since) = match self.purpose {
-            Purpose::AcceptMode => (
-                "packets to virtual addresses cannot be dropped, as `no_accept` and strict mode ask for",
-                "`accept` and no strict mode",
-                ", Linux 5.12 or later",
-            ),
-            Purpose::Dhcp => (
-                "DHCP requests cannot be dropped, as `dhcp follow` asks for",
-                "`dhcp off`",
-                "",
-            ),
+        let (what, instead) = match self.purpose {
+            Purpose::AcceptMode => ("`no_accept` or strict mode", "`accept` and no strict mode"),
+            Purpose::Dhcp => ("`dhcp follow`", "`dhcp off`"),
         };
-        write!(f, "{what} ({operation}: {}): ", Cause(errno))?;
-        match errno {
-            Errno::EPERM | Errno::EACCES => f.write_str("run vipd as root")?,
-            _ => write!(f, "install kmod-nft-core (nf_tables{since})")?,
-        }
-        write!(f, ", or write {instead}")
+        let remedy = match (errno, self.purpose) {
+            (Errno::EPERM | Errno::EACCES, _) => "run vipd as root",
+            (_, Purpose::AcceptMode) => "install kmod-nft-core (nf_tables, Linux 5.12 or later)",
+            (_, Purpose::Dhcp) => "install kmod-nft-core (nf_tables)",
+        };
+        write!(
+            f,
+            "packets cannot be dropped, as {what} asks for ({operation}: {}): {remedy}, or write {instead}",
+            Cause(errno)
+        )
     }
 }
 

@@ -74,7 +74,7 @@ impl fmt::Display for Speech {
         } = &self.content;
         write!(f, "sent from {}: ", self.source)?;
         match lifetime {
-            0 => f.write_str("no default router, for the interface has no global prefix")?,
+            0 => f.write_str("no default router without a global prefix")?,
             lifetime => write!(f, "default router for {lifetime} s")?,
         }
         let mut prefixes = prefixes.iter();
@@ -202,7 +202,7 @@ impl Sender {
         match SolicitSocket::open(&link.name, kernel.ifindex) {
             Ok(ear) => self.ear = Some(ear),
             Err(error) => log::warn!(
-                "{}: {error}: hosts that look for a router wait for the next advertisement",
+                "{}: {error}: hosts that look for a router are not heard",
                 context.instance(self.instance).name
             ),
         }

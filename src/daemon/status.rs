@@ -171,11 +171,10 @@ impl<'a> View<'a> {
     fn dhcp(&self, id: Id) -> Follows<'a> {
         let active = self.router.instance(id).state() == State::Active;
         let here = !self.dhcp.is_shut(id);
-        let why = match (here, active) {
-            (true, true) => "served here".into(),
-            (false, false) => self.elsewhere("blocked", id),
-            (true, false) => "served here, although this router is not Active: see the log".into(),
-            (false, true) => "blocked here for another moment; if it stays so, see the log".into(),
+        let why = match here {
+            true => "served here".into(),
+            false if active => "served here in a moment; if it stays so, see the log".into(),
+            false => self.elsewhere("blocked", id),
         };
         Follows { here, why }
     }
@@ -191,7 +190,7 @@ impl<'a> View<'a> {
         let speech = scene.speech(id, self.now).filter(|_| active);
         let why = match &speech {
             Some(speech) => speech.to_string().into(),
-            None if active => "not sent, for the interface has no link-local address".into(),
+            None if active => "not sent: the interface has no link-local address".into(),
             None => self.elsewhere("not sent", id),
         };
         let here = speech.is_some();
@@ -199,10 +198,13 @@ impl<'a> View<'a> {
     }
 
     fn elsewhere(&self, what: &str, id: Id) -> Cow<'a, str> {
+        let mut text = format!("{what} here, ");
         match self.router.instance(id).active_router() {
-            Some(other) => format!("{what} here, {other} is Active").into(),
-            None => format!("{what} here, this router is not Active").into(),
+            Some(other) => text.push_str(&other.to_string()),
+            None => text.push_str("nobody known"),
         }
+        text.push_str(" is Active");
+        text.into()
     }
 
     /// The first so many are in adverts.

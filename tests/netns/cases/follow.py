@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import platform
 import socket
 import struct
 import subprocess
@@ -17,6 +18,8 @@ from lib.vipd import Vipd, binary
 
 POOL, POOL_SIZE = "10.10.201.150,10.10.201.180", 31
 OTHER_POOL = "10.10.201.181,10.10.201.211"
+# A machine whose system calls are real but for NETLINK_NETFILTER.
+WITHOUT_NETFILTER = f"/usr/bin/qemu-{platform.machine()}-static"
 # OpenWrt's default is to ask by ping first whether an address is free; that takes three seconds.
 AT_ONCE = ("--no-ping",)
 DHCP, RA = ("dhcp follow",), ("ra follow",)
@@ -252,6 +255,17 @@ def case_a_reload_opens_and_shuts():
             if names is not None:
                 equal(tables(router), names, "tables")
         equal(vipd.warnings(), [], "warnings")
+
+
+@limits(timeout=60)
+def case_kernel_without_nf_tables_is_an_error():
+    with Lab() as lab:
+        router = lab.node("n1", conf.NODE1)
+        for extra, expected in (DHCP, 3), (RA, 0):
+            path = lab.file("check.conf", conf.instance(extra=extra))
+            code, said = run(router, WITHOUT_NETFILTER, binary(), "check", path)
+            equal(code, expected, f"exit code of check, which says {said!r}")
+            equal("install kmod-nft-core" in said and "`dhcp off`" in said, expected == 3, f"the remedy in {said!r}")
 
 
 @dataclass
