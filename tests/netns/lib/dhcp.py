@@ -10,15 +10,15 @@ from lib import ns
 from lib.check import CaseFailed, Deadline, check
 
 DISCOVER, OFFER = 1, 2
-# Says what it has got, and configures the interface with it.
+# Configures the interface with what it has got, and says what that was.
 SCRIPT = """#!/bin/sh
-echo "event $1 ip=$ip router=$router dns=$dns server=$serverid"
 case "$1" in
 deconfig) /sbin/ip address flush dev $interface scope global ;;
 bound|renew)
     /sbin/ip address replace $ip/$mask dev $interface
     /sbin/ip route replace default via $router ;;
 esac
+echo "event $1 ip=$ip router=$router dns=$dns server=$serverid"
 """
 
 
