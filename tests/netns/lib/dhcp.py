@@ -27,12 +27,13 @@ class Dnsmasq:
 
     def __init__(self, node, pool, vip, iface=None, extra=()):
         check(shutil.which("dnsmasq"), "dnsmasq is not installed: run tests/run, which installs it")
-        leases = os.path.join(node.folder("dnsmasq"), "leases")
+        folder = node.folder("dnsmasq")
         last = node.address.rpartition(".")[2]
         self.proc = node.popen("dnsmasq", [
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--log-facility=-", "--log-dhcp",
             "--no-resolv", "--no-hosts", "--bind-dynamic", f"--interface={iface or node.iface}",
-            "--except-interface=lo", "--dhcp-authoritative", f"--dhcp-leasefile={leases}",
+            "--except-interface=lo", "--dhcp-authoritative", f"--dhcp-leasefile={folder}/leases",
+            f"--pid-file={folder}/pid",
             f"--dhcp-range={pool},255.255.254.0,1h", f"--dhcp-option=3,{vip}", f"--dhcp-option=6,{vip}",
             # Tells the two apart.
             f"--address=/who.test/192.0.2.{last}", *extra])
