@@ -48,6 +48,14 @@ pub const NOTES: usize = 64;
 pub const REQUESTS: usize = 64;
 /// Addresses of one nf_tables transaction, which must fit into one datagram.
 pub const REFUSED_OF_BATCH: usize = 128;
+/// Where DHCP servers listen, over IPv4 and over IPv6.
+pub const DHCP_PORTS: [u16; 2] = [67, 547];
+/// From becoming Active to serving DHCP.
+pub const DHCP_PATIENCE: Duration = Duration::from_secs(1);
+/// Prefixes of one router advertisement.
+pub const RA_PREFIXES: usize = 8;
+/// DNS servers of one router advertisement; hosts keep three (RFC 8106 §5.3.1).
+pub const RA_SERVERS: usize = 3;
 /// Gratuitous ARPs and Neighbour Advertisements of one wakeup.
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.

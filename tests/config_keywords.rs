@@ -353,6 +353,10 @@ const INSTANCE_ROWS: &[Check] = &[
     ("address_lease 2", "address_lease 0", |i| {
         i.address_lease.is_none()
     }),
+    ("", "", |i| !i.dhcp && !i.ra),
+    ("", "dhcp follow", |i| i.dhcp && !i.ra),
+    ("", "ra follow", |i| i.ra && !i.dhcp),
+    ("", "dhcp follow\ndhcp off\nra off", |i| !i.dhcp && !i.ra),
     ("default_interface eth9", "", |i| &*i.interface == "eth0"),
     ("", "", |i| i.accept),
     ("", "no_accept", |i| !i.accept),

@@ -12,7 +12,7 @@ use super::model::{
 use super::probe;
 use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
-use super::schema::Draft;
+use super::schema::{Draft, FOLLOW};
 use super::strict;
 use super::track::{self, Entry};
 use super::vip::PlacedVip;
@@ -54,6 +54,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
     for mut instance in instances {
         let routes = routing(&mut instance.draft);
+        let span = instance.span.clone();
         let mut builder = Builder {
             globals: &globals,
             report,
@@ -61,6 +62,11 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         };
         if let Some(mut instance) = builder.instance(instance) {
             instance.routes = routes;
+            if built.iter().any(|before| share_follower(before, &instance)) {
+                let message =
+                    "another instance of this interface has `dhcp follow` or `ra follow`, too";
+                report.error(&span, message, "leave it in one of the two");
+            }
             share_interface(&mut instance, built.last());
             built.push(instance);
         }
@@ -114,6 +120,11 @@ fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
 fn routing(draft: &mut Draft) -> Box<[Rc<Item>]> {
     draft.routes.append(&mut draft.rules);
     core::mem::take(&mut draft.routes).into()
+}
+
+/// Two instances could not agree on what is one thing of their interface.
+fn share_follower(one: &Instance, other: &Instance) -> bool {
+    one.interface == other.interface && (one.dhcp && other.dhcp || one.ra && other.ra)
 }
 
 /// One copy of the name for the instances of an interface that follow one another.
@@ -207,6 +218,8 @@ impl Builder<'_> {
                 && settings.unicast.is_none(),
             macvlans,
             accept: strict::accept(&instance.draft, self.globals, priority),
+            dhcp: value(&instance.draft.dhcp) == Some(FOLLOW),
+            ra: value(&instance.draft.ra) == Some(FOLLOW),
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             leave_timeout: value(&instance.draft.leave_timeout).unwrap_or(LEAVE_TIMEOUT),

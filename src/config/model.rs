@@ -277,6 +277,10 @@ pub struct Instance {
     pub notify_priority: bool,
     /// Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are accepted.
     pub accept: bool,
+    /// `dhcp follow`: DHCP servers of this host are heard on the interface while Active only.
+    pub dhcp: bool,
+    /// `ra follow`: router advertisements are sent on the interface while Active.
+    pub ra: bool,
     /// `use_vmac` without `vmac_xmit_base`: adverts carry the virtual MAC address.
     pub vmac_adverts: bool,
     /// The interfaces with the virtual MAC address that vipd makes, each for the addresses whose
@@ -314,6 +318,8 @@ impl Instance {
             leave_timeout,
             notify_priority,
             accept,
+            dhcp,
+            ra,
         } = self;
         *interface == other.interface
             && *settings == other.settings
@@ -331,6 +337,7 @@ impl Instance {
             && *leave_timeout == other.leave_timeout
             && *notify_priority == other.notify_priority
             && *accept == other.accept
+            && (*dhcp, *ra) == (other.dhcp, other.ra)
     }
 }
 

@@ -89,6 +89,10 @@ pub struct Instance<'a> {
     pub receive: Receive<'a>,
     /// The virtual MAC address, if `use_vmac` asks for one.
     pub vmac: Option<Vmac<'a>>,
+    /// `dhcp follow`: whether DHCP is served here.
+    pub dhcp: Option<Follows<'a>>,
+    /// `ra follow`: whether router advertisements are sent here.
+    pub ra: Option<Follows<'a>>,
     /// The virtual addresses.
     pub vips: Vec<Vip<'a>>,
     /// The virtual routes and rules.
@@ -147,6 +151,15 @@ pub struct Receive<'a> {
     /// The sockets that listen now.
     pub sockets: Cow<'a, str>,
     /// Why, for people.
+    pub why: Cow<'a, str>,
+}
+
+/// Something that is done where the Active is.
+#[derive(Debug, Serialize)]
+pub struct Follows<'a> {
+    /// It is done here.
+    pub here: bool,
+    /// Why, or what, for people.
     pub why: Cow<'a, str>,
 }
 

@@ -7,7 +7,7 @@ use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
 
 use super::status::{
-    Active, Counters, Dropped, Instance, Peer, Receive, Route, Status, Tracker, Vip, Vmac,
+    Active, Counters, Dropped, Follows, Instance, Peer, Receive, Route, Status, Tracker, Vip, Vmac,
 };
 use crate::time::Duration;
 
@@ -77,6 +77,11 @@ impl Display for Instance<'_> {
         row(f, "receive", format_args!("{sockets}: {why}"))?;
         if let Some(vmac) = &self.vmac {
             row(f, "MAC", vmac)?;
+        }
+        for (label, follows) in [("DHCP", &self.dhcp), ("RA", &self.ra)] {
+            if let Some(Follows { why, .. }) = follows {
+                row(f, label, why)?;
+            }
         }
         addresses(f, &self.vips)?;
         routes(f, &self.routes)?;
@@ -428,6 +433,11 @@ mod tests {
                 interfaces: vec!["vrrp.51"],
                 adverts: true,
             }),
+            dhcp: Some(Follows {
+                here: false,
+                why: "blocked here, 10.0.0.2 is Active".into(),
+            }),
+            ra: None,
             vips: vec![Vip {
                 address: [10, 0, 0, 100].into(),
                 prefix_len: 24,
@@ -491,6 +501,7 @@ mod tests {
               Active    10.0.0.2, priority 200, every 0.01s, version 3, message checksum
               receive   tap: as configured
               MAC       virtual, 00:00:5e:00:01:33, on vrrp.51, adverts too
+              DHCP      blocked here, 10.0.0.2 is Active
               address   10.0.0.100/24 on br-lan: absent, as it should be, not in adverts, leased for 3 s
               rule      from 10.0.0.0/24 table 100: missing, although it is wanted here: see the log
               heard     10.0.0.2 0.0 s ago, priority 200, every 0.01s, message checksum, 99 adverts

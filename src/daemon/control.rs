@@ -68,6 +68,8 @@ impl Daemon {
             link_of: &self.link_of,
             addresses: &self.executor.addresses,
             routes: &self.executor.routes,
+            vmacs: &self.executor.vmacs,
+            dhcp: &self.executor.dhcp,
             ears: &self.ears,
             watches: &self.watches,
             send_errors: self.executor.send_errors,

@@ -181,6 +181,7 @@ impl Daemon {
         self.with_context(Executor::remove_static);
         self.flush(now);
         self.accept_mode.narrow(Vec::new());
+        self.executor.dhcp.narrow(Vec::new());
         self.executor.notify.fifos.hang_up();
         let vmacs = !self.executor.vmacs.is_empty();
         if vmacs {

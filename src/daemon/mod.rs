@@ -8,6 +8,8 @@ mod accept;
 mod addresses;
 mod advert;
 mod control;
+mod dhcp;
+mod drops;
 mod ears;
 mod executor;
 mod foreign;
@@ -19,6 +21,7 @@ mod links;
 mod netifd;
 mod news;
 mod notify;
+mod ra;
 pub mod reload;
 mod report;
 mod rights;
@@ -45,7 +48,7 @@ use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::Event;
 use crate::vrrp::router::Router;
 
-use accept::AcceptMode;
+use drops::Drops;
 use ears::Ears;
 use executor::{Context, Executor};
 use helper::Helper;
@@ -57,7 +60,7 @@ use netifd::Netifd;
 use reload::{Outcome, Refused};
 use watch::Watches;
 
-pub use accept::{Unenforceable, unenforceable};
+pub use drops::{Unenforceable, unenforceable};
 pub use foreign::already_there;
 pub use start::StartError;
 
@@ -73,7 +76,7 @@ pub struct Daemon {
     link_of: Vec<Slot>,
     executor: Executor,
     kernel: Kernel,
-    accept_mode: AcceptMode,
+    accept_mode: Drops,
     ears: Ears,
     netifd: Netifd,
     watches: Watches,
@@ -181,6 +184,7 @@ impl Daemon {
         if self.poll.readiness(self.places.kernel).any() {
             self.kernel_events(limits::EVENTS, now);
         }
+        self.executor.ra.receive(&self.poll, now);
         self.receive(now);
         Ok(())
     }
@@ -282,6 +286,7 @@ impl Daemon {
         self.netifd.add_to(&mut self.poll);
         self.watches.add_to(&mut self.poll);
         self.helper.add_to(&mut self.poll);
+        self.executor.ra.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {

@@ -16,8 +16,10 @@ use crate::vrrp::instance::{Event, Instance as Running, LinkState};
 use crate::vrrp::types::State;
 
 use super::Daemon;
-use super::accept::{self, Unenforceable};
+use super::accept;
 use super::addresses::{Addresses, Entry, STATIC};
+use super::dhcp;
+use super::drops::{self, Unenforceable};
 use super::executor::{Context, Executor};
 use super::links::Slot;
 use super::routes::Routes;
@@ -50,7 +52,7 @@ pub enum Refused {
     Journal(std::io::Error),
     /// The kernel does not list its interfaces.
     Kernel(crate::sys::Error),
-    /// The kernel cannot do what `no_accept` asks for.
+    /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.
     Accept(Unenforceable),
     /// It has the first programs to be run, and there is no helper to run them.
     NoHelper,
@@ -201,7 +203,8 @@ impl Daemon {
             vmacs_before,
         ));
         let refused = accept::refused(&config, &self.links, &addresses);
-        let table = (!refused.is_empty()).then(|| self.accept_mode.table().to_owned());
+        let gates = dhcp::gates(&config, &self.links, &link_of);
+        let table = drops::journaled(!refused.is_empty(), !gates.is_empty());
         if self.journal.table.is_none() {
             self.journal.table.clone_from(&table);
         }
@@ -213,11 +216,19 @@ impl Daemon {
         self.journal.fifos.extend(new_fifos);
         self.journal.write(&lines).map_err(Refused::Journal)?;
         self.accept_mode.widen(&refused).map_err(Refused::Accept)?;
+        if let Err(error) = self.executor.dhcp.widen(&gates) {
+            let before = accept::refused(&self.config, &self.links, &self.executor.addresses);
+            self.accept_mode.narrow(before);
+            return Err(Refused::Accept(error));
+        }
 
         // From here on nothing can fail.
         self.control.cut_off();
         let outcome = self.compare(&config, &addresses, &matches);
         self.say_goodbye(&matches, now);
+        self.with_context(|executor, context| {
+            executor.replace_ra(&config, &matches, context, now);
+        });
         self.router
             .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
         self.config = config;
@@ -227,6 +238,7 @@ impl Daemon {
         self.executor
             .replace(addresses, routes, &matches, &given_up, &self.links);
         self.executor.replace_vmacs(vmacs, &self.links);
+        self.executor.dhcp.narrow(gates);
         self.take_in_vmacs();
         self.tend_vmacs();
         self.adopt_notify(&matches, fifos.clone(), now);

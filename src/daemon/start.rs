@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::config::model::{Config, Group, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
+use crate::netlink::nft::Purpose;
 use crate::netlink::{addr, link_request};
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -21,8 +22,10 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
-use super::accept::{self, AcceptMode, Unenforceable};
+use super::accept;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
+use super::dhcp;
+use super::drops::{self, Drops, Unenforceable};
 use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
@@ -56,8 +59,8 @@ pub enum StartError {
     Lock(LockError),
     /// A system call failed.
     System(Error),
-    /// The kernel cannot do what `no_accept` asks for.
-    Accept(Unenforceable),
+    /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.
+    Kernel(Unenforceable),
 }
 
 impl fmt::Display for StartError {
@@ -65,7 +68,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Lock(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
-            Self::Accept(error) => error.fmt(f),
+            Self::Kernel(error) => error.fmt(f),
         }
     }
 }
@@ -123,7 +126,7 @@ impl Daemon {
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
         if let Some(table) = &journal.table {
-            accept::remove_left(table);
+            drops::remove_left(table);
         }
         let fifos = Fifos::default().to_be_made(&config, &journal.fifos);
         let gone = journal.fifos.iter().filter(|path| !fifos.contains(path));
@@ -131,8 +134,9 @@ impl Daemon {
         journal.fifos = fifos.clone();
         let lines = journal_lines(&links, &addresses, &routes, &vmacs);
         let refused = accept::refused(&config, &links, &addresses);
-        let accept_mode = AcceptMode::new();
-        journal.table = (!refused.is_empty()).then(|| accept_mode.table().to_owned());
+        let accept_mode = Drops::new(Purpose::AcceptMode);
+        let gates = dhcp::gates(&config, &links, &link_of);
+        journal.table = drops::journaled(!refused.is_empty(), !gates.is_empty());
         journal
             .write(&lines)
             .map_err(|e| journal_error(&journal, "write", &e))?;
@@ -177,7 +181,16 @@ impl Daemon {
         };
         // Before any address is there, and last of all that can fail: the table outlives us.
         let accept_mode = &mut daemon.accept_mode;
-        accept_mode.widen(&refused).map_err(StartError::Accept)?;
+        accept_mode.widen(&refused).map_err(StartError::Kernel)?;
+        daemon
+            .executor
+            .dhcp
+            .widen(&gates)
+            .map_err(StartError::Kernel)?;
+        daemon.executor.dhcp.narrow(gates);
+        daemon.with_context(|executor, context| {
+            executor.replace_ra(context.config, &[], context, now);
+        });
         daemon.run_startup_script(now);
         daemon.adopt_notify(&[], fifos, now);
         daemon.arrange(now);

@@ -1,10 +1,12 @@
 //! What a running daemon says about itself: from its tables into `control::status`.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 use crate::config::model::{self, Config};
 use crate::control::status::{
-    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Route, Status, Tracker, Vip, Vmac,
+    Active, Counters, Dropped, FORMAT, Follows, Instance, Peer, Receive, Route, Status, Tracker,
+    Vip, Vmac,
 };
 use crate::time::Instant;
 use crate::vrrp::action::{Hold, Id, Reason};
@@ -16,11 +18,13 @@ use crate::vrrp::track::{self, Effect, Reading};
 use crate::vrrp::types::{ChecksumForm, Family, Settings, State, Version};
 
 use super::addresses::{Addresses, Entry, STATIC};
+use super::dhcp::Dhcp;
 use super::ears::Ears;
 use super::links::{Links, Slot};
+use super::ra::Scene;
 use super::report::{self, Why};
 use super::routes::{self, Routes};
-use super::vmac::Mac;
+use super::vmac::{Mac, Vmacs};
 use super::watch::Watches;
 
 /// What is shown, and when.
@@ -31,6 +35,8 @@ pub(super) struct View<'a> {
     pub(super) link_of: &'a [Slot],
     pub(super) addresses: &'a Addresses,
     pub(super) routes: &'a Routes,
+    pub(super) vmacs: &'a Vmacs,
+    pub(super) dhcp: &'a Dhcp,
     pub(super) ears: &'a Ears,
     pub(super) watches: &'a Watches,
     pub(super) send_errors: u64,
@@ -92,6 +98,8 @@ impl<'a> View<'a> {
             active: active(running),
             receive: self.receive(index)?,
             vmac: vmac(configured, settings),
+            dhcp: configured.dhcp.then(|| self.dhcp(Id(index as u16))),
+            ra: configured.ra.then(|| self.ra(Id(index as u16))),
             vips: self.vips(Id(index as u16), settings.addresses.len()),
             routes: self.routes(Id(index as u16)),
             peers: self.peers(running),
@@ -158,6 +166,45 @@ impl<'a> View<'a> {
             sockets: sockets.into(),
             why: why.into(),
         })
+    }
+
+    fn dhcp(&self, id: Id) -> Follows<'a> {
+        let active = self.router.instance(id).state() == State::Active;
+        let here = !self.dhcp.is_shut(id);
+        let why = match here {
+            true => "served here".into(),
+            false if active => "served here in a moment; if it stays so, see the log".into(),
+            false => self.elsewhere("blocked", id),
+        };
+        Follows { here, why }
+    }
+
+    fn ra(&self, id: Id) -> Follows<'a> {
+        let scene = Scene {
+            links: self.links,
+            link_of: self.link_of,
+            addresses: self.addresses,
+            vmacs: self.vmacs,
+        };
+        let active = self.router.instance(id).state() == State::Active;
+        let speech = scene.speech(id, self.now).filter(|_| active);
+        let why = match &speech {
+            Some(speech) => speech.to_string().into(),
+            None if active => "not sent: the interface has no link-local address".into(),
+            None => self.elsewhere("not sent", id),
+        };
+        let here = speech.is_some();
+        Follows { here, why }
+    }
+
+    fn elsewhere(&self, what: &str, id: Id) -> Cow<'a, str> {
+        let mut text = format!("{what} here, ");
+        match self.router.instance(id).active_router() {
+            Some(other) => text.push_str(&other.to_string()),
+            None => text.push_str("nobody known"),
+        }
+        text.push_str(" is Active");
+        text.into()
     }
 
     /// The first so many are in adverts.

@@ -74,6 +74,8 @@ pub(crate) struct Draft {
     pub(crate) garp_mode: Option<Placed<&'static str>>,
     pub(crate) receive: Option<Placed<&'static str>>,
     pub(crate) address_lease: Option<Placed<u32>>,
+    pub(crate) dhcp: Option<Placed<&'static str>>,
+    pub(crate) ra: Option<Placed<&'static str>>,
 
     pub(crate) programs: Vec<Placed<Program>>,
     pub(crate) notify_priority: Option<Placed<bool>>,

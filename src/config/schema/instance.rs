@@ -2,13 +2,17 @@
 
 use super::Class::{A, B, C, Own};
 use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
-use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use super::{
+    Block, FOLLOW, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block,
+};
 use crate::config::model::Hook;
 use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
 const MAX_LEAVE: Duration = Duration::from_secs(600);
+/// What `dhcp` and `ra` may say.
+const FOLLOWS: &[&str] = &[FOLLOW, "off"];
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
 const NO_VMAC_GARP: &str = "addresses are announced on the interface that carries them alone";
 const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
@@ -62,6 +66,8 @@ const WORDS: &[Keyword] = &[
     row("garp_master_refresh_repeat", B, Rule::Repeat { slot: |d| &mut d.garp_master_refresh_repeat }, "vrrp_garp_master_refresh_repeat", "Gratuitous ARPs of each address at each refresh.", ""),
     row("garp_lower_prio_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_lower_prio_delay }, "vrrp_garp_lower_prio_delay", "From hearing a lower-priority Active to the second round; 0: no second round.", ""),
     row("garp_lower_prio_repeat", B, Rule::Number { min: 0, max: 255, slot: |d| &mut d.garp_lower_prio_repeat }, "vrrp_garp_lower_prio_repeat", "Gratuitous ARPs of each address after a lower-priority Active was heard; 0: none.", ""),
+    row("dhcp", Own, Rule::Choice { of: FOLLOWS, slot: |d| &mut d.dhcp }, "off", "`follow`: DHCP servers of this host, which run on all routers, are heard on the interface while the instance is Active only. Needs nf_tables.", ""),
+    row("ra", Own, Rule::Choice { of: FOLLOWS, slot: |d| &mut d.ra }, "off", "`follow`: router advertisements are sent on the interface while the instance is Active, by vipd, so that nobody else on this host must send any.", "RFC 4861 §6.2, RFC 9568 §6.4.3"),
     row("notify", A, Rule::Program(Hook::Any), "none", "Run at each of these, after the program above. It gets four more arguments: INSTANCE, the name, MASTER, BACKUP, FAULT, STOP or DELETED, and the priority.", ""),
     row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when the instance has become Active. Programs of one instance run one after the other.", ""),
     row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when it has become Backup.", ""),
