@@ -94,6 +94,7 @@ fn instance(vrid: u8) -> Settings {
                     -20
                 },
                 reverse: false,
+                uplink: None,
             })
             .collect(),
         addresses: (0..20).map(address).collect(),

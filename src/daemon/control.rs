@@ -70,6 +70,7 @@ impl Daemon {
             routes: &self.executor.routes,
             ears: &self.ears,
             watches: &self.watches,
+            uplinks: &self.uplinks,
             send_errors: self.executor.send_errors,
             started: self.started,
             now,
@@ -91,6 +92,7 @@ fn refusal(refused: &Refused) -> Refusal {
         Refused::Journal(_)
         | Refused::Kernel(_)
         | Refused::Accept(_)
+        | Refused::Uplinks(_)
         | Refused::NoHelper
         | Refused::Stopping => Code::Failed,
     };
