@@ -227,7 +227,8 @@ mod tests {
             requests += u32::from(asked(&mut uplink, true, secs).is_some());
         }
         assert!((6..14).contains(&requests), "{requests} in 300 s");
-        assert_eq!(uplink.fights, requests);
+        // The last one may still wait.
+        assert!(uplink.fights - requests <= 1, "{} fights", uplink.fights);
         // The first after a long peace is answered at once.
         seen(&mut uplink, Seen::Up, 600);
         seen(&mut uplink, Seen::Down, 601);
