@@ -106,6 +106,9 @@ impl Daemon {
         if self.leave.is_busy() {
             return self.netifd.ask_later(now);
         }
+        if !self.netifd.take_moved() && !self.waits_for_device() {
+            return;
+        }
         let known = self.links.iter().count();
         let names = self.netifd.names(self.config.dialect);
         let slot = |name: &str| names.slot(name, &mut self.links);

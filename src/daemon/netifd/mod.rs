@@ -75,6 +75,17 @@ impl Names {
         device.ok_or(Unresolved::NoDevice)
     }
 
+    /// Whether all names mean the same devices.
+    fn has_devices_of(&self, other: &Self) -> bool {
+        let devices = |i: &Interface, o: &Interface| i.name == o.name && i.device == o.device;
+        match (self, other) {
+            (Self::Said(own), Self::Said(other)) => {
+                own.len() == other.len() && own.iter().zip(other).all(|(i, o)| devices(i, o))
+            }
+            _ => false,
+        }
+    }
+
     /// How netifd says that an interface is.
     pub(super) fn seen(&self, name: &str) -> Seen {
         match self {
@@ -165,6 +176,8 @@ pub(super) struct Netifd {
     question: Option<Question>,
     /// When what it said last was asked for.
     asked_at: Instant,
+    /// It has said since [`Netifd::take_moved`] that an interface is another device, or is new or gone.
+    moved: bool,
     /// When it is asked again.
     ask_at: Instant,
     gap: Duration,
@@ -179,6 +192,7 @@ impl Netifd {
             names: Names::Devices,
             question: None,
             asked_at: Instant::ZERO,
+            moved: false,
             ask_at: Instant::NEVER,
             gap: limits::NETIFD_GAP_MIN,
             told: None,
@@ -219,6 +233,11 @@ impl Netifd {
     /// Asks at `at` at the latest.
     pub(super) fn ask_by(&mut self, at: Instant) {
         self.ask_at = self.ask_at.min(at);
+    }
+
+    /// Whether any name may mean something else than when this was called last.
+    pub(super) fn take_moved(&mut self) -> bool {
+        core::mem::take(&mut self.moved)
     }
 
     /// An instance waits for its device.
@@ -279,6 +298,7 @@ impl Netifd {
         });
         match names {
             Ok(names) => {
+                self.moved |= !names.has_devices_of(&self.names);
                 self.names = names;
                 self.told = None;
                 true
@@ -342,6 +362,11 @@ mod tests {
         assert_eq!(down.device("lan"), Ok("br-lan"));
         let other = r#"{"interface":[{"interface":"lan","l3_device":"eth0"}]}"#;
         assert_eq!(said(other, &down).device("lan"), Ok("eth0"));
+        assert!(!down.has_devices_of(&names));
+        let how = r#"{"interface":[{"interface":"lan","up":true,"l3_device":"br-lan"}]}"#;
+        assert!(
+            said(how, &down).has_devices_of(&down) && !said(other, &down).has_devices_of(&down)
+        );
         assert_eq!(down.learn(br#"{"interface":[]}"#), None);
         assert_eq!(Names::Devices.device("eth7"), Ok("eth7"));
         assert_eq!(Names::Unasked.device("eth7"), Err(Unresolved::Silent));

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from lib import conf
-from lib.check import Deadline, check, equal, limits
+from lib.check import Deadline, check, each, equal, limits
 from lib.lab import Lab
 from lib.life import reload
 from lib.netifd import Uplinks
@@ -130,6 +130,37 @@ def case_follows_the_active():
         release = pair.sniffer.wait(lambda f: is_advert(f, "n1", priority=0), 5, "the priority 0 advert", mark)
         check(pair.talk("n1", mark)[-1].at < release.at, "the uplink was up after the priority 0 advert")
         pair.none_at_once("n1", "n2")
+
+
+@each("in-time", "too-long")
+@limits(timeout=90)
+def case_a_port_that_blocks(how):
+    """Both are switched on while the switch does not forward yet: vrrp_startup_delay keeps the second uplink down;
+    without, the second one goes as soon as the routers hear each other."""
+    with Lab() as lab:
+        pair = Pair(lab, delay=5 if how == "in-time" else 0)
+        for node in pair.nodes.values():
+            node.path(False)
+        for name in pair.nodes:
+            pair.start(name)
+        if how == "in-time":
+            for vipd in pair.vipds.values():
+                vipd.log.wait("vrrp_startup_delay", 5)
+        else:
+            for name, vipd in pair.vipds.items():
+                vipd.wait_state("Active", 10)
+                await_that(lambda it=name: pair.netifds[it].state("wan") == "up", LEASE_S, f"the uplink of {name}")
+        mark = pair.sniffer.mark()
+        for node in pair.nodes.values():
+            node.path(True)
+        pair.vipds["n1"].wait_state("Active", 15)
+        pair.settles("n1")
+        if how == "in-time":
+            equal(pair.talk("n2"), [], "what the provider heard of the Backup")
+            return
+        heard = pair.sniffer.wait(lambda f: is_advert(f, "n1"), 5, "an advert that is heard", mark).at
+        late = [f.at - heard for f in pair.talk("n2", mark) if f.at > heard + BOUND_S]
+        equal(late, [], "when the provider heard of the Backup")
 
 
 @limits(timeout=120)
