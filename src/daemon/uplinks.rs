@@ -5,6 +5,8 @@ use core::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use log::Level;
+
 use crate::config::model::Config;
 use crate::control::status;
 use crate::limits;
@@ -18,9 +20,12 @@ use super::Daemon;
 use super::helper::{End, Helper, Job, Remains, Ticket};
 use super::netifd::{self, Names, UBUS};
 
-/// What to write where netifd does by itself what is vipd's to do.
-const NOT_AUTO: &str =
-    "write `option auto '0'` for it in /etc/config/network, or netifd brings it up at each boot";
+/// Behind the name of an uplink that netifd brings up by itself.
+const NOT_AUTO: &str = "was not down though no vipd is Active here: write `option auto '0'` for it in \
+                        /etc/config/network, or netifd brings it up at each boot";
+/// Behind one that netifd does not have.
+const ABSENT: &str =
+    "is not known to netifd: correct the name, or add the interface to /etc/config/network";
 
 /// All uplinks.
 #[derive(Default)]
@@ -48,10 +53,9 @@ pub struct NoNetifd;
 
 impl fmt::Display for NoNetifd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`uplink` needs OpenWrt's netifd, and there is no {UBUS}: remove it, and let `notify_master` and \
-             `notify_leave` run what brings the uplink up and down"
+        f.write_str(
+            "`uplink` needs OpenWrt's netifd, and there is no /bin/ubus: remove it, and let `notify_master` and \
+             `notify_leave` run what brings the uplink up and down",
         )
     }
 }
@@ -65,22 +69,28 @@ pub fn no_netifd(config: &Config) -> Option<NoNetifd> {
 /// long as no vipd runs.
 pub(super) fn to_be_told(config: &Config, said: &Names) -> Vec<String> {
     let runs = lock::runs(Path::new("/var/run/vipd"));
-    let of = |(name, instance): (&Rc<str>, &str)| match said.seen(name) {
-        Seen::Absent => Some(format!("{instance}: {}", absent(name))),
-        Seen::Waiting | Seen::Coming | Seen::Up if !runs => Some(format!(
-            "{instance}: uplink {name} is up without vipd: {NOT_AUTO}"
-        )),
-        _ => None,
-    };
-    let instances = config.instances.iter();
-    let all = instances.flat_map(|i| i.uplinks.iter().map(|uplink| (uplink, &*i.name)));
-    all.filter_map(of).collect()
+    let mut told = Vec::new();
+    for instance in &config.instances {
+        for name in &instance.uplinks {
+            let what = match said.seen(name) {
+                Seen::Absent => ABSENT,
+                Seen::Waiting | Seen::Coming | Seen::Up if !runs => NOT_AUTO,
+                _ => continue,
+            };
+            told.push(format!("{}: uplink {name} {what}", instance.name));
+        }
+    }
+    told
 }
 
-fn absent(name: &str) -> String {
-    format!(
-        "netifd does not know uplink {name}: correct the name, or add the interface to /etc/config/network"
-    )
+/// One line of the log, made in one place: each of its own takes 300 bytes of flash.
+fn tell(level: Level, name: &str, what: fmt::Arguments<'_>) {
+    log::log!(level, "uplink {name} {what}");
+}
+
+/// netifd's method.
+fn word(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
 }
 
 impl Uplinks {
@@ -125,7 +135,7 @@ impl Uplinks {
             let Some(up) = entry.uplink.request(now) else {
                 continue;
             };
-            let word = if up { "up" } else { "down" };
+            let word = word(up);
             let job = Job {
                 command: &[],
                 arguments: &[UBUS, "call", &entry.object, word],
@@ -135,12 +145,20 @@ impl Uplinks {
                 remains: Remains::Killed,
                 stdout: None,
             };
-            log::info!("uplink {}: netifd is asked to bring it {word}", entry.name);
+            tell(
+                Level::Info,
+                &entry.name,
+                format_args!("is to be {word}: netifd is asked for it"),
+            );
             match helper.run(&job, now) {
                 Ok(ticket) => entry.ticket = Some(ticket),
                 Err(error) => {
                     entry.uplink.ended(false, last, now);
-                    log::error!("uplink {}: {UBUS} {error}", entry.name);
+                    tell(
+                        Level::Error,
+                        &entry.name,
+                        format_args!("cannot be changed: {UBUS} {error}"),
+                    );
                     ended = true;
                 }
             }
@@ -159,16 +177,14 @@ impl Uplinks {
         entry.uplink.ended(good, last, now);
         self.gap = limits::UPLINK_GAP_MIN;
         if !good {
-            let word = if entry.uplink.is_wanted() {
-                "up"
-            } else {
-                "down"
-            };
-            log::warn!(
-                "uplink {} may not have been brought {word}: {UBUS} {end}; try `{UBUS} call {} {word}` by hand, as \
-                 the user that vipd runs as",
-                entry.name,
-                entry.object
+            let (word, object) = (word(entry.uplink.is_wanted()), &entry.object);
+            tell(
+                Level::Warn,
+                &entry.name,
+                format_args!(
+                    "may not have been brought {word}: {UBUS} {end}; try `{UBUS} call {object} {word}` by hand, \
+                     as the user that vipd runs as"
+                ),
             );
         }
         true
@@ -178,16 +194,19 @@ impl Uplinks {
     fn said(&mut self, names: &Names, then: Instant, now: Instant) -> Instant {
         let mut at_rest = true;
         for Entry { name, uplink, .. } in &mut self.entries {
+            let again = word(uplink.is_wanted());
             match uplink.saw(names.seen(name), then, now) {
-                Some(News::Settled) => log::info!("uplink {name} is up"),
-                Some(News::Absent) => log::error!("{}", absent(name)),
-                Some(News::Leftover) => log::warn!(
-                    "uplink {name} was not down when vipd started, and this router is not Active: it is taken down; \
-                     unless a vipd was killed, {NOT_AUTO}"
+                Some(News::Settled) => tell(Level::Info, name, format_args!("is up")),
+                Some(News::Absent) => tell(Level::Error, name, format_args!("{ABSENT}")),
+                Some(News::Leftover) => tell(
+                    Level::Warn,
+                    name,
+                    format_args!("is taken down: unless a vipd was killed, it {NOT_AUTO}"),
                 ),
-                Some(News::Fight) => log::warn!(
-                    "uplink {name} was changed by somebody else: it is brought {} again",
-                    if uplink.is_wanted() { "up" } else { "down" }
+                Some(News::Fight) => tell(
+                    Level::Warn,
+                    name,
+                    format_args!("was changed by somebody else: it is brought {again} again"),
                 ),
                 None => {}
             }
@@ -204,15 +223,13 @@ impl Uplinks {
         }
     }
 
-    /// The owners of uplinks that are being taken down.
-    fn holding(&self, now: Instant) -> impl Iterator<Item = Id> + '_ {
-        let falls = move |entry: &&Entry| {
-            !entry.uplink.is_wanted() && (entry.ticket.is_some() || now >= entry.uplink.poll_at())
-        };
-        let entries = self.entries.iter().filter(|_| !self.abandoned);
-        entries
-            .filter(falls)
-            .flat_map(|entry| entry.owners.iter().copied())
+    /// Whether an uplink is being taken down that one of these instances has.
+    fn falls(&self, is_it: &dyn Fn(Id) -> bool, now: Instant) -> bool {
+        !self.abandoned
+            && self.entries.iter().any(|entry| {
+                let falls = entry.ticket.is_some() || now >= entry.uplink.poll_at();
+                falls && !entry.uplink.is_wanted() && entry.owners.iter().any(|id| is_it(*id))
+            })
     }
 
     /// The uplinks of an instance, for `status`.
@@ -283,13 +300,12 @@ impl Daemon {
 
     /// Whether this instance, or its sync group, waits for an uplink to be taken down.
     pub(super) fn waits_for_uplink(&self, id: Id, now: Instant) -> bool {
-        let mut holding = self.uplinks.holding(now);
-        holding.any(|of| self.is_together(id, of))
+        self.uplinks.falls(&|of| self.is_together(id, of), now)
     }
 
     /// Whether any is being taken down.
     pub(super) fn any_uplink_falls(&self, now: Instant) -> bool {
-        self.uplinks.holding(now).next().is_some()
+        self.uplinks.falls(&|_| true, now)
     }
 
     /// Whether an instance has an uplink that is wanted.

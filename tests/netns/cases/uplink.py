@@ -119,7 +119,7 @@ def case_follows_the_active():
         pair = Pair(lab, delay=1)
         pair.start_both()
         equal(pair.talk("n2"), [], "what the provider heard of the Backup")
-        equal(len(pair.vipds["n2"].log.matches("wan: netifd is asked to bring it up")), 0, "uplinks of the Backup")
+        equal(len(pair.vipds["n2"].log.matches("wan is to be up")), 0, "uplinks of the Backup")
         seen = status(pair.vipds["n2"])["VI_1"]
         check((seen["uplinks"][0]["wanted"], seen["effective_priority"]) == (False, 100), f"the Backup shows {seen}")
         mark = pair.sniffer.mark()
@@ -216,8 +216,8 @@ def case_network_restart():
     with Lab() as lab:
         pair = Pair(lab, auto=(False, True))
         pair.start_both()
-        pair.vipds["n2"].log.wait("uplink wan was not down when vipd started.*auto '0'", 5)
-        equal(pair.vipds["n1"].log.matches("was not down when"), [], "what is said of the uplink that is not auto")
+        pair.vipds["n2"].log.wait("uplink wan is taken down: unless a vipd was killed.*auto '0'", 5)
+        equal(pair.vipds["n1"].log.matches("is taken down"), [], "what is said of the uplink that is not auto")
         for round_ in 1, 2:
             pair.netifds["n2"].ask("restart")
             await_that(lambda: pair.netifds["n2"].state("wan") == "down", 15, "the Backup's uplink to be down again")
@@ -241,11 +241,14 @@ def case_killed():
         pair.vipds["n2"].wait_state("Active", 10)
         equal(pair.netifds["n1"].state("wan"), "up", "the uplink of who was killed")
         # procd starts it again, as Backup: the leftover goes. Then it is Active again, by its priority.
+        asked = pair.netifds["n1"].model.log.mark()
         again = pair.start("n1", log="again")
-        again.log.wait("uplink wan was not down when vipd started", 10)
+        again.log.wait("uplink wan is taken down: unless a vipd was killed", 10)
         again.wait_state("Active", 10)
         pair.vipds["n2"].wait_state("Backup", 10)
         pair.settles("n1")
+        commands = pair.netifds["n1"].model.log.matches("call network.interface.wan", asked)
+        equal([line.split()[-1] for line in commands], ["down", "up"], "what netifd was asked for")
         check(pair.talk("n1", mark), "nothing was heard of the first uplink")
 
 
@@ -313,7 +316,7 @@ def case_keepalived_conf():
         path = node.file("vipd.conf", text.replace("{ wan }", "{ wan nowan }"))
         await_that(lambda: netifd.state("wan") == "up", LEASE_S, "the uplink to be up by itself")
         code, said = netifd.check(node, path)
-        check(code == 0 and "uplink wan is up without vipd" in said and "does not know uplink nowan" in said,
+        check(code == 0 and "uplink wan was not down though" in said and "uplink nowan is not known to netifd" in said,
               f"check says {said}")
         vipd = netifd.vipd(node, text)
         vipd.wait_state("Active", 10)
