@@ -290,6 +290,11 @@ impl Daemon {
                 leaving.push(self.config.instances[id.index()].name.to_string());
             }
         }
+        self.follow_uplinks(now);
+        if !self.waits(now) {
+            // Its uplinks are somebody else's too, who stays.
+            leaving.clear();
+        }
         self.leave.phase = match leaving.is_empty() {
             false => Phase::Reload,
             true if self.leave.is_starting() => self.leave.phase,

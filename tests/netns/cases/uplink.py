@@ -298,6 +298,28 @@ def case_reload_takes_the_instance_away():
         check(not said or said[-1].at < release.at, "the uplink was up after the priority 0 advert")
 
 
+@limits(timeout=90)
+def case_an_uplink_of_a_group_stays_with_who_stays():
+    """A reload that takes one of two owners away does not wait for anything."""
+    with Lab() as lab:
+        pair = Pair(lab, probe=None)
+        uplink = "\tlist uplink 'wan'\n"
+        one = conf.uci(iface="lan") + uplink
+        two = conf.uci("VI_2", iface="lan", vrid=51, vips=["10.10.201.120"]) + uplink
+        group = "config vrrp_sync_group 'G'\n\tlist group 'VI_1'\n\tlist group 'VI_2'\n"
+        pair.texts["n1"] = one + two + group
+        vipd = pair.start("n1")
+        vipd.wait_state("Active", 10, name="VI_2")
+        await_that(lambda: shown(vipd, "VI_2")["state"] == "up", LEASE_S, "the uplink to be up")
+        mark = vipd.log.mark()
+        said = reload(vipd, f"{lab.dir}/n1-vipd.conf", one)
+        check("removed VI_2" in said, f"reload says {said}")
+        equal((shown(vipd)["state"], pair.netifds["n1"].state("wan")), ("up", "up"), "the uplink")
+        equal(vipd.log.matches("uplink wan is to be", mark), [], "what netifd was asked for")
+        vipd.terminate()
+        equal(pair.netifds["n1"].state("wan"), "down", "the uplink at the end")
+
+
 @limits(timeout=30)
 def case_without_netifd():
     """A plain Linux host is told what to do instead, by `run` and by `check`."""
