@@ -41,7 +41,7 @@ struct Entry {
     name: Rc<str>,
     /// What netifd calls it on the bus.
     object: Box<str>,
-    owners: Box<[Id]>,
+    owners: Vec<Id>,
     uplink: Uplink,
     /// The request that runs.
     ticket: Option<Ticket>,
@@ -96,30 +96,24 @@ fn word(up: bool) -> &'static str {
 impl Uplinks {
     /// At start and at reload. What has gone from the configuration stays as it is.
     pub(super) fn adopt(&mut self, config: &Config) {
-        let mut old = core::mem::take(&mut self.entries);
-        let instances = config.instances.iter();
-        for name in instances.flat_map(|instance| &instance.uplinks) {
-            if self.entries.iter().any(|known| known.name == *name) {
-                continue;
+        self.entries.iter_mut().for_each(|e| e.owners.clear());
+        for (index, instance) in config.instances.iter().enumerate() {
+            for name in &instance.uplinks {
+                let known = self.entries.iter().position(|e| e.name == *name);
+                let place = known.unwrap_or_else(|| {
+                    self.entries.push(Entry {
+                        name: Rc::clone(name),
+                        object: ["network.interface.", name].concat().into(),
+                        owners: Vec::new(),
+                        uplink: Uplink::default(),
+                        ticket: None,
+                    });
+                    self.entries.len() - 1
+                });
+                self.entries[place].owners.push(Id(index as u16));
             }
-            let names_it =
-                |(_, i): &(usize, &crate::config::model::Instance)| i.uplinks.contains(name);
-            let owners = config.instances.iter().enumerate().filter(names_it);
-            let owners = owners.map(|(index, _)| Id(index as u16)).collect();
-            let before = old.iter().position(|known| known.name == *name);
-            let mut entry = match before.map(|place| old.swap_remove(place)) {
-                Some(entry) => entry,
-                None => Entry {
-                    name: Rc::clone(name),
-                    object: format!("network.interface.{name}").into(),
-                    owners: Box::default(),
-                    uplink: Uplink::default(),
-                    ticket: None,
-                },
-            };
-            entry.owners = owners;
-            self.entries.push(entry);
         }
+        self.entries.retain(|e| !e.owners.is_empty());
     }
 
     /// When [`Uplinks::tend`] has something to do though nothing happens.
