@@ -102,6 +102,15 @@ pub const NETIFD_ANSWER: usize = 256 * 1024;
 pub const NETIFD_GAP_MIN: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const NETIFD_GAP_MAX: Duration = Duration::from_secs(60);
+/// Uplinks of one configuration.
+pub const UPLINKS: usize = 16;
+/// How long netifd may take to accept that an uplink is to come up or go down.
+pub const UPLINK_PATIENCE: Duration = Duration::from_secs(5);
+/// The second wait before an uplink that somebody else changes is changed back; the first time it is
+/// done at once.
+pub const UPLINK_GAP_MIN: Duration = Duration::from_secs(1);
+/// The longest such wait, and how often netifd is asked how its uplinks are though nothing has happened.
+pub const UPLINK_GAP_MAX: Duration = Duration::from_secs(60);
 /// Transitions that programs are still to be told of; at least two of each instance and group.
 pub const NOTIFIES: usize = 64;
 /// Programs that are told of transitions at one time.

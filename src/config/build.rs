@@ -20,6 +20,7 @@ use super::vmac::Names;
 use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Tracker;
+use crate::vrrp::trial::Rules;
 use crate::vrrp::types::{
     Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL,
     Unicast, Version,
@@ -33,6 +34,10 @@ const PRIORITY_DEFAULT: u8 = 100;
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long `notify_leave` may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long uplinks may take to come up.
+const UPLINK_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long their failures count.
+const UPLINK_HOLD_DOWN: Duration = Duration::from_secs(300);
 /// The bytes of an `auth_pass` that count (RFC 2338 §5.3.10).
 const AUTH_BYTES: usize = 8;
 
@@ -213,6 +218,11 @@ impl Builder<'_> {
             .macvlans(&mut instance.draft, &interface, &settings, self.report);
         let draft = &instance.draft;
         Some(Instance {
+            uplinks: draft.members.iter().map(|p| Rc::clone(&p.value)).collect(),
+            uplink_rules: Rules {
+                timeout: value(&draft.uplink_timeout).unwrap_or(UPLINK_TIMEOUT),
+                hold_down: value(&draft.uplink_hold_down).unwrap_or(UPLINK_HOLD_DOWN),
+            },
             vmac_adverts: draft.use_vmac.is_some()
                 && !value(&draft.vmac_xmit_base).unwrap_or(false)
                 && settings.unicast.is_none(),

@@ -83,6 +83,8 @@ pub struct Instance<'a> {
     pub group: Option<Cow<'a, str>>,
     /// What else state and priority depend on.
     pub trackers: Vec<Tracker<'a>>,
+    /// Interfaces that are up on the Active only.
+    pub uplinks: Vec<Uplink<'a>>,
     /// Who is Active, as far as this router knows.
     pub active: Option<Active<'a>>,
     /// How adverts are received.
@@ -143,6 +145,21 @@ pub struct Tracker<'a> {
     pub round_trip_us: Option<u64>,
     /// For people: why a probe has no answer, or what is wrong with the number of processes.
     pub reason: Option<Cow<'a, str>>,
+}
+
+/// An uplink.
+#[derive(Debug, Serialize)]
+pub struct Uplink<'a> {
+    /// netifd's name of it.
+    pub name: Cow<'a, str>,
+    /// It is to be up: this router is Active.
+    pub wanted: bool,
+    /// What netifd says: `unknown` (nothing yet), `absent`, `down`, `waiting` (for its device), `coming` or `up`.
+    pub state: Cow<'a, str>,
+    /// Requests that netifd did not accept.
+    pub failures: u32,
+    /// Times that somebody else had changed it.
+    pub fights: u32,
 }
 
 /// How adverts are received.

@@ -72,6 +72,7 @@ impl Daemon {
             dhcp: &self.executor.dhcp,
             ears: &self.ears,
             watches: &self.watches,
+            uplinks: &self.uplinks,
             send_errors: self.executor.send_errors,
             started: self.started,
             now,
@@ -93,6 +94,7 @@ fn refusal(refused: &Refused) -> Refusal {
         Refused::Journal(_)
         | Refused::Kernel(_)
         | Refused::Accept(_)
+        | Refused::Uplinks(_)
         | Refused::NoHelper
         | Refused::Stopping => Code::Failed,
     };

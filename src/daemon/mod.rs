@@ -30,6 +30,7 @@ mod start;
 mod status;
 mod tap;
 mod unicast;
+mod uplinks;
 mod vmac;
 mod watch;
 
@@ -58,11 +59,13 @@ use leave::Leave;
 use links::{Links, Slot};
 use netifd::Netifd;
 use reload::{Outcome, Refused};
+use uplinks::Uplinks;
 use watch::Watches;
 
 pub use drops::{Unenforceable, unenforceable};
 pub use foreign::already_there;
 pub use start::StartError;
+pub use uplinks::{NoNetifd, no_netifd};
 
 /// Everything that a running daemon has.
 pub struct Daemon {
@@ -80,6 +83,7 @@ pub struct Daemon {
     ears: Ears,
     netifd: Netifd,
     watches: Watches,
+    uplinks: Uplinks,
     /// Runs programs for whoever has one to run.
     helper: Helper,
     /// What is waited for at the start, at the end, and before an instance goes.
@@ -119,6 +123,7 @@ impl Daemon {
             if now >= self.executor.notify.poll_at() {
                 self.executor.notify.tend(&mut self.helper, now);
             }
+            self.tend_uplinks(now);
             self.tend_leave(now);
             if self.leave.is_over() {
                 return Ok(());
@@ -164,13 +169,19 @@ impl Daemon {
     fn programs_ended(&mut self, now: Instant) {
         self.relist = true;
         while let Some((ticket, end)) = self.helper.next_end(now) {
-            if self.executor.notify.ended(ticket, end, now) || self.leave_ended(ticket, end, now) {
+            if self.executor.notify.ended(ticket, end, now)
+                || self.leave_ended(ticket, end, now)
+                || self.uplink_ended(ticket, end, now)
+            {
                 continue;
             }
             match self.watches.ended(ticket, end) {
                 Some(true) => self.report_watches(now),
                 Some(false) => {}
-                None if self.netifd.ended(ticket, end, now) => self.resolved(now),
+                None if self.netifd.ended(ticket, end, now) => {
+                    self.uplinks_said(now);
+                    self.resolved(now);
+                }
                 None => {}
             }
         }
@@ -201,6 +212,7 @@ impl Daemon {
             .min(control)
             .min(netifd)
             .min(links)
+            .min(self.uplinks.poll_at())
             .min(self.watches.poll_at())
     }
 

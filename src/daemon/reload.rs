@@ -8,7 +8,7 @@ use core::fmt;
 use std::rc::Rc;
 
 use crate::config::model::{Config, Instance, Probe};
-use crate::config::{self, Failure};
+use crate::config::{self, Failure, uplink};
 use crate::limits;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
@@ -24,6 +24,7 @@ use super::executor::{Context, Executor};
 use super::links::Slot;
 use super::routes::Routes;
 use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
+use super::uplinks::{self, NoNetifd};
 use super::vmac::Vmacs;
 
 /// What a reload has changed.
@@ -56,6 +57,8 @@ pub enum Refused {
     Accept(Unenforceable),
     /// It has the first programs to be run, and there is no helper to run them.
     NoHelper,
+    /// There is nobody to bring uplinks up.
+    Uplinks(NoNetifd),
     /// The daemon stops.
     Stopping,
 }
@@ -68,15 +71,17 @@ impl Daemon {
         }
         let loaded = config::load(&self.path);
         // Interfaces may have changed even if the file is wrong now.
-        let running = self.config.dialect;
-        let dialect = loaded.as_ref().map_or(running, |l| l.config.dialect);
-        self.netifd.ask(dialect, &self.helper, now);
+        let config = loaded.as_ref().map_or(&self.config, |l| &l.config);
+        self.netifd.ask(config, &self.helper, now);
         let loaded = loaded.map_err(Refused::Config)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let mut config = loaded.config;
+        if let Some(error) = uplinks::no_netifd(&config) {
+            return Err(Refused::Uplinks(error));
+        }
         if config.has_programs() && !self.helper.was_started() {
             return Err(Refused::NoHelper);
         }
@@ -90,6 +95,7 @@ impl Daemon {
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);
+        self.mark_uplinks(&mut config);
         let outcome = self.apply(config, addresses, known, now)?;
         if self.config.globals.states_on_reload {
             self.with_context(|executor, context| executor.notify.write_states(context, now));
@@ -102,12 +108,17 @@ impl Daemon {
         if self.leave.is_busy() {
             return self.netifd.ask_later(now);
         }
+        if !self.netifd.take_moved() && !self.waits_for_device() {
+            return;
+        }
         let known = self.links.iter().count();
         let names = self.netifd.names(self.config.dialect);
         let slot = |name: &str| names.slot(name, &mut self.links);
         let addresses = self.executor.addresses.moved(slot);
         let before = self.link_of.clone();
-        match self.apply(self.config.clone(), addresses, known, now) {
+        let mut config = self.config.clone();
+        self.mark_uplinks(&mut config);
+        match self.apply(config, addresses, known, now) {
             Ok(_) => {
                 self.tell_devices(&before);
                 // What is tracked may be on another device that is known already.
@@ -121,6 +132,16 @@ impl Daemon {
         if self.waits_for_device() {
             self.netifd.ask_later(now);
         }
+    }
+
+    /// What is tracked through the device of an uplink is tracked through the uplink.
+    fn mark_uplinks(&self, config: &mut Config) {
+        let names = self.netifd.names(config.dialect);
+        let said = self.netifd.said().0;
+        uplink::mark(config, &|uplink, interface| {
+            let device = said.device(uplink).ok();
+            device.is_some() && device == names.device(interface).ok()
+        });
     }
 
     fn tell_devices(&self, before: &[Slot]) {
@@ -348,7 +369,7 @@ impl fmt::Display for Outcome {
             let names = leaving.join(" ");
             return write!(
                 f,
-                "{names} leaves first: the rest follows when notify_leave has ended"
+                "{names} leaves first: the rest follows when notify_leave has ended and the uplinks are down"
             );
         }
         for (what, names) in [("added", added), ("removed", removed), ("changed", changed)] {
@@ -377,6 +398,7 @@ impl fmt::Display for Refused {
             Self::Journal(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Kernel(error) => error.fmt(f),
             Self::Accept(error) => error.fmt(f),
+            Self::Uplinks(error) => error.fmt(f),
             Self::Stopping => f.write_str("vipd is stopping"),
             Self::NoHelper => f.write_str(
                 "this configuration is the first that has programs to be run, and vipd has given up the right to \

@@ -38,6 +38,7 @@ use super::netifd::{Names, Netifd};
 use super::notify::fifos::Fifos;
 use super::rights;
 use super::routes::{self, Routes};
+use super::uplinks::{self, NoNetifd, Uplinks};
 use super::vmac::{self, Mac, Vmacs};
 use super::watch::Watches;
 use super::{Daemon, Places};
@@ -61,6 +62,8 @@ pub enum StartError {
     System(Error),
     /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.
     Kernel(Unenforceable),
+    /// There is nobody to bring uplinks up.
+    Uplinks(NoNetifd),
 }
 
 impl fmt::Display for StartError {
@@ -69,6 +72,7 @@ impl fmt::Display for StartError {
             Self::Lock(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
             Self::Kernel(error) => error.fmt(f),
+            Self::Uplinks(error) => error.fmt(f),
         }
     }
 }
@@ -89,6 +93,9 @@ impl Daemon {
     /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
     /// is left in the kernel. `path` is the file that `config` was read from.
     pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+        if let Some(error) = uplinks::no_netifd(&config) {
+            return Err(StartError::Uplinks(error));
+        }
         // First of all: it has our rights, and nothing else that we have.
         let helper = Helper::start(&config)?;
         lock::create_runtime_dir(runtime_dir)?;
@@ -99,7 +106,7 @@ impl Daemon {
         let mut kernel = Kernel::open()?;
         let mut links = Links::default();
         let mut netifd = Netifd::new();
-        netifd.ask(config.dialect, &helper, clock::now());
+        netifd.ask(&config, &helper, clock::now());
         let names = netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut links);
         let mut addresses = tables(&mut config, names, &mut links);
@@ -172,6 +179,7 @@ impl Daemon {
             ears,
             netifd,
             watches: Watches::default(),
+            uplinks: Uplinks::default(),
             helper,
             leave: Leave::default(),
             signals,
@@ -235,6 +243,7 @@ impl Daemon {
             .collect();
         self.links.set_delays(&delays);
         self.watches.adopt(&self.config, &mut self.helper, now);
+        self.uplinks.adopt(&self.config);
     }
 }
 

@@ -24,6 +24,7 @@ use super::links::{Links, Slot};
 use super::ra::Scene;
 use super::report::{self, Why};
 use super::routes::{self, Routes};
+use super::uplinks::Uplinks;
 use super::vmac::{Mac, Vmacs};
 use super::watch::Watches;
 
@@ -39,6 +40,7 @@ pub(super) struct View<'a> {
     pub(super) dhcp: &'a Dhcp,
     pub(super) ears: &'a Ears,
     pub(super) watches: &'a Watches,
+    pub(super) uplinks: &'a Uplinks,
     pub(super) send_errors: u64,
     pub(super) started: Instant,
     pub(super) now: Instant,
@@ -71,7 +73,7 @@ impl<'a> View<'a> {
         let running = self.router.instances().get(index)?;
         let settings = running.settings();
         let state = running.state();
-        let backup = state == State::Backup && running.poll_at() != Instant::NEVER;
+        let takeover = running.takeover_at();
         Some(Instance {
             name: (&*configured.name).into(),
             interface: (&*configured.interface).into(),
@@ -92,9 +94,10 @@ impl<'a> View<'a> {
             checksum: form(running, running.checksum_form()).map(Into::into),
             source: running.source(),
             unicast_peers: unicast_peers(settings),
-            active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
+            active_down_in_ms: takeover.map(|at| at.since(self.now).as_millis()),
             group: configured.group.as_deref().map(Into::into),
             trackers: self.trackers(running),
+            uplinks: self.uplinks.shown(Id(index as u16)),
             active: active(running),
             receive: self.receive(index)?,
             vmac: vmac(configured, settings),
@@ -147,8 +150,9 @@ impl<'a> View<'a> {
                 round_trip_us: last
                     .as_ref()
                     .and_then(|l| Some(l.as_ref().ok()?.as_micros())),
-                reason: last
-                    .and_then(|last| Some(last.err()?.to_string()))
+                reason: rests(running, tracker, up)
+                    .map(str::to_owned)
+                    .or(last.and_then(|last| Some(last.err()?.to_string())))
                     .or(count.and_then(|(_, reason)| reason))
                     .or(failure.map(|end| format!("it {end}")))
                     .or(unread.then(|| "no result yet".to_owned()))
@@ -246,6 +250,15 @@ impl<'a> View<'a> {
         };
         running.speakers().iter().map(peer).collect()
     }
+}
+
+/// Why the tracker of an uplink says what it says though nobody looks.
+fn rests(running: &Running, tracker: &track::Tracker, up: bool) -> Option<&'static str> {
+    let rests = tracker.uplink.is_some() && running.state() != State::Active;
+    rests.then_some(match up != tracker.reverse {
+        true => "it does not count: the uplink is down on who is not Active",
+        false => "it has failed: that counts until `uplink_hold_down` is over",
+    })
 }
 
 fn vmac<'a>(configured: &'a model::Instance, settings: &Settings) -> Option<Vmac<'a>> {

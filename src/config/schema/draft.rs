@@ -85,7 +85,9 @@ pub(crate) struct Draft {
     pub(crate) states_on_reload: Option<Placed<bool>>,
     pub(crate) hotplug_keepalived: Option<Placed<bool>>,
 
-    /// Of `vrrp_sync_group`: the names of its instances.
+    pub(crate) uplink_timeout: Option<Placed<Duration>>,
+    pub(crate) uplink_hold_down: Option<Placed<Duration>>,
+    /// Of `vrrp_sync_group`: the names of its instances. Of an instance: its uplinks.
     pub(crate) members: Vec<Placed<Rc<str>>>,
     pub(crate) tracking_weight: Option<Placed<bool>>,
     /// `interface_up_down_delays`, which stands outside of all blocks.

@@ -40,6 +40,15 @@ def case_an_interface_of_an_address():
     equal(news(router_that_runs(VIP_ELSEWHERE), ACTION="ifup", INTERFACE="dmz"), started("lan", "dmz") + HUP, "calls")
 
 
+def case_an_uplink():
+    router = router_that_runs(LAN + "\tlist uplink 'wan'\n\tlist uplink 'wan6'\n")
+    # Without one there are no uplinks, says vipd.
+    router.touch("bin/ubus", 0o755)
+    for name in ("wan", "wan6", "lan"):
+        equal(news(router, ACTION="ifup", INTERFACE=name), started("lan", "wan", "wan6") + HUP, f"calls for {name}")
+    equal(news(router, ACTION="ifup", INTERFACE="wan 6"), [], "calls for another interface")
+
+
 def case_other_news():
     router = router_that_runs(LAN)
     equal(news(router, ACTION="ifup", INTERFACE="wan"), [], "calls for an interface that vipd does not use")

@@ -65,6 +65,13 @@ def case_two_interfaces_have_a_trigger_each():
     equal(calls, started("lan", "guest"), "calls")
 
 
+def case_uplinks_have_triggers_too():
+    router = Router(LAN + "\tlist uplink 'wan'\n\tlist uplink 'wan6'\n")
+    router.touch("bin/ubus", 0o755)
+    calls, _ = router.service("start")
+    equal(calls, started("lan", "wan", "wan6"), "calls")
+
+
 def case_disabled_as_it_is_shipped():
     router = Router()
     calls, said = router.service("start")

@@ -43,9 +43,13 @@ def case_the_jail_has_two_capabilities():
 
 def case_nobody_may_ask_netifd_what_vipd_asks_it_and_nothing_else():
     asked = re.search(r'\[UBUS, "call", "(.*?)", "(.*?)"\]', package.read("src/daemon/netifd/question.rs"))
-    check(asked, "what vipd asks is not found")
+    source = package.read("src/daemon/uplinks.rs")
+    wanted = re.search(r'if up \{ "(.*?)" \} else \{ "(.*?)" \}', source)
+    named = re.search(r'\["(.*?)", name\]', source)
+    check(asked and wanted and named, "what vipd asks is not found")
     equal(json.loads(package.read("openwrt/files/vipd.ubus-acl.json")),
-          {"user": "nobody", "access": {asked.group(1): {"methods": [asked.group(2)]}}}, "the ACL of ubus")
+          {"user": "nobody", "access": {asked.group(1): {"methods": [asked.group(2)]},
+                                        f"{named.group(1)}*": {"methods": list(wanted.groups())}}}, "the ACL of ubus")
 
 
 def case_reading_and_writing_are_apart():
