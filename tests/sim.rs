@@ -7,6 +7,7 @@
 
 #[path = "sim/chaos.rs"]
 mod chaos;
+mod common;
 #[path = "sim/execute.rs"]
 mod execute;
 #[path = "sim/node.rs"]

@@ -6,6 +6,7 @@ use argh::FromArgs;
 
 use super::Exit;
 use super::status::{complain, print};
+use crate::control::RUNTIME_DIR;
 use crate::control::ask::ask;
 
 /// Let the running daemon read its configuration again; say what changed or what is wrong.
@@ -13,7 +14,7 @@ use crate::control::ask::ask;
 #[argh(subcommand, name = "reload")]
 pub(super) struct Reload {
     /// the runtime directory of the daemon (/var/run/vipd)
-    #[argh(option, default = "PathBuf::from(\"/var/run/vipd\")")]
+    #[argh(option, default = "PathBuf::from(RUNTIME_DIR)")]
     runtime_dir: PathBuf,
 }
 

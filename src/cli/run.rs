@@ -6,6 +6,7 @@ use argh::FromArgs;
 
 use super::{Exit, log as logging};
 use crate::config;
+use crate::control::RUNTIME_DIR;
 use crate::daemon::{Daemon, StartError};
 use crate::sys::lock::LockError;
 use crate::sys::memory;
@@ -19,7 +20,7 @@ pub(super) struct Run {
     #[argh(option)]
     config: String,
     /// where the journal, the lock and the control socket live, in RAM as a rule (/var/run/vipd)
-    #[argh(option, default = "PathBuf::from(\"/var/run/vipd\")")]
+    #[argh(option, default = "PathBuf::from(RUNTIME_DIR)")]
     runtime_dir: PathBuf,
     /// error, warn, info, debug or trace (info)
     #[argh(option, default = "log::LevelFilter::Info")]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use argh::FromArgs;
 
 use super::Exit;
+use crate::control::RUNTIME_DIR;
 use crate::control::ask::{AskError, ask};
 use crate::control::request::Code;
 
@@ -20,7 +21,7 @@ pub(super) struct Status {
     #[argh(switch)]
     json: bool,
     /// the runtime directory of the daemon (/var/run/vipd)
-    #[argh(option, default = "PathBuf::from(\"/var/run/vipd\")")]
+    #[argh(option, default = "PathBuf::from(RUNTIME_DIR)")]
     runtime_dir: PathBuf,
 }
 

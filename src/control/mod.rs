@@ -39,6 +39,9 @@ pub mod text;
 
 use std::path::{Path, PathBuf};
 
+/// The runtime directory, unless another one is named.
+pub const RUNTIME_DIR: &str = "/var/run/vipd";
+
 /// The first word of each request and each answer: the protocol and its version.
 pub const PROTOCOL: &str = "vipd/1";
 

@@ -93,7 +93,7 @@ fn refusal(refused: &Refused) -> Refusal {
         Refused::Config(_) => Code::Config,
         Refused::Journal(_)
         | Refused::Kernel(_)
-        | Refused::Accept(_)
+        | Refused::Unenforceable(_)
         | Refused::Uplinks(_)
         | Refused::NoHelper
         | Refused::Stopping => Code::Failed,

@@ -6,7 +6,6 @@ use crate::netlink::{Content, addr, link};
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
-
 use crate::time::{Duration, Instant};
 
 use super::addresses::Addresses;

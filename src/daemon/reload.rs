@@ -54,7 +54,7 @@ pub enum Refused {
     /// The kernel does not list its interfaces.
     Kernel(crate::sys::Error),
     /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.
-    Accept(Unenforceable),
+    Unenforceable(Unenforceable),
     /// It has the first programs to be run, and there is no helper to run them.
     NoHelper,
     /// There is nobody to bring uplinks up.
@@ -236,11 +236,13 @@ impl Daemon {
         let new_fifos: Vec<_> = new_fifos.cloned().collect();
         self.journal.fifos.extend(new_fifos);
         self.journal.write(&lines).map_err(Refused::Journal)?;
-        self.accept_mode.widen(&refused).map_err(Refused::Accept)?;
+        self.accept_mode
+            .widen(&refused)
+            .map_err(Refused::Unenforceable)?;
         if let Err(error) = self.executor.dhcp.widen(&gates) {
             let before = accept::refused(&self.config, &self.links, &self.executor.addresses);
             self.accept_mode.narrow(before);
-            return Err(Refused::Accept(error));
+            return Err(Refused::Unenforceable(error));
         }
 
         // From here on nothing can fail.
@@ -397,7 +399,7 @@ impl fmt::Display for Refused {
             }
             Self::Journal(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Kernel(error) => error.fmt(f),
-            Self::Accept(error) => error.fmt(f),
+            Self::Unenforceable(error) => error.fmt(f),
             Self::Uplinks(error) => error.fmt(f),
             Self::Stopping => f.write_str("vipd is stopping"),
             Self::NoHelper => f.write_str(

@@ -61,7 +61,7 @@ pub enum StartError {
     /// A system call failed.
     System(Error),
     /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.
-    Kernel(Unenforceable),
+    Unenforceable(Unenforceable),
     /// There is nobody to bring uplinks up.
     Uplinks(NoNetifd),
 }
@@ -71,7 +71,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Lock(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
-            Self::Kernel(error) => error.fmt(f),
+            Self::Unenforceable(error) => error.fmt(f),
             Self::Uplinks(error) => error.fmt(f),
         }
     }
@@ -189,12 +189,14 @@ impl Daemon {
         };
         // Before any address is there, and last of all that can fail: the table outlives us.
         let accept_mode = &mut daemon.accept_mode;
-        accept_mode.widen(&refused).map_err(StartError::Kernel)?;
+        accept_mode
+            .widen(&refused)
+            .map_err(StartError::Unenforceable)?;
         daemon
             .executor
             .dhcp
             .widen(&gates)
-            .map_err(StartError::Kernel)?;
+            .map_err(StartError::Unenforceable)?;
         daemon.executor.dhcp.narrow(gates);
         daemon.with_context(|executor, context| {
             executor.replace_ra(context.config, &[], context, now);

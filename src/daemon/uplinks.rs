@@ -8,7 +8,7 @@ use std::rc::Rc;
 use log::Level;
 
 use crate::config::model::Config;
-use crate::control::status;
+use crate::control::{RUNTIME_DIR, status};
 use crate::limits;
 use crate::sys::lock;
 use crate::time::{Duration, Instant};
@@ -68,7 +68,7 @@ pub fn no_netifd(config: &Config) -> Option<NoNetifd> {
 /// What is wrong with the uplinks, for `vipd check`: whether netifd brings one up by itself can be seen as
 /// long as no vipd runs.
 pub(super) fn to_be_told(config: &Config, said: &Names) -> Vec<String> {
-    let runs = lock::runs(Path::new("/var/run/vipd"));
+    let runs = lock::runs(Path::new(RUNTIME_DIR));
     let mut told = Vec::new();
     for instance in &config.instances {
         for name in &instance.uplinks {

@@ -24,6 +24,9 @@ pub struct Rules {
 /// somebody is Active when all providers are dead.
 pub const WEIGHT: i16 = -253;
 
+/// Each tracker has a bit.
+const _: () = assert!(limits::TRACKERS <= u16::BITS as usize);
+
 /// Doublings of `uplink_hold_down`.
 const DOUBLINGS: u8 = 4;
 
@@ -89,7 +92,7 @@ impl Trial {
         let Some(rules) = tracker.uplink else {
             return raw;
         };
-        let bit = 1_u16.checked_shl(place as u32).unwrap_or(0);
+        let bit = 1_u16 << place;
         let (good, bad) = match tracker.reverse {
             false => (Reading::Up, Reading::Down),
             true => (Reading::Down, Reading::Up),

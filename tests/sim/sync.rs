@@ -10,9 +10,10 @@ use vipd::vrrp::action::{Action, Actions, Id};
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
 use vipd::vrrp::track::{Kind, Reading, Tracker, Watched};
-use vipd::vrrp::types::{Announce, Auth, ChecksumMode, Family, Settings, State, Version};
+use vipd::vrrp::types::{Family, Settings, State, Version};
 use vipd::vrrp::validate::Received;
 
+use crate::common;
 use crate::plan;
 use crate::rng::Rng;
 
@@ -81,8 +82,6 @@ impl Net {
         for node in 0..count {
             let own = if tie { 100 } else { 150 - 40 * node as u8 };
             let settings = (0..segments).map(|segment| Settings {
-                family: Family::V4,
-                version: Version::V3,
                 vrid: 50 + segment as u8,
                 priority: if contradiction {
                     rng.pick(&[50, 100, 150])
@@ -90,14 +89,7 @@ impl Net {
                     own
                 },
                 advert_interval: INTERVAL,
-                down_timer_adverts: 3,
                 preempt,
-                preempt_delay: Duration::ZERO,
-                auth: Auth::None,
-                checksum: ChecksumMode::Auto,
-                skip_check_adv_addr: false,
-                announce: Announce::default(),
-                unicast: None,
                 trackers: [Tracker {
                     what: Watched {
                         kind: Kind::Interface,
@@ -109,6 +101,7 @@ impl Net {
                 }]
                 .into(),
                 addresses: [Ipv4Addr::new(192, 0, segment as u8, 1).into()].into(),
+                ..common::settings(Version::V3)
             });
             nodes.push(Node {
                 settings: settings.collect(),

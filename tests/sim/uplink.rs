@@ -11,10 +11,11 @@ use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
 use vipd::vrrp::track::{Kind, Reading, Tracker, Watched};
 use vipd::vrrp::trial::{Rules, WEIGHT};
-use vipd::vrrp::types::{Announce, Auth, ChecksumMode, Family, Settings, State, Version};
+use vipd::vrrp::types::{Family, Settings, State, Version};
 use vipd::vrrp::uplink::{Seen, Uplink};
 use vipd::vrrp::validate::Received;
 
+use crate::common;
 use crate::plan;
 use crate::rng::Rng;
 
@@ -107,19 +108,9 @@ impl Pair {
         let weight = rng.pick(&[WEIGHT, WEIGHT, -100]);
         let node = |place: usize, rng: &mut Rng| Node {
             settings: Rc::new(Settings {
-                family: Family::V4,
-                version: Version::V3,
-                vrid: 50,
                 priority: 150 - 50 * place as u8,
                 advert_interval: INTERVAL,
-                down_timer_adverts: 3,
                 preempt,
-                preempt_delay: Duration::ZERO,
-                auth: Auth::None,
-                checksum: ChecksumMode::Auto,
-                skip_check_adv_addr: false,
-                announce: Announce::default(),
-                unicast: None,
                 trackers: [Tracker {
                     what: Watched {
                         kind: Kind::Probe,
@@ -131,6 +122,7 @@ impl Pair {
                 }]
                 .into(),
                 addresses: [Ipv4Addr::new(192, 168, 1, 1).into()].into(),
+                ..common::settings(Version::V3)
             }),
             router: None,
             uplink: Uplink::default(),

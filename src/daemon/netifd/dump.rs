@@ -1,10 +1,10 @@
 //! As much of JSON as it takes to read `ubus call network.interface dump`: what is not asked for is
 //! skipped, whatever it is. Nothing is allocated.
 
+use crate::vrrp::uplink::Seen;
+
 /// Objects and lists within one another; netifd's answer has five.
 const DEPTH: u8 = 16;
-
-use crate::vrrp::uplink::Seen;
 
 /// One interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

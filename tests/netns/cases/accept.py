@@ -5,29 +5,25 @@ import json
 import os
 import platform
 import socket
-import subprocess
 import threading
 
 from lib import conf, ns
-from lib.check import Deadline, check, each, equal, limits
+from lib.check import check, each, equal, limits
+from lib.ear import Ear
 from lib.lab import Lab, Node
 from lib.life import journal, reload, replace_file
 from lib.peers import Keepalived
 from lib.ping import Pinger
+from lib.nft import run, table_of, tables
 from lib.ns import ip
 from lib.vipd import Vipd, binary
+from cases.control import status
 
 PORT = 8080
 NO_ACCEPT = ("no_accept",)
 VIP6 = ("fe80::1", "2001:db8::1")
 # A machine whose system calls are real but for NETLINK_NETFILTER: EPROTONOSUPPORT, as of a kernel without netfilter.
 WITHOUT_NETFILTER = f"/usr/bin/qemu-{platform.machine()}-static"
-
-
-def run(node, *argv):
-    """A command inside the node: exit code, and all that it said."""
-    done = subprocess.run(["ip", "netns", "exec", node.ns, *argv], capture_output=True, text=True, timeout=20)
-    return done.returncode, done.stdout + done.stderr
 
 
 def pings(node, address):
@@ -60,28 +56,9 @@ def service(node):
         yield
 
 
-def tables(node):
-    """The nftables tables of the node."""
-    code, said = run(node, "nft", "list", "tables")
-    equal(code, 0, f"exit code of nft ({said})")
-    return [line.removeprefix("table ") for line in said.splitlines()]
-
-
-def table_of(vipd):
-    """What vipd calls its table."""
-    return f"inet vipd-{vipd.proc.pid}"
-
-
 def accepts(vipd, name="VI_1"):
     """`accept` of an instance, as the status has it."""
-    out = subprocess.run([binary(), "status", "--json", "--runtime-dir", vipd.runtime_dir],
-                         capture_output=True, text=True, timeout=20, check=True).stdout
-    return {i["name"]: i["accept"] for i in json.loads(out)["instances"]}[name]
-
-
-def config_of(vipd):
-    """The daemon's configuration file."""
-    return os.path.join(vipd.node.lab.dir, f"{vipd.node.name}-{vipd.name}.conf")
+    return status(vipd)[name]["accept"]
 
 
 def server_behind(lab, router):
@@ -168,7 +145,7 @@ def case_active_routes_and_answers_nothing(family):
             equal((accepts(vipd), tables(router)), (False, [table_of(vipd)]), "status and tables")
             for extra, accepted in ((), True), (("strict_mode",), False), (("strict_mode", "accept"), True), \
                     (("no_accept",), False):
-                line = reload(vipd, config_of(vipd), world.conf(*extra))
+                line = reload(vipd, vipd.path, world.conf(*extra))
                 check("changed VI_1" in line, f"the reload was {line!r}")
                 world.claims(accepted)
                 equal(accepts(vipd), accepted, "accept in the status")
@@ -193,33 +170,22 @@ def case_owner_accepts():
             equal((accepts(vipd), tables(world.router)), (True, []), "status and tables")
 
 
-class Ear:
-    """Counts the IPv4 packets that a node gets from `source`, of whatever kind."""
+class Source(Ear):
+    """Keeps the IPv4 packets that a node gets from `source`, of whatever kind."""
 
     def __init__(self, node, source):
         self.heard, self._source = [], socket.inet_aton(source)
-        with ns.entered(node.ns):
-            self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
-        self._sock.bind((node.iface, 0x0800))
-        threading.Thread(target=self._listen, daemon=True).start()
+        super().__init__(node)
 
-    def _listen(self):
-        while True:
-            try:
-                raw, address = self._sock.recvfrom(2048)
-            except OSError:
-                return
-            if address[2] != socket.PACKET_OUTGOING and raw[26:30] == self._source:
-                self.heard.append(raw)
-
-    def close(self):
-        self._sock.close()
+    def hear(self, raw):
+        if raw[26:30] == self._source:
+            self.heard.append(raw)
 
 
 @contextlib.contextmanager
 def knocking(client):
     """The client pings the virtual address without end, knocks at a TCP and at a closed UDP port, and counts answers."""
-    pinger, ear, end = Pinger(client, conf.VIP, interval=0.005), Ear(client, conf.VIP), threading.Event()
+    pinger, ear, end = Pinger(client, conf.VIP, interval=0.005), Source(client, conf.VIP), threading.Event()
 
     def knock():
         while not end.wait(0.005):
@@ -356,7 +322,7 @@ def case_hundreds_of_addresses_go_in_and_out():
         vipd = Vipd(router, text(300, "no_accept"))
         vipd.wait_state("Active", 10, name="VI_1")
         for count, extra in (300, NO_ACCEPT), (40, NO_ACCEPT), (290, NO_ACCEPT), (290, ("accept",)), (280, NO_ACCEPT):
-            reload(vipd, config_of(vipd), text(count, *extra))
+            reload(vipd, vipd.path, text(count, *extra))
             equal(refused(), count if extra == NO_ACCEPT else 0, f"addresses in the table, of {count} {extra}")
             router.wait_has("10.10.200.110", 5)
             equal(pings(client, "10.10.200.110"), extra != NO_ACCEPT, "whether the first answers")
@@ -382,7 +348,7 @@ def case_kernel_without_nf_tables_is_an_error():
         vipd = Vipd(router, good, name="good", command=command)
         # The emulator has no PACKET_ADD_MEMBERSHIP either, so that the instance gets no further.
         vipd.log.wait("VI_1: waiting in Initialize", 20)
-        line = reload(vipd, config_of(vipd), bad, timeout=20)
+        line = reload(vipd, vipd.path, bad, timeout=20)
         check("refused" in line, f"the reload was {line!r}")
         check("install kmod-nft-core" in "\n".join(vipd.warnings()), "no remedy in the log")
         check(accepts(vipd), "the refused reload has changed something")

@@ -2,10 +2,9 @@
 
 import os
 import subprocess
-import time
 
 from lib import conf
-from lib.check import CaseFailed, Deadline, check, each, equal, limits
+from lib.check import await_that, check, each, equal, limits
 from lib.lab import Lab
 from lib.vipd import Vipd
 
@@ -74,7 +73,7 @@ class Router:
         hook = example(self.node, "vipd-conntrackd.sh", config=("/etc/conntrackd/conntrackd.conf", self.config))
         os.chmod(hook, 0o755)
         self.conntrackd = self.node.popen("conntrackd", ["conntrackd", "-C", self.config])
-        until(lambda: os.path.exists(f"{folder}/ctl"), 10, "conntrackd's socket")
+        await_that(lambda: os.path.exists(f"{folder}/ctl"), 10, "conntrackd's socket")
         lan = conf.instance("LAN", priority=priority)
         wan = conf.instance("WAN", iface="wan0", vrid=51, priority=priority, vips=(f"{WAN_VIP}/24",))
         notify = f"    notify {hook}\n" if hooked else ""
@@ -100,15 +99,6 @@ def run(node, *argv):
     return done.stdout
 
 
-def until(holds, seconds, what):
-    """Asks again and again, for there is no event to wait for."""
-    deadline = Deadline(seconds)
-    while not holds():
-        if deadline.passed():
-            raise CaseFailed(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
 @each("hook", "none")
 @limits(timeout=90)
 def case_a_connection_goes_on_through_the_other_router(hook):
@@ -121,11 +111,11 @@ def case_a_connection_goes_on_through_the_other_router(hook):
         client.ip("route", "add", "default", "via", conf.VIP)
         first.node.wait_has(conf.VIP, 5)
         echo = server.popen("echo", ["python3", "-c", ECHO])
-        until(lambda: run(server, "ss", "-Htln", "sport = :7"), 10, "the server listens")
+        await_that(lambda: run(server, "ss", "-Htln", "sport = :7"), 10, "the server listens")
         talk = client.popen("talk", ["python3", "-c", TALK])
         talk.log.wait_count("echo", 5, 20)
         equal(echo.log.matches("from"), [f"from {WAN_VIP}"], "the connection comes from the virtual address")
-        until(lambda: f"dst={SERVER}" in second.waiting(), 10, "the connection is in the other router's cache")
+        await_that(lambda: f"dst={SERVER}" in second.waiting(), 10, "the connection is in the other router's cache")
         equal(second.known(), "", "connections in the other router's kernel before the failover")
         first.node.link("down")
         second.vipd.wait_state("Active", 10, name="WAN")

@@ -2,7 +2,6 @@
 
 import ipaddress
 import json
-import os
 import platform
 import socket
 import struct
@@ -14,6 +13,7 @@ from lib.check import check, each, equal, limits
 from lib.dhcp import Asker, Client, Dnsmasq, Offers, first_choice
 from lib.lab import Lab
 from lib.life import journal, reload
+from lib.nft import run, table_of, tables
 from lib.vipd import Vipd, binary
 
 POOL, POOL_SIZE = "10.10.201.150,10.10.201.180", 31
@@ -27,12 +27,6 @@ VIPS6 = ("fe80::50", "fd00:201::101")
 GLOBAL = "2001:db8:201::"
 
 
-def run(node, *argv):
-    """A command inside the node: exit code, and all that it said."""
-    done = subprocess.run(["ip", "netns", "exec", node.ns, *argv], capture_output=True, text=True, timeout=20)
-    return done.returncode, done.stdout + done.stderr
-
-
 def status(vipd, word, name="VI_1"):
     """A member of an instance's status; all of it must be as the schema says."""
     out = subprocess.run([binary(), "status", "--json", "--runtime-dir", vipd.runtime_dir],
@@ -40,23 +34,6 @@ def status(vipd, word, name="VI_1"):
     shown = json.loads(out)
     equal(schema.faults(shown), [], "the schema's view")
     return {i["name"]: i[word] for i in shown["instances"]}[name]
-
-
-def tables(node):
-    """The nftables tables of the node."""
-    code, said = run(node, "nft", "list", "tables")
-    equal(code, 0, f"exit code of nft ({said})")
-    return [line.removeprefix("table ") for line in said.splitlines()]
-
-
-def table_of(vipd):
-    """What vipd calls the table of DHCP."""
-    return f"inet vipd-{vipd.proc.pid}-dhcp"
-
-
-def path_of(vipd):
-    """The daemon's configuration file."""
-    return os.path.join(vipd.node.lab.dir, f"{vipd.node.name}-{vipd.name}.conf")
 
 
 def bridged(node):
@@ -184,7 +161,7 @@ def case_never_two_offers_for_one_request():
         start = asker.sent + 5
         offers.wait(lambda heard: max(t for t, *_ in heard) > start, 10, "an offer")
         for priority, active in (200, first), (50, other), (200, first):
-            reload(first, path_of(first), pair.conf(priority))
+            reload(first, first.path, pair.conf(priority))
             opened(active)
             asked = asker.sent + 20
             offers.wait(lambda heard, a=asked: max(t for t, *_ in heard) > a, 10, "offers")
@@ -208,7 +185,7 @@ def case_a_server_is_as_before_when_vipd_is_gone(how):
         offers, asker = Offers(pair.client), Asker(pair.client, 0.05)
         offers.wait(lambda heard: len(heard) > 10, 10, "offers")
         equal({server for *_, server in offers.heard}, {pair.routers[1].address}, "who offers")
-        equal(tables(pair.routers[0]), [table_of(first)], "tables")
+        equal(tables(pair.routers[0]), [table_of(first, "-dhcp")], "tables")
         check(f"table vipd-{first.proc.pid}" in journal(pair.routers[0]), "the table is not in the journal")
         first.terminate() if how == "stop" else first.kill9()
         address = pair.routers[0].address
@@ -228,11 +205,11 @@ def case_a_table_without_an_owner_is_removed_by_the_next_start():
         first.kill9()
         journaled = [line for line in journal(router) if line.startswith("table ")]
         equal(journaled, [f"table vipd-{first.proc.pid}"], "the journal's table")
-        equal(run(router, "nft", "add", "table", *table_of(first).split())[0], 0, "nft add table")
+        equal(run(router, "nft", "add", "table", *table_of(first, "-dhcp").split())[0], 0, "nft add table")
         again = pair.start(0, 100)
         again.log.wait("was left by an earlier vipd; it is removed", 5)
         again.wait_state("Active", 10)
-        equal(tables(router), [table_of(again)], "tables")
+        equal(tables(router), [table_of(again, "-dhcp")], "tables")
 
 
 @limits(timeout=60)
@@ -247,9 +224,9 @@ def case_a_reload_opens_and_shuts():
         elements = lambda: run(router, "nft", "list", "ruleset")[1].count("ens160")
         equal(elements(), 2, "blocked ports")
         off = conf.instance(priority=100, extra=("dhcp off",))
-        for text, count, names in (off, 0, []), (pair.conf(100), 2, [table_of(vipd)]), \
+        for text, count, names in (off, 0, []), (pair.conf(100), 2, [table_of(vipd, "-dhcp")]), \
                 (pair.conf(100).replace("dhcp follow", "dhcp follow\n no_accept"), 2, None), (off, 0, []):
-            line = reload(vipd, path_of(vipd), text)
+            line = reload(vipd, vipd.path, text)
             check("changed VI_1" in line, f"the reload was {line!r}")
             equal(elements(), count, "blocked ports")
             if names is not None:
@@ -501,9 +478,9 @@ def case_the_virtual_mac_address_advertises():
         world.knows([VIPS6[0]])
         # A reload that is to end it says so, from the router's own address.
         mark = sniffer.mark()
-        line = reload(first, path_of(first), world.conf(200).replace("ra follow", "ra off"))
+        line = reload(first, first.path, world.conf(200).replace("ra follow", "ra off"))
         check("changed VI_1" in line, f"the reload was {line!r}")
         last = wait_ra(world.host, sniffer, lambda ra: ra.lifetime == 0, "the farewell", "n1", mark)
         equal((last.src, last.eth_src), (world.routers[0].link_local(), world.routers[0].mac()), "the farewell")
-        reload(first, path_of(first), world.conf(200))
+        reload(first, first.path, world.conf(200))
         wait_ra(world.host, sniffer, lambda ra: ra.src == VIPS6[0], "an advertisement", "n1", mark)

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from lib import conf
-from lib.check import Deadline, check, each, equal, limits
+from lib.check import Deadline, await_that, check, each, equal, limits
 from lib.lab import Lab
 from lib.life import reload
 from lib.netifd import Uplinks
@@ -92,14 +92,6 @@ class Pair:
         before, after = self.talk(first, since), self.talk(then, since)
         check(before and after, f"the provider heard {len(before)} frames of {first} and {len(after)} of {then}")
         check(before[-1].at < after[0].at, f"{first} spoke {before[-1].at - after[0].at:.3f} s after {then} had begun")
-
-
-def await_that(holds, timeout, what):
-    """Asks again and again: netifd tells nobody but vipd."""
-    deadline = Deadline(timeout)
-    while not holds():
-        check(not deadline.passed(), f"{timeout} s went by: {what}")
-        time.sleep(0.1)
 
 
 def shown(vipd, name="VI_1"):
@@ -268,9 +260,9 @@ def case_leaves_though_ubus_hangs():
         await_that(lambda: shown(vipd)["state"] == "up", LEASE_S, "the uplink to be up")
         netifd.does("exit 4")
         netifd.ask("call", "network.interface.wan", "down")
-        reload(vipd, f"{lab.dir}/n1-vipd.conf", pair.texts["n1"])
+        reload(vipd, vipd.path, pair.texts["n1"])
         netifd.works()
-        reload(vipd, f"{lab.dir}/n1-vipd.conf", pair.texts["n1"])
+        reload(vipd, vipd.path, pair.texts["n1"])
         vipd.log.wait("it is brought up again", 10)
         await_that(lambda: shown(vipd)["state"] == "up", LEASE_S, "the uplink to be up again")
         netifd.does("exec sleep 61")
@@ -290,7 +282,7 @@ def case_reload_takes_the_instance_away():
         await_that(lambda: shown(vipd)["state"] == "up", LEASE_S, "the uplink to be up")
         mark, frames = vipd.log.mark(), pair.sniffer.mark()
         other = conf.uci("VI_2", iface="lan", vrid=51, vips=["10.10.201.120"])
-        reload(vipd, f"{lab.dir}/n1-vipd.conf", other)
+        reload(vipd, vipd.path, other)
         vipd.log.wait("reload: .*removed VI_1", 10, mark)
         equal(pair.netifds["n1"].state("wan"), "down", "the uplink")
         release = pair.sniffer.wait(lambda f: is_advert(f, "n1", vrid=50, priority=0), 5, "the priority 0 advert", frames)
@@ -312,7 +304,7 @@ def case_an_uplink_of_a_group_stays_with_who_stays():
         vipd.wait_state("Active", 10, name="VI_2")
         await_that(lambda: shown(vipd, "VI_2")["state"] == "up", LEASE_S, "the uplink to be up")
         mark = vipd.log.mark()
-        said = reload(vipd, f"{lab.dir}/n1-vipd.conf", one)
+        said = reload(vipd, vipd.path, one)
         check("removed VI_2" in said, f"reload says {said}")
         equal((shown(vipd)["state"], pair.netifds["n1"].state("wan")), ("up", "up"), "the uplink")
         equal(vipd.log.matches("uplink wan is to be", mark), [], "what netifd was asked for")

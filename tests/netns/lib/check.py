@@ -18,6 +18,14 @@ def equal(seen, wanted, what):
     check(seen == wanted, f"{what}: expected {wanted!r}, saw {seen!r}")
 
 
+def await_that(holds, timeout, what, gap=0.05):
+    """Asks again and again whether something holds that nobody tells of."""
+    deadline = Deadline(timeout)
+    while not holds():
+        check(not deadline.passed(), f"{timeout} s went by: {what}")
+        time.sleep(gap)
+
+
 class Deadline:
     """A bound on a wait, in seconds from now."""
 

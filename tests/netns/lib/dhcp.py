@@ -8,6 +8,7 @@ import threading
 
 from lib import ns
 from lib.check import CaseFailed, Deadline, check
+from lib.ear import Ear
 
 DISCOVER, OFFER = 1, 2
 # Configures the interface with what it has got, and says what that was.
@@ -61,29 +62,21 @@ class Client:
         return dict(word.split("=") for word in line.split())
 
 
-class Offers:
+class Offers(Ear):
     """All that DHCP servers send on a host's interface: (transaction, kind, server)."""
 
     def __init__(self, node):
         self.heard, self._grown = [], threading.Condition()
-        with ns.entered(node.ns):
-            self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
-        self._sock.bind((node.iface, 0x0800))
-        threading.Thread(target=self._listen, daemon=True).start()
+        super().__init__(node)
 
-    def _listen(self):
-        while True:
-            try:
-                raw = self._sock.recv(2048)
-            except OSError:
-                return
-            # UDP from port 67, a BOOTP reply.
-            if raw[23] != 17 or raw[34:36] != b"\0\x43" or raw[42] != 2:
-                continue
-            reply = struct.unpack("!I", raw[46:50])[0], option(raw[282:], 53)[0], socket.inet_ntoa(option(raw[282:], 54))
-            with self._grown:
-                self.heard.append(reply)
-                self._grown.notify_all()
+    def hear(self, raw):
+        # UDP from port 67, a BOOTP reply.
+        if raw[23] != 17 or raw[34:36] != b"\0\x43" or raw[42] != 2:
+            return
+        reply = struct.unpack("!I", raw[46:50])[0], option(raw[282:], 53)[0], socket.inet_ntoa(option(raw[282:], 54))
+        with self._grown:
+            self.heard.append(reply)
+            self._grown.notify_all()
 
     def wait(self, wanted, timeout, what):
         """Waits until `wanted(heard)` holds."""

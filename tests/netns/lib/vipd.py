@@ -39,8 +39,8 @@ class Vipd:
         self.node, self.name, self.started = node, name, time.time()
         # One folder a node: what a crash left there is the next start's to clean up.
         self.runtime_dir = node.folder("run")
-        path = node.file(f"{name}.conf", conf)
-        self.proc = node.popen(name, [*(command or [binary()]), "run", "--config", path,
+        self.path = node.file(f"{name}.conf", conf)
+        self.proc = node.popen(name, [*(command or [binary()]), "run", "--config", self.path,
                                       "--runtime-dir", self.runtime_dir, "--log", level],
                                read_log=read_log)
         self.log = self.proc.log
