@@ -11,6 +11,8 @@ from lib.vipd import Vipd
 
 INTERVAL_S = 0.01
 COUNT = 500
+# Virtual routers of one router, which advertises for all of them at once.
+CROWD = 64
 # How far the grid that the second half shows may lie from the first half's: keepalived's drifts by 45 ms.
 DRIFT_S = 0.001
 
@@ -51,3 +53,31 @@ def case_backup_at_10_ms_neither_flaps_nor_is_early():
         second.wait_state("Active", 5)
         sniffer.wait(lambda f: is_advert(f, "n2"), 5, "the heir's first advert", mark)
         not_early(sniffer, "n1", "n2", mark, 3, 100, INTERVAL_S)
+
+
+@limits(timeout=60, alone=True)
+def case_adverts_that_come_in_crowds_share_a_wakeup():
+    with Lab() as lab:
+        node1, node2, sniffer = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2), lab.sniff()
+
+        def text(priority):
+            return "".join(conf.instance(f"VI_{i}", vrid=i, priority=priority, vips=[f"10.10.200.{i}"])
+                           for i in range(1, CROWD + 1))
+
+        first = Vipd(node1, text(200))
+        first.log.wait_count("-> Active", CROWD, 15)
+        second = Vipd(node2, text(100))
+        second.log.wait_count("-> Backup", CROWD, 15)
+        wakeups, mark = voluntary_switches(second), sniffer.mark()
+        sniffer.wait_count(lambda f: is_advert(f, "n1"), 20 * CROWD, 15, "adverts", mark)
+        wakeups, adverts = voluntary_switches(second) - wakeups, len(sniffer.adverts("n1", mark))
+        print(f"{wakeups} wakeups for {adverts} adverts")
+        # Some 190 of 1,280; where each advert wakes the Backup that is asleep by then, they are 450 and more.
+        check(wakeups <= adverts / 4, f"{wakeups} wakeups for {adverts} adverts")
+        equal(sniffer.adverts("n2"), [], "adverts of the Backup")
+
+
+def voluntary_switches(vipd):
+    """How often it has gone to sleep."""
+    with open(f"/proc/{vipd.proc.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("voluntary_ctxt_switches"))
