@@ -60,6 +60,9 @@ pub const RA_SERVERS: usize = 3;
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.
 pub const RECEIVE_FRAMES: usize = 32;
+/// Where adverts come more often than this, they are left to gather for so long: one wakeup for
+/// several. Shorter than what a takeover may be late, and longer than what a wakeup costs.
+pub const GATHER: Duration = Duration::from_micros(200);
 /// A timer that fires so late means that the machine stood still.
 pub const LATE: Duration = Duration::from_millis(10);
 /// Rounds of [`RECEIVE_FRAMES`] that are read before the timers after that.

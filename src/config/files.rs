@@ -53,12 +53,15 @@ pub struct Disk {
 impl Files for Disk {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
         let mut read = || -> std::io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
             let limit = u64::try_from(MAX_FILE_BYTES + 1).unwrap_or(u64::MAX);
             let file = std::fs::File::open(path)?;
-            if file.metadata()?.mode() & OTHERS_READ != 0 {
+            let found = file.metadata()?;
+            if found.mode() & OTHERS_READ != 0 {
                 self.open.push(path.into());
             }
+            // One byte more, which stays free and so is the end.
+            let len = found.len().min(limit) + 1;
+            let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
             file.take(limit).read_to_end(&mut bytes)?;
             Ok(bytes)
         };

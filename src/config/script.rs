@@ -107,7 +107,8 @@ pub(crate) fn build(
     let mut scripts = Vec::new();
     let user = drafts.globals.user.as_ref();
     let default = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
-    let default = default.or_else(|| named(files, DEFAULT_USER));
+    // Where nothing is run, the list of users is not read.
+    let default = default.or_else(|| runs_something(drafts).then(|| named(files, DEFAULT_USER))?);
     let secure = drafts.globals.script_security.as_ref();
     let secure = secure.is_some_and(|placed| placed.value);
     let blocks = drafts.instances.iter_mut().chain(&mut drafts.groups);
@@ -171,6 +172,13 @@ pub(crate) fn build(
         });
     }
     scripts
+}
+
+fn runs_something(drafts: &Drafts) -> bool {
+    let blocks = drafts.instances.iter().chain(&drafts.groups);
+    let mut all = blocks.map(|d| &d.draft).chain([&drafts.globals]);
+    all.any(|draft| !draft.programs.is_empty())
+        || drafts.watched.iter().any(|(kind, _)| *kind == Kind::Script)
 }
 
 /// Leaves those that an instance tracks.

@@ -33,6 +33,8 @@ pub(crate) fn read(
     report: &mut Report,
 ) -> bool {
     let mut good = true;
+    // As a rule a line is an address, and the list is kept.
+    list.reserve_exact(lines.len().min(most));
     for line in lines {
         if line.children.is_some() {
             report.error(&line.span, "an address is not a block", "remove the braces");

@@ -124,6 +124,7 @@ enum About {
 impl Executor {
     /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
     pub(super) fn new(
+        commands: CommandSocket,
         addresses: Addresses,
         routes: Routes,
         vmacs: Vmacs,
@@ -134,7 +135,7 @@ impl Executor {
             routes,
             sender: SendSocket::open()?,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
-            commands: CommandSocket::open()?,
+            commands,
             asked: Vec::with_capacity(limits::REQUESTS),
             dhcp: Dhcp::new(),
             ra: Ra::default(),
@@ -358,6 +359,7 @@ impl Executor {
         debug_assert!(pushed, "an empty batch has room for one frame");
     }
 
+    /// Sends the frames that wait.
     pub(super) fn send_frames(&mut self) {
         let errors = &mut self.send_errors;
         self.frames.flush(&self.sender, |_, errno| {

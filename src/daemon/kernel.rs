@@ -71,10 +71,17 @@ impl Kernel {
         &self.events
     }
 
-    /// Asks the kernel for all interfaces and addresses; again if they change meanwhile.
+    /// [`Kernel::dump_with`] a socket for the purpose.
     pub(super) fn dump(&mut self, links: &mut Links) -> Result<(), Error> {
-        // Opened for the purpose: its buffers would lie idle for months.
-        let mut socket = CommandSocket::open()?;
+        self.dump_with(&mut CommandSocket::open()?, links)
+    }
+
+    /// Asks the kernel for all interfaces and addresses; again if they change meanwhile.
+    pub(super) fn dump_with(
+        &mut self,
+        socket: &mut CommandSocket,
+        links: &mut Links,
+    ) -> Result<(), Error> {
         let tells_who = &mut self.tells_who;
         for _ in 0..limits::DUMPS {
             links.forget();

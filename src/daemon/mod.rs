@@ -94,6 +94,10 @@ pub struct Daemon {
     /// The poll set is to be listed anew: sockets may have come or gone.
     relist: bool,
     places: Places,
+    /// The last wakeup that brought frames.
+    heard_at: Instant,
+    /// Frames come so often that the next ones are left to gather.
+    crowded: bool,
     /// The number of state changes when the sockets were last tended.
     tended: u64,
     control: Control,
@@ -196,7 +200,13 @@ impl Daemon {
             self.kernel_events(limits::EVENTS, now);
         }
         self.executor.ra.receive(&self.poll, now);
-        self.receive(now);
+        let count = self.receive(now);
+        if count > 0 {
+            let often = count > 1 || now.since(self.heard_at) < limits::GATHER;
+            // Of a flood there is always more to be read than can gather.
+            self.crowded = often && count < limits::RECEIVE_FRAMES;
+            self.heard_at = now;
+        }
         Ok(())
     }
 
@@ -265,6 +275,8 @@ impl Daemon {
     ///
     /// The timer is left alone when it is set to an earlier time: a Backup's deadline moves with
     /// every advert, and a wakeup for nothing now and then is cheaper than a system call each time.
+    ///
+    /// Where adverts come in crowds, all but the timer waits [`limits::GATHER`] first.
     fn wait(
         &mut self,
         deadline: Instant,
@@ -277,6 +289,10 @@ impl Daemon {
         }
         if core::mem::take(&mut self.relist) {
             self.list();
+        }
+        if core::mem::take(&mut self.crowded) && deadline > now {
+            self.poll
+                .wait_for(self.places.timer + 1, Some(limits::GATHER))?;
         }
         let ready = self
             .poll

@@ -121,8 +121,15 @@ impl Daemon {
         let routes = Routes::new(&config, names, &mut links);
         watch_sources(&config, &mut links);
         kernel.watch(routes.groups());
-        kernel.dump(&mut links)?;
-        clean_up(&left, kernel.tells_who, &mut links, &addresses)?;
+        let mut commands = CommandSocket::open()?;
+        kernel.dump_with(&mut commands, &mut links)?;
+        clean_up(
+            &left,
+            kernel.tells_who,
+            &mut links,
+            &addresses,
+            &mut commands,
+        )?;
         // The news of these removals, before anything of ours is there that they could be about.
         kernel.read(
             limits::EVENTS_OF_RELOAD,
@@ -157,13 +164,16 @@ impl Daemon {
             globals.startup_delay,
             now,
         );
-        let mut executor = Executor::new(addresses, routes, vmacs, config.instances.len())?;
+        let mut executor =
+            Executor::new(commands, addresses, routes, vmacs, config.instances.len())?;
         executor.unicast.open(&config)?;
         kernel.own_port(executor.port()?);
         let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
             relist: true,
             places: Places::default(),
+            heard_at: Instant::ZERO,
+            crowded: false,
             poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
             timer: Timer::new()?,
             config,
@@ -206,6 +216,8 @@ impl Daemon {
         daemon.arrange(now);
         daemon.with_context(Executor::add_static);
         daemon.report_links(now);
+        // They need not wait for the kernel to compile a filter. Addresses do: they come once nothing can fail.
+        daemon.executor.send_frames();
         memory::trim();
         rights::confine()?;
         Ok(daemon)
@@ -319,12 +331,9 @@ fn clean_up(
     tells_who: bool,
     links: &mut Links,
     addresses: &Addresses,
+    commands: &mut CommandSocket,
 ) -> Result<(), Error> {
-    if left.is_empty() && addresses.entries().is_empty() {
-        return Ok(());
-    }
-    let mut commands = CommandSocket::open()?;
-    routes::remove_left(left, &mut commands)?;
+    routes::remove_left(left, commands)?;
     let (mut gone, mut macvlans) = (Vec::new(), Vec::new());
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
@@ -359,7 +368,7 @@ fn clean_up(
                     macvlans.push(kernel.ifindex);
                 }
             }
-            Line::Arp { .. } => vmac::restore(&mut commands, line),
+            Line::Arp { .. } => vmac::restore(commands, line),
             Line::Address { .. } | Line::Routing { .. } => {}
         }
     }

@@ -93,16 +93,25 @@ impl Poll {
     /// # Errors
     /// As ppoll(2), but for EINTR.
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<usize, Error> {
+        self.wait_for(self.fds.len(), timeout)
+    }
+
+    /// [`wait`](Self::wait) for the first `count` descriptors alone; what was found of the others
+    /// before stays.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_for(&mut self, count: usize, timeout: Option<Duration>) -> Result<usize, Error> {
         let timeout = timeout.map(timespec);
         let timeout = timeout
             .as_ref()
             .map_or(core::ptr::null(), core::ptr::from_ref);
-        // SAFETY: `fds` is a live array of that many pollfds; `timeout` is null or points to a
+        // SAFETY: `fds` is a live array of at least that many pollfds; `timeout` is null or points to a
         // timespec that lives until the end of this function; a null mask leaves the mask alone.
         let ready = unsafe {
             libc::ppoll(
                 self.fds.as_mut_ptr(),
-                self.fds.len() as libc::nfds_t,
+                count.min(self.fds.len()) as libc::nfds_t,
                 timeout,
                 core::ptr::null(),
             )
@@ -158,6 +167,25 @@ mod tests {
         assert!(poll.readiness(abandoned).failed());
         assert!(poll.readiness(writer).writable() && !poll.readiness(writer).readable());
         assert!(!poll.readiness(9).any());
+    }
+
+    #[test]
+    fn the_first_alone_are_waited_for() {
+        let (quiet, _kept) = UnixStream::pair().unwrap();
+        let (loud, mut other) = UnixStream::pair().unwrap();
+        other.write_all(b"x").unwrap();
+        let mut poll = Poll::with_capacity(2);
+        poll.add(&quiet, Interest::Read);
+        let loud = poll.add(&loud, Interest::Read);
+        let short = Some(Duration::from_millis(1));
+        assert_eq!(poll.wait_for(1, short).unwrap(), 0);
+        assert!(!poll.readiness(loud).any());
+        assert_eq!(
+            poll.wait_for(9, short).unwrap(),
+            1,
+            "no more than there are"
+        );
+        assert!(poll.readiness(loud).readable());
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Parser<'_> {
         let mut words = found.name.split_whitespace();
         match words.next()? {
             "_PWD" => Some(directory(self.reading.last()?)),
-            "_INSTANCE" => Some(self.config_id.clone()),
+            "_INSTANCE" => Some(self.config_id().to_owned()),
             "_HASH" => Some("#".into()),
             "_BANG" => Some("!".into()),
             "_ENV" => {

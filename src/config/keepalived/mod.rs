@@ -36,12 +36,11 @@ pub(crate) fn parse(
     report: &mut Report,
     each: &mut dyn FnMut(Node, &mut Report),
 ) {
-    let config_id = files.config_id();
     let mut parser = Parser {
         files,
         report,
         each,
-        config_id,
+        config_id: None,
         builder: Builder::default(),
         variables: Variables::default(),
         reading: Vec::new(),
@@ -64,7 +63,8 @@ struct Parser<'a> {
     files: &'a mut dyn Files,
     report: &'a mut Report,
     each: &'a mut dyn FnMut(Node, &mut Report),
-    config_id: String,
+    /// Read when it is first asked for.
+    config_id: Option<String>,
     builder: Builder,
     variables: Variables,
     /// The file being read and those that included it.
@@ -115,13 +115,14 @@ impl Parser<'_> {
             });
             continued = physical.continued;
             if !continued {
-                self.logical(core::mem::take(&mut parts));
+                self.logical(&parts);
+                parts.clear();
             }
             if self.gave_up {
                 return;
             }
         }
-        self.logical(parts);
+        self.logical(&parts);
     }
 
     fn warn_glued_comment(&mut self, file: &Rc<str>, line: u32, index: usize) {
@@ -136,7 +137,7 @@ impl Parser<'_> {
     }
 
     /// One logical line in its physical parts.
-    fn logical(&mut self, parts: Vec<Line>) {
+    fn logical(&mut self, parts: &[Line]) {
         let Some((first, rest)) = parts.split_first() else {
             return;
         };
@@ -228,8 +229,12 @@ impl Parser<'_> {
             );
             return None;
         }
-        let holds = (line.text(start, end) == self.config_id) != negated;
+        let holds = (line.text(start, end) == self.config_id()) != negated;
         holds.then(|| line.trimmed(end))
+    }
+
+    fn config_id(&mut self) -> &str {
+        self.config_id.get_or_insert_with(|| self.files.config_id())
     }
 
     /// A line that is ready to be read.
@@ -302,6 +307,9 @@ impl Parser<'_> {
 
 /// `~SEQ(…)`, `~SEQx(…)` or `~LST(…)` anywhere in front of a word.
 fn loop_keyword(line: &Line) -> Option<&'static str> {
+    if !line.chars.iter().any(|at| at.c == '~') {
+        return None;
+    }
     let text = line.text(0, MAX_LINE_CHARS);
     let has = |name: &str| text.starts_with(name) || text.contains(&format!(" {name}"));
     if has("~SEQ") {

@@ -15,10 +15,11 @@ KINDS = ("vipd", "keepalived")
 
 
 def vipd_binary():
-    """$VIPD, else the newest release build, static ones first."""
+    """$VIPD, else the router's binary of this machine, else a release build."""
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-    places = [os.path.join(target, triple, "release", "vipd") for triple in
-              ("cross/x86_64-unknown-linux-musl", "x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu", ".")]
+    places = [os.path.join(target, place, "vipd") for place in
+              ("cross/x86_64-unknown-linux-musl/router", "x86_64-unknown-linux-musl/release",
+               "x86_64-unknown-linux-gnu/release", "release")]
     paths = [os.environ["VIPD"]] if "VIPD" in os.environ else places
     found = [p for p in paths if os.access(p, os.X_OK)]
     if not found:

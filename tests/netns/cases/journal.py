@@ -69,7 +69,9 @@ class World:
         """Waits until the kernel has what was there and what is wanted, and nothing else."""
         wanted = self.base | self.wanted
         try:
-            self.node.wait(lambda: held(self.node) == wanted, 5, "the kernel to have what is wanted")
+            # Both in one: what the killed daemon left may be as wanted for a moment, until the next one removes it.
+            self.node.wait(lambda: held(self.node) == wanted and set(macvlans(self.node)) == self.macvlans, 5,
+                           "the kernel to have what is wanted")
         except CaseFailed:
             seen = held(self.node)
             raise CaseFailed(f"left behind: {sorted(seen - wanted)}, missing: {sorted(wanted - seen)}, after "
