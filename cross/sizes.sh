@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 name=$(expand_targets "$1")
 install_toolchain
 command -v c++filt >/dev/null || { echo "c++filt is missing: apt-get install binutils" >&2; exit 3; }
-router_cargo "$name" -Cstrip=none
+router_cargo "$name" strip=none
 # Under another name: what stands at the old one is always stripped.
 binary=$(router_binary "$name")
 unstripped="$binary-with-symbols"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The toolchain of the cross builds: Debian's Rust with the sources of std, zig as linker and libc, and for MIPS
-# the tools of mips16.sh. Sourced, after targets.sh, by the scripts here and by tests/cross/run.
-. cross/mips16.sh
+# The toolchain of the cross builds: Debian's Rust with the sources of std, zig as linker and libc, and the tools of
+# codegen.sh. Sourced, after targets.sh, by the scripts here and by tests/cross/run.
+. cross/codegen.sh
 
 readonly ZIG_VERSION=0.15.2
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/vipd"
@@ -9,13 +9,6 @@ readonly ZIG_DIR="$CACHE/zig-$ZIG_VERSION"
 readonly RUST_LIBRARY=/usr/lib/rustlib/src/rust/library
 export ZIG="${ZIG:-$ZIG_DIR/bin/zig}"
 readonly CROSS_TARGET_DIR="${CROSS_TARGET_DIR:-$PWD/target/cross}"
-
-# For the code generator, at the last link, where the whole program is in its hands: fewer copies by inlining, fewer
-# tables for `match`, no constants kept ready outside of loops, equal ends of branches once, copies by memcpy.
-# LLVM's machine outliner would save 6 KB on ARM, and was seen to make programs there that hang or crash: keep it off.
-readonly CODE_FLAGS=(-Cllvm-args=-inline-threshold=10 -Cllvm-args=-min-jump-table-entries=12
-    -Cllvm-args=-disable-machine-licm -Cllvm-args=-enable-tail-merge=true -Cllvm-args=-tail-merge-size=2
-    -Cllvm-args=-max-store-memcpy=2)
 
 # Debian's, by their paths: rustup's come first in PATH and have no MIPS.
 readonly RUST_TOOLS="/usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web
@@ -51,7 +44,7 @@ install_packages() {
 # Installs what is missing of Rust (python3-venv, too, if zig is still to come), then what fits to it.
 install_debian() {
     # shellcheck disable=SC2046 # lists of packages
-    install_packages $(missing_packages) && install_packages $(missing_mips_packages)
+    install_packages $(missing_packages) && install_packages $(missing_codegen_packages)
 }
 
 # Installs zig into the cache, outside of the checkout; moves it into place whole or not at all.
@@ -88,35 +81,22 @@ cross_cargo() {
         "-Zbuild-std=$crates" -Zbuild-std-features=optimize_for_size "$@"
 }
 
-# router_cargo TARGET [FLAGS…]: the router binary of a target; FLAGS are rustc's for the program itself.
+# router_cargo TARGET [strip=none]: the router binary of a target. rustc's own program is not kept: codegen.sh makes
+# a smaller one of the same bitcode, which is that of vipd's own code before any optimisation.
 # What is given up for 60 KB of 410 on MIPS: a panic ends the program at once, without a message (the same commit,
 # built plainly, says it); `{:?}` prints nothing (tests/tidy.rs: no message of a router has one).
 router_cargo() {
-    local target=$1 std_flags=(-Zlocation-detail=none -Zfmt-debug=none) thumb=() bitcode=()
-    shift
-    # vipd's own code as thumb code: 40 KB less. std has ARM assembly that cannot be built so.
-    case $target in
-    arm | armv5te)
-        thumb=(-Zprofile-rustflags --config 'profile.router.package.vipd.rustflags = ["-Ctarget-feature=+thumb-mode"]')
-        ;;
-    mips | mipsel) bitcode=("--emit=llvm-bc=$(router_binary "$target").bc") ;;
-    esac
-    cross_cargo std,panic_abort rustc "${thumb[@]}" --quiet --profile router --no-default-features --bin vipd \
-        --config "target.'cfg(target_env = \"musl\")'.rustflags = [$(printf "'%s'," "${std_flags[@]}")]" \
+    local target=$1 strip=-s binary builtins
+    [ "${2:-}" != strip=none ] || strip=
+    binary=$(router_binary "$target")
+    cross_cargo std,panic_abort rustc --quiet --profile router --no-default-features --bin vipd \
+        --config "target.'cfg(target_env = \"musl\")'.rustflags = ['-Zlocation-detail=none', '-Zfmt-debug=none']" \
+        -Zprofile-rustflags --config 'profile.router.package.vipd.rustflags = ["-Cno-prepopulate-passes"]' \
         --config 'profile.router.package.core.opt-level = "z"' --config 'profile.router.package.std.opt-level = "z"' \
         -Zpanic-immediate-abort --config 'profile.router.panic = "immediate-abort"' \
-        --target "$(target_field "$target" 2)" -- "${CODE_FLAGS[@]}" "${bitcode[@]}" "$@" || return 1
-    [ ${#bitcode[@]} = 0 ] || router_mips16 "$target" "$@"
-}
-
-# router_mips16 TARGET [FLAGS…]: puts the program as MIPS16 code where cargo has put the one as MIPS32 code.
-router_mips16() {
-    local target=$1 binary builtins strip=-s
-    shift
-    binary=$(router_binary "$target")
-    case " $* " in *" -Cstrip=none "*) strip= ;; esac
+        --target "$(target_field "$target" 2)" -- "--emit=llvm-bc=$binary.bc" || return 1
     builtins=$(ls -t "$(dirname "$binary")"/deps/libcompiler_builtins-*.rlib | head -1)
-    rm -f "$binary" && mips16 "$target" "$binary.bc" "$builtins" "$binary" $strip
+    rm -f "$binary" && program "$target" "$binary.bc" "$builtins" "$binary" $strip
 }
 
 # Where it is.
