@@ -178,8 +178,8 @@ impl Reader<'_> {
             (Some(name), Some(children)) => (name, children),
             (name, _) => {
                 let missing = if name.is_none() { "name" } else { "block" };
-                let message = format!("`{}` without a {missing}", keyword.name);
-                let help = format!("write `{} NAME {{ … }}`", keyword.name);
+                let message = format_args!("`{}` without a {missing}", keyword.name);
+                let help = format_args!("write `{} NAME {{ … }}`", keyword.name);
                 self.report.error(&statement.word.span, message, help);
                 return None;
             }
@@ -190,7 +190,7 @@ impl Reader<'_> {
         draft.vips.shrink_to_fit();
         Some(InstanceDraft {
             name: name.text.as_str().into(),
-            span: name.span.clone(),
+            span: name.span,
             draft,
             group: None,
         })
@@ -213,18 +213,16 @@ impl Reader<'_> {
         let word = statement.word;
         let found = block.find(&word.text);
         if found.is_none() {
-            let message = if block.is_secret() {
-                "unknown word".into()
-            } else {
-                format!("unknown word {}", quoted(&word.text))
+            let (shown, place) = (quoted(&word.text), block.name());
+            let message = match block {
+                Block::Top => format_args!("unknown word {shown}"),
+                block if block.is_secret() => format_args!("unknown word in `{place}`"),
+                _ => format_args!("unknown word {shown} in `{place}`"),
             };
-            let place = match block {
-                Block::Top => message,
-                block => format!("{message} in `{}`", block.name()),
-            };
-            let suggestion = self.suggest(block, word);
-            let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists all words".into());
-            self.report.error(&word.span, place, help);
+            let otherwise = "remove it; CONFIG.md lists all words";
+            let help = block.help(&word.text, self.report, otherwise);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         found
     }
@@ -241,14 +239,16 @@ impl Reader<'_> {
     /// second keyword of a line would change what the line means: that is an error.
     fn unused(&mut self, words: &[Word], block: Block) {
         let Some(first) = words.first() else { return };
-        let help = "remove it, or put it on a line of its own";
+        let help = format_args!("remove it, or put it on a line of its own");
         if block.is_secret() {
-            self.report.warn(&first.span, "this word is not used", help);
+            self.report
+                .warn(&first.span, format_args!("this word is not used"), help);
         } else if let Some(suggestion) = self.suggest(block, first) {
-            let message = format!("unknown word {}", quoted(&first.text));
-            self.report.error(&first.span, message, suggestion);
+            let message = format_args!("unknown word {}", quoted(&first.text));
+            self.report
+                .error(&first.span, message, format_args!("{suggestion}"));
         } else {
-            let message = format!("{} is not used", quoted(&first.text));
+            let message = format_args!("{} is not used", quoted(&first.text));
             self.report.warn(&first.span, message, help);
         }
     }
@@ -270,8 +270,8 @@ impl Reader<'_> {
             | Rule::Probes
             | Rule::Delays => {
                 let Some(children) = statement.children else {
-                    let message = format!("`{}` without a block", keyword.name);
-                    let help = format!("write `{} {{ … }}`", keyword.name);
+                    let message = format_args!("`{}` without a block", keyword.name);
+                    let help = format_args!("write `{} {{ … }}`", keyword.name);
                     self.report.error(&statement.word.span, message, help);
                     draft.failed.push(keyword.name);
                     return;
@@ -297,8 +297,8 @@ impl Reader<'_> {
             _ => {}
         }
         if statement.children.is_some() {
-            let message = format!("`{}` is not a block", keyword.name);
-            let help = format!(
+            let message = format_args!("`{}` is not a block", keyword.name);
+            let help = format_args!(
                 "write `{} {}` without braces",
                 keyword.name,
                 keyword.syntax()

@@ -62,9 +62,9 @@ impl Reader<'_> {
             return self.fill(&mut draft.check, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
-            let message = format!("`{}` needs a value", keyword.name);
+            let message = format_args!("`{}` needs a value", keyword.name);
             let help = wanted(keyword, self.report);
-            self.report.error(span, message, help);
+            self.report.error(span, message, format_args!("{help}"));
             return None;
         };
         let at = &word.span;
@@ -76,8 +76,9 @@ impl Reader<'_> {
             Rule::Repeat { slot } => {
                 let mut value = self.number(keyword, word, 0, 255)?;
                 if value == 0 {
-                    let message = format!("`{} 0` counts as 1, as in keepalived", keyword.name);
-                    self.report.warn(at, message, "write 1");
+                    let message =
+                        format_args!("`{} 0` counts as 1, as in keepalived", keyword.name);
+                    self.report.warn(at, message, format_args!("write 1"));
                     value = 1;
                 }
                 self.fill(slot(draft), keyword, span, at, value)
@@ -94,11 +95,12 @@ impl Reader<'_> {
             Rule::Interface { slot } => {
                 let value = vip::interface(word, self.report)?;
                 if &*value == "lo" {
-                    let message = "the loopback interface has no neighbours to elect with";
+                    let message =
+                        format_args!("the loopback interface has no neighbours to elect with");
                     self.report.error(
                         at,
                         message,
-                        "write the interface that faces the other routers",
+                        format_args!("write the interface that faces the other routers"),
                     );
                     return None;
                 }
@@ -172,11 +174,18 @@ impl Reader<'_> {
         value: T,
     ) -> Option<()> {
         if let Some(before) = slot {
-            let message = format!("`{}` was already set at {}", keyword.name, before.span);
-            self.report
-                .warn(word, message, "the last one counts; remove the other");
+            let message = format_args!(
+                "`{}` was already set at {}",
+                keyword.name,
+                self.report.place(before.span)
+            );
+            self.report.warn(
+                word,
+                message,
+                format_args!("the last one counts; remove the other"),
+            );
         }
-        let span = at.clone();
+        let span = *at;
         *slot = Some(Placed { value, span });
         Some(())
     }
@@ -187,14 +196,15 @@ impl Reader<'_> {
         };
         let value = boolean(&word.text);
         if value.is_none() {
-            let message = format!("{} is neither on nor off", quoted(&word.text));
+            let message = format_args!("{} is neither on nor off", quoted(&word.text));
             let help = match self.report.dialect {
                 Dialect::Keepalived => {
                     format!("write `{0}`, `{0} on` or `{0} off`", keyword.name)
                 }
                 Dialect::Uci => format!("write `option {} '1'`, or '0'", keyword.name),
             };
-            self.report.error(&word.span, message, help);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         value
     }
@@ -243,7 +253,11 @@ impl Reader<'_> {
             format!("{shown} is not {what}")
         };
         let help = wanted(keyword, self.report);
-        self.report.error(&word.span, message, help);
+        self.report.error(
+            &word.span,
+            format_args!("{message}"),
+            format_args!("{help}"),
+        );
     }
 
     fn choice(
@@ -254,9 +268,10 @@ impl Reader<'_> {
     ) -> Option<&'static str> {
         let value = of.iter().copied().find(|choice| *choice == word.text);
         if value.is_none() {
-            let message = format!("`{}` cannot be {}", keyword.name, quoted(&word.text));
+            let message = format_args!("`{}` cannot be {}", keyword.name, quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report.error(&word.span, message, help);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         value
     }
@@ -270,9 +285,10 @@ impl Reader<'_> {
     ) -> Option<A> {
         let value = word.text.parse().ok().filter(|address| fits(address));
         if value.is_none() {
-            let message = format!("{} is not {what}", quoted(&word.text));
+            let message = format_args!("{} is not {what}", quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report.error(&word.span, message, help);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         value
     }

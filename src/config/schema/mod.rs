@@ -10,6 +10,7 @@ pub(crate) mod uci;
 
 use std::rc::Rc;
 
+use crate::config::error::Report;
 use crate::config::model::{Dialect, Hook, InitFile};
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
@@ -251,6 +252,17 @@ impl Block {
         self.words().iter().find(|word| word.name == name)
     }
 
+    /// What to write instead of a word that is unknown: what the user may have meant, or else `otherwise`.
+    /// Not for words whose error is only counted: it takes a while.
+    pub(crate) fn help(self, unknown: &str, report: &Report, otherwise: &str) -> String {
+        let meant = if report.is_full() {
+            None
+        } else {
+            self.suggest(unknown, report.dialect)
+        };
+        meant.unwrap_or_else(|| otherwise.into())
+    }
+
     /// What the user may have meant by `unknown`.
     pub(crate) fn suggest(self, unknown: &str, dialect: Dialect) -> Option<String> {
         if unknown.starts_with("include") {
@@ -289,6 +301,14 @@ pub(crate) fn nearest<'a>(unknown: &str, names: &[&'a str]) -> Option<&'a str> {
     let near = |name: &&'a str| (distance(unknown, name), *name);
     let (wrong, name) = names.iter().map(near).min()?;
     (wrong <= tolerance(unknown)).then_some(name)
+}
+
+/// What to write instead of `unknown`: the one of `names` that is meant, or else `otherwise`.
+pub(crate) fn nearest_help(unknown: &str, names: &[&str], otherwise: &str) -> String {
+    match nearest(unknown, names) {
+        Some(near) => format!("write `{near}`"),
+        None => otherwise.into(),
+    }
 }
 
 /// How many letters may be wrong for a word to be recognized.
