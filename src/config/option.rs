@@ -34,15 +34,14 @@ pub(crate) fn read<'a>(
         report.error(&word.span, message, format_args!("{help}"));
         return None;
     };
-    let takes = keyword.syntax();
-    let value = if takes.is_empty() {
+    let value = if keyword.takes_nothing() {
         Some(word)
     } else {
         rest.next()
     };
-    let skipped = match keyword.rule {
-        Rule::Skipped { why, .. } => Some(why),
-        _ => None,
+    let (skipped, instead) = match keyword.rule {
+        Rule::Skipped { why, instead, .. } => (Some(why), instead),
+        _ => (None, ""),
     };
     let says = match skipped {
         Some(Skip::Later) => "is not supported yet by vipd",
@@ -52,11 +51,11 @@ pub(crate) fn read<'a>(
     };
     if !says.is_empty() {
         let message = format!("`{}` of {of} {says}", keyword.name);
-        report.skip(keyword.name, &word.span, message, keyword.doc);
+        report.skip(keyword.name, &word.span, message, instead);
     }
     let Some(value) = value.or(skipped.map(|_| word)) else {
         let message = format_args!("`{}` needs a value", keyword.name);
-        let help = format_args!("write `{} {takes}`", keyword.name);
+        let help = format_args!("write `{} {}`", keyword.name, keyword.syntax());
         report.error(&word.span, message, help);
         return None;
     };

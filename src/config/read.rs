@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
-use super::schema::{Block, Draft, Keyword, Rule, Skip};
+use super::schema::{Block, Draft, Form, Keyword, Rule, Skip};
 use super::{peer, probe, route, rule, track, vip};
 use crate::vrrp::track::Kind;
 
@@ -93,7 +93,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
     let most = match keyword.rule {
         Rule::Flag { .. }
         | Rule::Skipped {
-            takes: "[BOOL]", ..
+            takes: Form::Bool, ..
         } => {
             let is_bool = |word: &Word| boolean(&word.text).is_some();
             usize::from(arguments.first().is_some_and(is_bool))
@@ -116,8 +116,8 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
         | Rule::Probes
         | Rule::Delays => 0,
         Rule::Check { .. } => probe::taken(keyword.name, arguments),
-        Rule::Option { takes } | Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => {
-            if takes.is_empty() || takes.starts_with('{') {
+        Rule::Option { .. } | Rule::Skipped { .. } | Rule::SkippedWords { .. } => {
+            if keyword.takes_nothing() || keyword.is_list() {
                 0
             } else {
                 arguments.len()
@@ -132,7 +132,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let mut behind = arguments.iter().take(most).skip(1);
             1 + behind.position(next).unwrap_or(most.saturating_sub(1))
         }
-        Rule::Line { .. } => {
+        Rule::Line(_) => {
             let next = |word: &Word| !word.quoted && Block::TrackProcess.find(&word.text).is_some();
             arguments.iter().take_while(|word| !next(word)).count()
         }
@@ -255,9 +255,11 @@ impl Reader<'_> {
 
     fn keyword(&mut self, keyword: &'static Keyword, statement: &Statement<'_>, draft: &mut Draft) {
         match keyword.rule {
-            Rule::Skipped { why, .. } => return self.skip(keyword, why, &statement.word.span),
-            Rule::SkippedWords { words, .. } => {
-                self.skip(keyword, Skip::Later, &statement.word.span);
+            Rule::Skipped { why, instead, .. } => {
+                return self.skip(keyword, why, instead, &statement.word.span);
+            }
+            Rule::SkippedWords { words, instead, .. } => {
+                self.skip(keyword, Skip::Later, instead, &statement.word.span);
                 return self.check_words(statement.children.unwrap_or_default(), words);
             }
             Rule::Words(_)
@@ -310,14 +312,14 @@ impl Reader<'_> {
         }
     }
 
-    fn skip(&mut self, keyword: &'static Keyword, why: Skip, span: &Span) {
+    fn skip(&mut self, keyword: &Keyword, why: Skip, instead: &'static str, span: &Span) {
         let name = keyword.name;
         let message = match why {
             Skip::Later => format!("`{name}` is not supported yet by vipd"),
             Skip::Needless => format!("`{name}` is not needed by vipd"),
             Skip::Foreign => format!("`{name}` is not supported by vipd"),
         };
-        self.report.skip(name, span, message, keyword.doc);
+        self.report.skip(name, span, message, instead);
     }
 
     fn check_words(&mut self, nodes: &[Node], block: Block) {

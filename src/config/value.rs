@@ -44,13 +44,13 @@ impl Reader<'_> {
             };
             return self.fill(slot(draft), keyword, span, span, value);
         }
-        if let Rule::Line { slot, .. } = keyword.rule {
+        if let Rule::Line(line) = keyword.rule {
             let value = statement
                 .arguments
                 .iter()
                 .map(|word| word.text.as_str().into())
                 .collect();
-            return self.fill(slot(draft), keyword, span, span, value);
+            return self.fill((line.slot)(draft), keyword, span, span, value);
         }
         if let Rule::Program(hook) = keyword.rule {
             return program::read(keyword, hook, span, statement.arguments, draft, self.report);
@@ -70,7 +70,7 @@ impl Reader<'_> {
         let at = &word.span;
         match keyword.rule {
             Rule::Number { min, max, slot } => {
-                let value = self.number(keyword, word, min, max)?;
+                let value = self.number(keyword, word, u32::from(min), max)?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Repeat { slot } => {
@@ -83,8 +83,8 @@ impl Reader<'_> {
                 }
                 self.fill(slot(draft), keyword, span, at, value)
             }
-            Rule::Seconds { min, max, slot } => {
-                let value = self.seconds(keyword, word, min, max)?;
+            Rule::Seconds { within, slot } => {
+                let value = self.seconds(keyword, word, within)?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Text { slot } => self.fill(slot(draft), keyword, span, at, word.text.clone()),
@@ -157,7 +157,7 @@ impl Reader<'_> {
             | Rule::Peers
             | Rule::Vmac { .. }
             | Rule::InitFile { .. }
-            | Rule::Line { .. }
+            | Rule::Line(_)
             | Rule::Program(_)
             | Rule::Option { .. }
             | Rule::Skipped { .. }
@@ -174,20 +174,18 @@ impl Reader<'_> {
         value: T,
     ) -> Option<()> {
         if let Some(before) = slot {
-            let message = format_args!(
-                "`{}` was already set at {}",
-                keyword.name,
-                self.report.place(before.span)
-            );
-            self.report.warn(
-                word,
-                message,
-                format_args!("the last one counts; remove the other"),
-            );
+            self.told_twice(keyword, word, before.span);
         }
         let span = *at;
         *slot = Some(Placed { value, span });
         Some(())
+    }
+
+    fn told_twice(&mut self, keyword: &Keyword, word: &Span, before: Span) {
+        let at = self.report.place(before);
+        let message = format_args!("`{}` was already set at {at}", keyword.name);
+        let help = format_args!("the last one counts; remove the other");
+        self.report.warn(word, message, help);
     }
 
     fn flag(&mut self, keyword: &'static Keyword, arguments: &[Word]) -> Option<bool> {
@@ -233,11 +231,10 @@ impl Reader<'_> {
         &mut self,
         keyword: &'static Keyword,
         word: &Word,
-        min: Duration,
-        max: Duration,
+        (min, max): &(Duration, Duration),
     ) -> Option<Duration> {
         let value = parse_seconds(&word.text);
-        let in_range = value.filter(|value| (min..=max).contains(value));
+        let in_range = value.filter(|value| (min..=max).contains(&value));
         if in_range.is_none() {
             let what = "a number of seconds with at most six decimals";
             self.bad_value(keyword, word, value.is_some(), what);

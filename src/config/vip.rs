@@ -71,7 +71,7 @@ fn entries(words: &[Word]) -> Vec<&[Word]> {
     while index < words.len() {
         let word = &words[index].text;
         match Block::Address.find(word) {
-            Some(option) if !option.syntax().is_empty() => index += 1,
+            Some(option) if !option.takes_nothing() => index += 1,
             None if is_address(word) => {
                 found.push(&words[start..index]);
                 start = index;

@@ -243,10 +243,7 @@ mod tests {
     /// The line's words, `<` and `>` for the braces, `?` for what is wrong.
     fn words(text: &str) -> Vec<String> {
         let Physical { chars, .. } = physical(text, 1);
-        let line = Line {
-            file: 0,
-            chars,
-        };
+        let line = Line { file: 0, chars };
         let shown = |token| match token {
             Token::Word { text, .. } => text,
             Token::Open(_) => "<".into(),

@@ -66,13 +66,12 @@ pub(crate) enum Rule {
     /// `[on|off|true|false|yes|no]`; the bare word means `bare`, and `off` its opposite.
     Flag { bare: bool, slot: Slot<bool> },
     /// A whole number.
-    Number { min: u32, max: u32, slot: Slot<u32> },
+    Number { min: u16, max: u32, slot: Slot<u32> },
     /// A count of 1–255 where keepalived reads 0 as 1.
     Repeat { slot: Slot<u32> },
-    /// Seconds with up to six decimals, from `min` to `max`.
+    /// Seconds with up to six decimals, from the first to the second.
     Seconds {
-        min: Duration,
-        max: Duration,
+        within: &'static (Duration, Duration),
         slot: Slot<Duration>,
     },
     /// Any word.
@@ -81,7 +80,7 @@ pub(crate) enum Rule {
     Interface { slot: Slot<Rc<str>> },
     /// One of these words.
     Choice {
-        of: &'static [&'static str],
+        of: &'static Choices,
         slot: Slot<&'static str>,
     },
     /// An address of the router's own.
@@ -105,10 +104,7 @@ pub(crate) enum Rule {
     /// A path and arguments.
     Command { slot: Slot<Box<[Box<str>]>> },
     /// Any words up to the end of the line or the next keyword of `vrrp_track_process`.
-    Line {
-        takes: &'static str,
-        slot: Slot<Box<[Box<str>]>>,
-    },
+    Line(&'static Line),
     /// `USER [GROUP]`
     User { slot: Slot<Vec<Box<str>>> },
     /// `weight N [reverse]` of what can be tracked.
@@ -139,10 +135,39 @@ pub(crate) enum Rule {
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
     /// file of its block; `takes` says what follows.
     Option { takes: &'static str },
-    /// Known, without effect, answered with one warning.
-    Skipped { why: Skip, takes: &'static str },
+    /// Known, without effect, answered with one warning, which says what happens instead.
+    Skipped {
+        why: Skip,
+        takes: Form,
+        instead: &'static str,
+    },
     /// A known block without effect; its words are checked for being known.
-    SkippedWords { words: Block, takes: &'static str },
+    SkippedWords {
+        words: Block,
+        takes: Form,
+        instead: &'static str,
+    },
+}
+
+/// The words that a keyword chooses from. A [`Rule`] refers to them: there are hundreds of rules.
+pub(crate) type Choices = &'static [&'static str];
+
+/// See [`Rule::Line`].
+pub(crate) struct Line {
+    pub(crate) takes: &'static str,
+    pub(crate) slot: Slot<Box<[Box<str>]>>,
+}
+
+/// What the reader must know of what a skipped word takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Nothing,
+    /// Nothing, or a BOOL.
+    Bool,
+    /// Any words up to the end of the line.
+    Words,
+    /// Nothing but a block.
+    Block,
 }
 
 /// Why a known word has no effect.
@@ -163,9 +188,6 @@ pub(crate) struct Keyword {
     pub(crate) name: &'static str,
     /// What it takes.
     pub(crate) rule: Rule,
-    /// For a skipped word: what happens instead. For one that works: one line of reference, empty
-    /// in router builds.
-    pub(crate) doc: &'static str,
     /// What CONFIG.md alone says: 11 KB, left out of router builds.
     #[cfg(feature = "reference")]
     pub(crate) reference: Reference,
@@ -177,8 +199,12 @@ pub(crate) struct Keyword {
 pub(crate) struct Reference {
     /// How common it is.
     pub(crate) class: Class,
+    /// Of a skipped word: what it takes.
+    pub(crate) takes: &'static str,
     /// Its default, as text.
     pub(crate) default: &'static str,
+    /// One line about it; of a skipped word what happens instead.
+    pub(crate) doc: &'static str,
     /// The RFC section it comes from, empty for keepalived's own words.
     pub(crate) source: &'static str,
 }
@@ -353,7 +379,8 @@ impl Keyword {
             Rule::Flag { .. } => "[BOOL]".into(),
             Rule::Number { min, max, .. } => format!("{min}–{max}"),
             Rule::Repeat { .. } => "1–255".into(),
-            Rule::Seconds { min, max, .. } => {
+            Rule::Seconds { within, .. } => {
+                let (min, max) = *within;
                 let bare = |span: Duration| span.to_string().trim_end_matches('s').to_owned();
                 format!("SECONDS ({}–{})", bare(min), bare(max))
             }
@@ -385,28 +412,50 @@ impl Keyword {
             Rule::Program(hook) if hook.is_fifo() => "FILE [USER [GROUP]]".into(),
             Rule::Program(_) => "COMMAND [USER [GROUP]]".into(),
             Rule::Probes => "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }".into(),
-            Rule::Option { takes }
-            | Rule::Check { takes }
-            | Rule::Line { takes, .. }
-            | Rule::Skipped { takes, .. }
-            | Rule::SkippedWords { takes, .. } => takes.into(),
+            Rule::Line(line) => line.takes.into(),
+            Rule::Option { takes } | Rule::Check { takes } => takes.into(),
+            #[cfg(feature = "reference")]
+            Rule::Skipped { .. } | Rule::SkippedWords { .. } => self.reference.takes.into(),
+            // Nobody asks.
+            #[cfg(not(feature = "reference"))]
+            Rule::Skipped { .. } | Rule::SkippedWords { .. } => String::new(),
+        }
+    }
+
+    /// Whether the word stands alone.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        match self.rule {
+            Rule::Option { takes } => takes.is_empty(),
+            Rule::Skipped { takes, .. } => takes == Form::Nothing,
+            _ => false,
+        }
+    }
+
+    /// Whether a block, and nothing else, follows the word: in UCI it is a list.
+    pub(crate) fn is_list(&self) -> bool {
+        match self.rule {
+            Rule::Words(_)
+            | Rule::Members
+            | Rule::Tracked(_)
+            | Rule::Delays
+            | Rule::Addresses { .. }
+            | Rule::Routes
+            | Rule::Rules
+            | Rule::Peers
+            | Rule::Probes => true,
+            Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => takes == Form::Block,
+            _ => false,
         }
     }
 
     /// Whether the word does something.
     #[cfg(feature = "reference")]
     pub(crate) const fn works(&self) -> bool {
-        !self.rule.skips()
+        !matches!(self.rule, Rule::Skipped { .. } | Rule::SkippedWords { .. })
     }
 }
 
-impl Rule {
-    const fn skips(&self) -> bool {
-        matches!(self, Self::Skipped { .. } | Self::SkippedWords { .. })
-    }
-}
-
-/// A word that works; for one that does not, `doc` says what happens instead.
+/// A word that works.
 #[cfg_attr(not(feature = "reference"), allow(unused_variables))]
 const fn row(
     name: &'static str,
@@ -416,37 +465,66 @@ const fn row(
     doc: &'static str,
     source: &'static str,
 ) -> Keyword {
-    let is_message = rule.skips();
     Keyword {
         name,
         rule,
-        doc: if is_message || cfg!(feature = "reference") {
-            doc
-        } else {
-            ""
-        },
         #[cfg(feature = "reference")]
         reference: Reference {
             class,
+            takes: "",
             default,
+            doc,
             source,
         },
     }
 }
 
-/// What a skipped word takes. Router builds keep only what the reader goes by.
-const fn form(takes: &'static str) -> &'static str {
+/// What the reader must know of `takes`.
+const fn form(takes: &str) -> Form {
     match takes.as_bytes() {
-        _ if cfg!(feature = "reference") => takes,
-        b"" | b"[BOOL]" => takes,
-        [b'{', ..] => "{ … }",
-        _ => "…",
+        b"" => Form::Nothing,
+        b"[BOOL]" => Form::Bool,
+        [b'{', ..] => Form::Block,
+        _ => Form::Words,
     }
 }
 
-const fn skipped(why: Skip, takes: &'static str) -> Rule {
-    let takes = form(takes);
-    Rule::Skipped { why, takes }
+#[cfg_attr(not(feature = "reference"), allow(unused_variables))]
+const fn skipped(
+    name: &'static str,
+    class: Class,
+    rule: Rule,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    Keyword {
+        name,
+        rule,
+        #[cfg(feature = "reference")]
+        reference: Reference {
+            class,
+            takes,
+            default: "",
+            doc: instead,
+            source: "",
+        },
+    }
+}
+
+/// A word of which the reader only knows what it takes.
+const fn without_effect(
+    why: Skip,
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    let rule = Rule::Skipped {
+        why,
+        takes: form(takes),
+        instead,
+    };
+    skipped(name, class, rule, takes, instead)
 }
 
 /// A word without effect so far; `instead` is what happens.
@@ -456,8 +534,7 @@ const fn not_yet(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    let why = Skip::Later;
-    row(name, class, skipped(why, takes), "", instead, "")
+    without_effect(Skip::Later, name, class, takes, instead)
 }
 
 /// A word that vipd needs not; `instead` says why.
@@ -467,8 +544,7 @@ const fn not_needed(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    let why = Skip::Needless;
-    row(name, class, skipped(why, takes), "", instead, "")
+    without_effect(Skip::Needless, name, class, takes, instead)
 }
 
 /// A word that is no business of vipd's.
@@ -478,8 +554,7 @@ const fn not_ours(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    let why = Skip::Foreign;
-    row(name, class, skipped(why, takes), "", instead, "")
+    without_effect(Skip::Foreign, name, class, takes, instead)
 }
 
 /// A block without effect so far, whose words are known.
@@ -490,17 +565,12 @@ const fn skipped_block(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    row(
-        name,
-        class,
-        Rule::SkippedWords {
-            words,
-            takes: form(takes),
-        },
-        "",
+    let rule = Rule::SkippedWords {
+        words,
+        takes: form(takes),
         instead,
-        "",
-    )
+    };
+    skipped(name, class, rule, takes, instead)
 }
 
 #[cfg(test)]
@@ -519,10 +589,25 @@ mod tests {
                     word.name,
                     table.block.name()
                 );
-                assert!(!word.doc.is_empty(), "{} has no line of doc", word.name);
-                assert!(!word.doc.contains(['\n', '|']), "{}", word.name);
+                assert!(
+                    !word.reference.doc.is_empty(),
+                    "{} has no line of doc",
+                    word.name
+                );
+                assert!(!word.reference.doc.contains(['\n', '|']), "{}", word.name);
             }
         }
+    }
+
+    #[test]
+    fn a_row_is_small() {
+        // Hundreds of them are in the program: three words beside its name are enough for a rule.
+        let word = size_of::<usize>();
+        assert!(
+            size_of::<Rule>() <= 3 * word.max(4),
+            "{}",
+            size_of::<Rule>()
+        );
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl<'a> Tree<'a> {
     /// One option: the keyword and its value, or its block with a line for each value.
     fn statement(&mut self, section: &Section, setting: &Setting, keyword: &Keyword) {
         let (name, span) = (&setting.name, &setting.name.span);
-        if keyword.syntax().starts_with('{') {
+        if keyword.is_list() {
             let is_list = |entry: &&Entry| entry.lists.contains(&keyword.name);
             let entry = ENTRIES.iter().find(is_list);
             self.put(name);
