@@ -32,7 +32,6 @@
 
 pub mod ask;
 mod client;
-pub mod json;
 pub mod request;
 pub mod server;
 pub mod status;

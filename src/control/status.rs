@@ -8,13 +8,13 @@
 use core::net::IpAddr;
 use std::borrow::Cow;
 
-use super::json::{Json, Object, objects};
+use serde::Serialize;
 
 /// The version of this format.
 pub const FORMAT: u32 = 1;
 
 /// A running daemon.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Status<'a> {
     /// [`FORMAT`].
     pub format: u32,
@@ -37,7 +37,7 @@ pub struct Status<'a> {
 }
 
 /// A virtual router.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Instance<'a> {
     /// Its name in the configuration.
     pub name: Cow<'a, str>,
@@ -102,7 +102,7 @@ pub struct Instance<'a> {
 }
 
 /// The Active Router.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Active<'a> {
     /// Its address.
     pub address: Option<IpAddr>,
@@ -119,7 +119,7 @@ pub struct Active<'a> {
 }
 
 /// Something that is tracked.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Tracker<'a> {
     /// What it is: `interface`, `script`, `file`, `process` or `probe`.
     pub kind: Cow<'a, str>,
@@ -142,7 +142,7 @@ pub struct Tracker<'a> {
 }
 
 /// How adverts are received.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Receive<'a> {
     /// The sockets that listen now.
     pub sockets: Cow<'a, str>,
@@ -151,7 +151,7 @@ pub struct Receive<'a> {
 }
 
 /// A virtual MAC address.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Vmac<'a> {
     /// The address.
     pub address: Cow<'a, str>,
@@ -162,7 +162,7 @@ pub struct Vmac<'a> {
 }
 
 /// A virtual address.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Vip<'a> {
     /// The address.
     pub address: IpAddr,
@@ -183,7 +183,7 @@ pub struct Vip<'a> {
 }
 
 /// A route or a routing policy rule.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Route<'a> {
     /// `route` or `rule`.
     pub kind: Cow<'a, str>,
@@ -198,7 +198,7 @@ pub struct Route<'a> {
 }
 
 /// A router that was heard.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Peer<'a> {
     /// Its address.
     pub address: IpAddr,
@@ -215,7 +215,7 @@ pub struct Peer<'a> {
 }
 
 /// What an instance has done since the daemon's start.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Counters {
     /// Adverts sent, without those of priority 0.
     pub sent: u64,
@@ -232,7 +232,7 @@ pub struct Counters {
 }
 
 /// Frames that were dropped for one reason.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Dropped<'a> {
     /// The reason's stable name.
     pub reason: Cow<'a, str>,
@@ -240,44 +240,4 @@ pub struct Dropped<'a> {
     pub count: u32,
     /// What can be done about it.
     pub remedy: Cow<'a, str>,
-}
-
-objects! {
-    Status<'_> {
-        format, version, pid, uptime_ms, send_errors, drops, static_addresses, static_routes,
-        instances,
-    }
-    Instance<'_> {
-        name, interface, family, vrid, version, state, keepalived_state, state_age_ms, reason,
-        reason_text, priority, effective_priority, advert_interval_ms, preempt, preempt_delay_ms,
-        accept, checksum, source, unicast_peers, active_down_in_ms, group, trackers, active,
-        receive, vmac, vips, routes, peers, counters, drops,
-    }
-    Active<'_> {
-        address, this_router, priority, advert_interval_ms, version, checksum,
-    }
-    Tracker<'_> {
-        kind, name, weight, reverse, up, value, effect, round_trip_us, reason,
-    }
-    Receive<'_> {
-        sockets, why,
-    }
-    Vmac<'_> {
-        address, interfaces, adverts,
-    }
-    Vip<'_> {
-        address, prefix_len, interface, advertised, wanted, present, foreign, lease_s,
-    }
-    Route<'_> {
-        kind, text, wanted, present, foreign,
-    }
-    Peer<'_> {
-        address, priority, advert_interval_ms, heard_ms_ago, checksum, adverts,
-    }
-    Counters {
-        sent, received, priority_zero_sent, priority_zero_received, became_active, addresses_lost,
-    }
-    Dropped<'_> {
-        reason, count, remedy,
-    }
 }

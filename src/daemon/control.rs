@@ -3,7 +3,8 @@
 use core::fmt::Display;
 use std::io::{self, Write};
 
-use crate::control::json::Json;
+use serde::Serialize;
+
 use crate::control::request::{Code, Form, Refusal, Request, Shown};
 use crate::control::server::{Asked, Control, Question};
 use crate::time::Instant;
@@ -77,12 +78,9 @@ impl Daemon {
     }
 }
 
-fn render(form: Form, part: &(impl Json + Display), text: &mut Vec<u8>) -> io::Result<()> {
+fn render(form: Form, part: &(impl Serialize + Display), text: &mut Vec<u8>) -> io::Result<()> {
     match form {
-        Form::Json => {
-            part.write(text);
-            Ok(())
-        }
+        Form::Json => Ok(serde_json::to_writer(text, part)?),
         Form::Text => write!(text, "{part}"),
     }
 }
