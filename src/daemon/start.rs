@@ -184,7 +184,8 @@ impl Daemon {
         daemon.with_context(Executor::add_static);
         daemon.report_links(now);
         memory::trim();
-        rights::confine()?;
+        let locks = rights::hurry(daemon.config.globals.urgency);
+        rights::confine(locks)?;
         Ok(daemon)
     }
 }
