@@ -152,7 +152,7 @@ if [ "${2:-}" = build ]; then
 fi
 mkdir -p "$CACHE"
 if ! cached; then
-    echo "building the machines' $PART, once (the kernel takes several minutes)" >&2
+    echo "making the machines' $PART, once (a kernel that is built takes several minutes)" >&2
     flock -w "$GUEST_SECONDS" "$CACHE/$NAME.lock" timeout "$GUEST_SECONDS" nice "$0" "$PART" build >&2 || {
         echo "the machines' $PART was not built within $GUEST_SECONDS s: see the messages above; its tree is $BUILD" >&2
         exit 1
