@@ -13,47 +13,9 @@
 set -euo pipefail
 umask 022
 cd "$(dirname "$0")/.."
-. cross/targets.sh
-. cross/architectures.sh
+. cross/package.sh
 
-readonly FEED=openwrt
 readonly OUT="${IPK_DIR:-target/ipk}"
-readonly TARGET_DIR="${CROSS_TARGET_DIR:-target/cross}"
-
-fail() { echo "$*" >&2; exit 1; }
-
-# A variable of the feed's Makefile: NAME:=VALUE, or NAME:=VALUE inside of `define Package/vipd`.
-makefile_value() {
-    local value
-    value=$(sed -n "s/^ *$1:=//p" "$FEED/Makefile")
-    [ -n "$value" ] || fail "$FEED/Makefile has no $1"
-    echo "$value"
-}
-
-# The lines between `define Package/vipd$1` and `endef`.
-makefile_block() {
-    local lines
-    lines=$(sed -n "\|^define Package/vipd$1\$|,/^endef/p" "$FEED/Makefile" | sed '1d;$d')
-    [ -n "$lines" ] || fail "$FEED/Makefile has no Package/vipd$1"
-    printf '%s\n' "$lines"
-}
-
-# What the package holds: mode, source, path. The Makefile's lines, and what keeps a package that no image has.
-install_table() {
-    makefile_block /install | awk '
-        $1 == "$(INSTALL_BIN)"  { print "0755", $2, $3 }
-        $1 == "$(INSTALL_CONF)" { print "0600", $2, $3 }
-        $1 == "$(INSTALL_DATA)" { print "0644", $2, $3 }' |
-        sed "s|\\\$(PKG_INSTALL_DIR)/bin/vipd|@BINARY@|; s| \./files/| $FEED/files/|; s|\\\$(1)||"
-    echo "0644 $FEED/files/vipd.keep /lib/upgrade/keep.d/vipd"
-}
-
-# The binary of a target.
-binary_of() {
-    local path="${VIPD_BINARY:-$TARGET_DIR/$(target_field "$1" 2)/router/vipd}"
-    [ -x "$path" ] || fail "$path is not there: cross/build.sh $1 builds it"
-    echo "$path"
-}
 
 # pack FOLDER FILE.tar.gz: sorted, owned by root, with one time and no name of anybody.
 pack() {
@@ -99,13 +61,10 @@ SCRIPT
 
 # One package: TARGET ARCHITECTURE.
 make_ipk() {
-    local target=$1 architecture=$2 mode from to binary work=$WORK/$2
+    local target=$1 architecture=$2 work=$WORK/$2
     local ipk="$OUT/$architecture/vipd_${VERSION}_$architecture.ipk"
-    binary=$(binary_of "$target")
     mkdir -p "$work/data" "$work/control" "$work/ipk" "$OUT/$architecture"
-    while read -r mode from to; do
-        install -D -m "$mode" "${from/@BINARY@/$binary}" "$work/data$to"
-    done < <(install_table)
+    install_files install_table "$work/data" "$target"
     pack "$work/data" "$work/ipk/data.tar.gz"
     write_control "$work/control" "$architecture" "$(gzip -dc "$work/ipk/data.tar.gz" | wc -c)"
     pack "$work/control" "$work/ipk/control.tar.gz"
@@ -113,7 +72,7 @@ make_ipk() {
     # opkg wants this order.
     tar --format=gnu --mtime="@$EPOCH" --numeric-owner --owner=0 --group=0 -C "$work/ipk" -cf - \
         ./debian-binary ./data.tar.gz ./control.tar.gz | gzip -9n >"$ipk"
-    printf '%-60s %8d bytes\n' "$ipk" "$(stat -c %s "$ipk")"
+    made "$ipk"
 }
 
 # The index of a folder: what opkg has to know of a package before it fetches it.
@@ -142,13 +101,8 @@ sign() {
 }
 
 [ $# -gt 0 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-names=$(expand_targets "$@")
-[ -z "${VIPD_BINARY:-}" ] || [ "$(wc -w <<<"$names")" = 1 ] || fail "VIPD_BINARY serves one TARGET: name only that"
+prepare "$@"
 [ -z "${USIGN_KEY:-}" ] || [ -r "$USIGN_KEY" ] || fail "USIGN_KEY: $USIGN_KEY cannot be read"
-EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} || fail "no commit to take the time from: set SOURCE_DATE_EPOCH"
-VERSION=$(sed -n '1,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)-r$(makefile_value PKG_RELEASE)
-WORK=$(mktemp -d)
-trap 'rm -rf "$WORK"' EXIT
 for name in $names; do
     for architecture in $(architectures_of "$name"); do
         make_ipk "$name" "$architecture"

@@ -5,6 +5,7 @@
 //! the buffer is shorter than the length constants here say.
 
 mod ipv6;
+mod ra;
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -19,6 +20,7 @@ pub use ipv6::{
     IPV6_HEADER_LEN, IPV6_PAYLOAD, Ipv6Header, NA_LEN, emit_ipv6, emit_ipv6_packet, emit_na,
     packet_header, parse_ipv6, parse_ipv6_packet,
 };
+pub use ra::emit_ra;
 
 /// The IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 pub const PROTOCOL_VRRP: u8 = 112;

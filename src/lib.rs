@@ -28,6 +28,7 @@ pub mod helper;
 pub mod limits;
 pub mod netlink;
 pub mod probe;
+pub mod ra;
 pub mod sys;
 pub mod time;
 pub mod vrrp;

@@ -48,6 +48,14 @@ pub const NOTES: usize = 64;
 pub const REQUESTS: usize = 64;
 /// Addresses of one nf_tables transaction, which must fit into one datagram.
 pub const REFUSED_OF_BATCH: usize = 128;
+/// Where DHCP servers listen, over IPv4 and over IPv6.
+pub const DHCP_PORTS: [u16; 2] = [67, 547];
+/// From becoming Active to serving DHCP.
+pub const DHCP_PATIENCE: Duration = Duration::from_secs(1);
+/// Prefixes of one router advertisement.
+pub const RA_PREFIXES: usize = 8;
+/// DNS servers of one router advertisement; hosts keep three (RFC 8106 §5.3.1).
+pub const RA_SERVERS: usize = 3;
 /// Gratuitous ARPs and Neighbour Advertisements of one wakeup.
 pub const ANNOUNCEMENTS: usize = 256;
 /// Frames that one socket may hand in a wakeup.
@@ -98,6 +106,15 @@ pub const NETIFD_ANSWER: usize = 256 * 1024;
 pub const NETIFD_GAP_MIN: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const NETIFD_GAP_MAX: Duration = Duration::from_secs(60);
+/// Uplinks of one configuration.
+pub const UPLINKS: usize = 16;
+/// How long netifd may take to accept that an uplink is to come up or go down.
+pub const UPLINK_PATIENCE: Duration = Duration::from_secs(5);
+/// The second wait before an uplink that somebody else changes is changed back; the first time it is
+/// done at once.
+pub const UPLINK_GAP_MIN: Duration = Duration::from_secs(1);
+/// The longest such wait, and how often netifd is asked how its uplinks are though nothing has happened.
+pub const UPLINK_GAP_MAX: Duration = Duration::from_secs(60);
 /// Transitions that programs are still to be told of; at least two of each instance and group.
 pub const NOTIFIES: usize = 64;
 /// Programs that are told of transitions at one time.

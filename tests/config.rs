@@ -225,9 +225,22 @@ fn describe(config: &Config, found: &mut String) {
             what,
             weight,
             reverse,
+            uplink,
         } in &settings.trackers
         {
-            writeln!(found, "  tracks {what}, weight {weight}, reverse {reverse}").unwrap();
+            write!(found, "  tracks {what}, weight {weight}, reverse {reverse}").unwrap();
+            match uplink {
+                None => found.push('\n'),
+                Some(rules) => writeln!(found, ", through an uplink: {rules:?}").unwrap(),
+            }
+        }
+        if !instance.uplinks.is_empty() {
+            writeln!(
+                found,
+                "  uplinks {:?}, {:?}",
+                instance.uplinks, instance.uplink_rules
+            )
+            .unwrap();
         }
         if let Some(unicast) = &settings.unicast {
             write!(

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use vipd::config::files::Memory;
 use vipd::config::model::{Config, GarpMode, Instance, Macvlan, Receive, Urgency};
 use vipd::config::{Failure, Loaded, MAX_INSTANCES, MAX_VIPS, load_str, load_with};
+use vipd::vrrp::trial::Rules;
 use vipd::vrrp::types::{Auth, ChecksumForm, ChecksumMode, Family, Version};
 
 const MUST: &str = "interface eth0\nvirtual_router_id 1\nvirtual_ipaddress { 10.0.0.1 }\n";
@@ -31,7 +32,9 @@ fn in_uci(globals: &str, instance: &str) -> String {
         let option = |line: &str| {
             let (word, value) = line.split_once(' ').unwrap_or((line, "1"));
             match (&list, value) {
-                (None, "{") if word.starts_with("virtual_") => list = Some(word.to_owned()),
+                (None, "{") if word.starts_with("virtual_") || word == "uplink" => {
+                    list = Some(word.to_owned())
+                }
                 (Some(_), _) if word == "}" => list = None,
                 (Some(list), _) => return format!("\tlist {list} '{line}'\n"),
                 (None, _) if line.contains(['{', '}']) || line.is_empty() => {}
@@ -346,6 +349,19 @@ const INSTANCE_ROWS: &[Check] = &[
     ("receive raw", "receive auto", |i| {
         i.receive == Receive::Auto
     }),
+    ("", "", |i| {
+        let Rules { timeout, hold_down } = i.uplink_rules;
+        i.uplinks.is_empty() && (timeout.as_secs(), hold_down.as_secs()) == (60, 300)
+    }),
+    (
+        "",
+        "uplink {\nwan\nwan6\n}\nuplink_timeout 30\nuplink_hold_down 90",
+        |i| {
+            let Rules { timeout, hold_down } = i.uplink_rules;
+            let times = (timeout.as_secs(), hold_down.as_secs());
+            i.uplinks.iter().map(|name| &**name).eq(["wan", "wan6"]) && times == (30, 90)
+        },
+    ),
     ("", "", |i| i.address_lease.is_none()),
     ("address_lease 2", "", |i| {
         i.address_lease.is_some_and(|lease| lease.as_secs() == 2)
@@ -353,6 +369,10 @@ const INSTANCE_ROWS: &[Check] = &[
     ("address_lease 2", "address_lease 0", |i| {
         i.address_lease.is_none()
     }),
+    ("", "", |i| !i.dhcp && !i.ra),
+    ("", "dhcp follow", |i| i.dhcp && !i.ra),
+    ("", "ra follow", |i| i.ra && !i.dhcp),
+    ("", "dhcp follow\ndhcp off\nra off", |i| !i.dhcp && !i.ra),
     ("default_interface eth9", "", |i| &*i.interface == "eth0"),
     ("", "", |i| i.accept),
     ("", "no_accept", |i| !i.accept),

@@ -16,6 +16,7 @@ use vipd::vrrp::drop::DropReason;
 use vipd::vrrp::instance::{Event, LinkState};
 use vipd::vrrp::router::{Router, Spec};
 use vipd::vrrp::track::{Kind, Reading, Tracker, Watched};
+use vipd::vrrp::trial::Rules;
 use vipd::vrrp::types::{Auth, Family, Settings, State, Version};
 use vipd::vrrp::validate::Received;
 use vipd::vrrp::wire::{MAX_LEN, Repr};
@@ -94,6 +95,11 @@ fn instance(vrid: u8) -> Settings {
                     -20
                 },
                 reverse: false,
+                // Every seventh has one that counts on the Active only.
+                uplink: (n == 0 && vrid.is_multiple_of(7)).then_some(Rules {
+                    timeout: Duration::from_secs(2),
+                    hold_down: Duration::from_secs(5),
+                }),
             })
             .collect(),
         addresses: (0..20).map(address).collect(),

@@ -23,6 +23,8 @@ mod rng;
 mod stats;
 #[path = "sim/sync.rs"]
 mod sync;
+#[path = "sim/uplink.rs"]
+mod uplink;
 #[path = "sim/watch.rs"]
 mod watch;
 #[path = "sim/world.rs"]

@@ -106,8 +106,8 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        why: "probes are bytes and deadlines: the sockets are in sys, what follows is the daemon's",
-        within: &["src/probe/"],
+        why: "probes and router advertisements are bytes and deadlines: the sockets are in sys, what follows is the daemon's",
+        within: &["src/probe/", "src/ra.rs"],
         but_for: &[],
         banned: &[
             "std::",

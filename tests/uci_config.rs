@@ -276,6 +276,38 @@ fn alt_config_file_names_the_keepalived_conf_that_counts() {
 }
 
 #[test]
+fn of_two_families_dhcp_goes_with_ipv4_and_ra_with_ipv6() {
+    let both =
+        instance("\tlist virtual_ipaddress 'fe80::1'\n\toption dhcp follow\n\toption ra follow");
+    let instances = load_str("f", &both).unwrap().config.instances;
+    let follows: Vec<_> = instances.iter().map(|i| (&*i.name, i.dhcp, i.ra)).collect();
+    assert_eq!(follows, [("A", true, false), ("A-6", false, true)]);
+}
+
+#[test]
+fn one_instance_of_an_interface_is_followed() {
+    let second = |interface: &str, line: &str| {
+        let section = format!(
+            "config vrrp_instance 'B'\n\toption interface {interface}\n\toption virtual_router_id 9\n\
+             \tlist virtual_ipaddress 10.0.0.9\n\toption {line}\n"
+        );
+        messages(&(instance("\toption dhcp follow\n") + &section))
+    };
+    let told = second("lan", "dhcp follow");
+    assert!(
+        told.len() == 1 && told[0].ends_with("too: leave it in one of the two"),
+        "{told:?}"
+    );
+    for (interface, line) in [
+        ("eth1", "dhcp follow"),
+        ("lan", "ra follow"),
+        ("lan", "dhcp off"),
+    ] {
+        assert_eq!(second(interface, line), [""; 0], "{line} on {interface}");
+    }
+}
+
+#[test]
 fn limits_are_named() {
     let sections: String = (0..4097)
         .map(|n| format!("config ipaddress a{n}\n"))

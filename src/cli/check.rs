@@ -29,6 +29,10 @@ impl Check {
                     eprintln!("error: {why}");
                     return Exit::System;
                 }
+                if let Some(why) = daemon::no_netifd(&loaded.config) {
+                    eprintln!("error: {why}");
+                    return Exit::System;
+                }
                 let there = daemon::already_there(&loaded.config).unwrap_or_default();
                 there.iter().for_each(|line| eprintln!("warning: {line}"));
                 println!(

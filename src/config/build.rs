@@ -12,7 +12,7 @@ use super::model::{
 use super::probe;
 use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
-use super::schema::Draft;
+use super::schema::{Draft, FOLLOW};
 use super::strict;
 use super::track::{self, Entry};
 use super::vip::PlacedVip;
@@ -20,6 +20,7 @@ use super::vmac::Names;
 use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Tracker;
+use crate::vrrp::trial::Rules;
 use crate::vrrp::types::{
     Announce, Auth, ChecksumForm, ChecksumMode, Family, PRIORITY_OWNER, Peer, Settings, TTL,
     Unicast, Version,
@@ -33,6 +34,10 @@ const PRIORITY_DEFAULT: u8 = 100;
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long `notify_leave` may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long uplinks may take to come up.
+const UPLINK_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long their failures count.
+const UPLINK_HOLD_DOWN: Duration = Duration::from_secs(300);
 /// The bytes of an `auth_pass` that count (RFC 2338 §5.3.10).
 const AUTH_BYTES: usize = 8;
 
@@ -54,6 +59,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
     for mut instance in instances {
         let routes = routing(&mut instance.draft);
+        let span = instance.span.clone();
         let mut builder = Builder {
             globals: &globals,
             report,
@@ -61,6 +67,11 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         };
         if let Some(mut instance) = builder.instance(instance) {
             instance.routes = routes;
+            if built.iter().any(|before| share_follower(before, &instance)) {
+                let message =
+                    "another instance of this interface has `dhcp follow` or `ra follow`, too";
+                report.error(&span, message, "leave it in one of the two");
+            }
             share_interface(&mut instance, built.last());
             built.push(instance);
         }
@@ -119,6 +130,11 @@ fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
 fn routing(draft: &mut Draft) -> Box<[Rc<Item>]> {
     draft.routes.append(&mut draft.rules);
     core::mem::take(&mut draft.routes).into()
+}
+
+/// Two instances could not agree on what is one thing of their interface.
+fn share_follower(one: &Instance, other: &Instance) -> bool {
+    one.interface == other.interface && (one.dhcp && other.dhcp || one.ra && other.ra)
 }
 
 /// One copy of the name for the instances of an interface that follow one another.
@@ -207,11 +223,18 @@ impl Builder<'_> {
             .macvlans(&mut instance.draft, &interface, &settings, self.report);
         let draft = &instance.draft;
         Some(Instance {
+            uplinks: draft.members.iter().map(|p| Rc::clone(&p.value)).collect(),
+            uplink_rules: Rules {
+                timeout: value(&draft.uplink_timeout).unwrap_or(UPLINK_TIMEOUT),
+                hold_down: value(&draft.uplink_hold_down).unwrap_or(UPLINK_HOLD_DOWN),
+            },
             vmac_adverts: draft.use_vmac.is_some()
                 && !value(&draft.vmac_xmit_base).unwrap_or(false)
                 && settings.unicast.is_none(),
             macvlans,
             accept: strict::accept(&instance.draft, self.globals, priority),
+            dhcp: value(&instance.draft.dhcp) == Some(FOLLOW),
+            ra: value(&instance.draft.ra) == Some(FOLLOW),
             garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
             receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
             leave_timeout: value(&instance.draft.leave_timeout).unwrap_or(LEAVE_TIMEOUT),

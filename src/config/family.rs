@@ -75,6 +75,7 @@ pub(crate) fn split(drafts: &mut Drafts) {
             second.draft.auth_type,
             second.draft.auth_pass,
         ) = (None, None, None);
+        (second.draft.dhcp, instance.draft.ra) = (None, None);
         keep(&mut instance.draft, Family::V4);
         keep(&mut second.draft, Family::V6);
         instances.insert(place + 1, second);

@@ -37,6 +37,7 @@ mod script;
 mod strict;
 mod track;
 pub mod uci;
+pub mod uplink;
 mod value;
 mod vip;
 mod vmac;
@@ -132,10 +133,12 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     checks::open_secrets(&drafts, files, &mut report);
     track::resolve(&mut drafts, &mut report);
     group::resolve(&mut drafts, &mut report);
+    uplink::check(&drafts, &mut report);
     let scripts = script::build(&mut drafts, files, &mut report);
     let mut config = build::build(drafts, dialect, &mut report);
     config.scripts = scripts;
     script::keep_tracked(&mut config.scripts, &config.instances);
+    uplink::mark(&mut config, &|uplink, interface| *uplink == *interface);
     let failed = report.error_count() > 0;
     let (errors, warnings) = report.finish();
     if failed {

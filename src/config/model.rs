@@ -7,6 +7,7 @@ use super::routing::Item;
 use crate::helper::message::Ids;
 use crate::probe::{Check, Plan};
 use crate::time::Duration;
+use crate::vrrp::trial::Rules;
 use crate::vrrp::types::Settings;
 
 /// How the text of a configuration was written.
@@ -55,7 +56,12 @@ impl Config {
             .chain([&self.globals.programs])
             .flat_map(|programs| &**programs);
         let tells = all.any(|program| !program.hook.is_fifo() && !program.argv.is_empty());
-        tells || !self.scripts.is_empty()
+        tells || !self.scripts.is_empty() || self.has_uplinks()
+    }
+
+    /// Whether any instance has an uplink.
+    pub fn has_uplinks(&self) -> bool {
+        self.instances.iter().any(|i| !i.uplinks.is_empty())
     }
 }
 
@@ -286,10 +292,18 @@ pub struct Instance {
     pub programs: Programs,
     /// `notify_leave_timeout`.
     pub leave_timeout: Duration,
+    /// `uplink`: interfaces of netifd's that are up on the Active only.
+    pub uplinks: Box<[Rc<str>]>,
+    /// `uplink_timeout` and `uplink_hold_down`.
+    pub uplink_rules: Rules,
     /// `notify_priority_changes`: the FIFOs are told each new priority.
     pub notify_priority: bool,
     /// Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are accepted.
     pub accept: bool,
+    /// `dhcp follow`: DHCP servers of this host are heard on the interface while Active only.
+    pub dhcp: bool,
+    /// `ra follow`: router advertisements are sent on the interface while Active.
+    pub ra: bool,
     /// `use_vmac` without `vmac_xmit_base`: adverts carry the virtual MAC address.
     pub vmac_adverts: bool,
     /// The interfaces with the virtual MAC address that vipd makes, each for the addresses whose
@@ -325,8 +339,12 @@ impl Instance {
             macvlans,
             programs,
             leave_timeout,
+            uplinks,
+            uplink_rules,
             notify_priority,
             accept,
+            dhcp,
+            ra,
         } = self;
         *interface == other.interface
             && *settings == other.settings
@@ -342,8 +360,11 @@ impl Instance {
             && *macvlans == other.macvlans
             && *programs == other.programs
             && *leave_timeout == other.leave_timeout
+            && *uplinks == other.uplinks
+            && *uplink_rules == other.uplink_rules
             && *notify_priority == other.notify_priority
             && *accept == other.accept
+            && (*dhcp, *ra) == (other.dhcp, other.ra)
     }
 }
 

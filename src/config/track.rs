@@ -47,6 +47,7 @@ impl Entry {
             what: self.what.clone(),
             weight: self.weight.unwrap_or(0),
             reverse: self.reverse,
+            uplink: None,
         }
     }
 }

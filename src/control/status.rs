@@ -83,12 +83,18 @@ pub struct Instance<'a> {
     pub group: Option<Cow<'a, str>>,
     /// What else state and priority depend on.
     pub trackers: Vec<Tracker<'a>>,
+    /// Interfaces that are up on the Active only.
+    pub uplinks: Vec<Uplink<'a>>,
     /// Who is Active, as far as this router knows.
     pub active: Option<Active<'a>>,
     /// How adverts are received.
     pub receive: Receive<'a>,
     /// The virtual MAC address, if `use_vmac` asks for one.
     pub vmac: Option<Vmac<'a>>,
+    /// `dhcp follow`: whether DHCP is served here.
+    pub dhcp: Option<Follows<'a>>,
+    /// `ra follow`: whether router advertisements are sent here.
+    pub ra: Option<Follows<'a>>,
     /// The virtual addresses.
     pub vips: Vec<Vip<'a>>,
     /// The virtual routes and rules.
@@ -141,12 +147,36 @@ pub struct Tracker<'a> {
     pub reason: Option<Cow<'a, str>>,
 }
 
+/// An uplink.
+#[derive(Debug, Serialize)]
+pub struct Uplink<'a> {
+    /// netifd's name of it.
+    pub name: Cow<'a, str>,
+    /// It is to be up: this router is Active.
+    pub wanted: bool,
+    /// What netifd says: `unknown` (nothing yet), `absent`, `down`, `waiting` (for its device), `coming` or `up`.
+    pub state: Cow<'a, str>,
+    /// Requests that netifd did not accept.
+    pub failures: u32,
+    /// Times that somebody else had changed it.
+    pub fights: u32,
+}
+
 /// How adverts are received.
 #[derive(Debug, Serialize)]
 pub struct Receive<'a> {
     /// The sockets that listen now.
     pub sockets: Cow<'a, str>,
     /// Why, for people.
+    pub why: Cow<'a, str>,
+}
+
+/// Something that is done where the Active is.
+#[derive(Debug, Serialize)]
+pub struct Follows<'a> {
+    /// It is done here.
+    pub here: bool,
+    /// Why, or what, for people.
     pub why: Cow<'a, str>,
 }
 

@@ -7,7 +7,8 @@ use core::fmt::{self, Display, Formatter};
 use core::net::IpAddr;
 
 use super::status::{
-    Active, Counters, Dropped, Instance, Peer, Receive, Route, Status, Tracker, Vip, Vmac,
+    Active, Counters, Dropped, Follows, Instance, Peer, Receive, Route, Status, Tracker, Uplink,
+    Vip, Vmac,
 };
 use crate::time::Duration;
 
@@ -67,6 +68,7 @@ impl Display for Instance<'_> {
             row(f, "group", group)?;
         }
         self.trackers.iter().try_for_each(|t| row(f, "tracks", t))?;
+        self.uplinks.iter().try_for_each(|u| row(f, "uplink", u))?;
         if let Some(active) = &self.active {
             row(f, "Active", active)?;
         }
@@ -78,11 +80,43 @@ impl Display for Instance<'_> {
         if let Some(vmac) = &self.vmac {
             row(f, "MAC", vmac)?;
         }
+        for (label, follows) in [("DHCP", &self.dhcp), ("RA", &self.ra)] {
+            if let Some(Follows { why, .. }) = follows {
+                row(f, label, why)?;
+            }
+        }
         addresses(f, &self.vips)?;
         routes(f, &self.routes)?;
         self.peers.iter().try_for_each(|p| row(f, "heard", p))?;
         row(f, "counters", &self.counters)?;
         self.drops.iter().try_for_each(|d| row(f, "dropped", d))
+    }
+}
+
+impl Display for Uplink<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            wanted,
+            state,
+            failures,
+            fights,
+        } = self;
+        write!(f, "{name}: {state}, ")?;
+        f.write_str(match (wanted, &**state) {
+            (_, "absent") => "netifd does not know it; correct the name",
+            (true, "up") => "because this router is Active",
+            (true, _) => "but it is to be up, because this router is Active",
+            (false, "down") => "because this router is not Active",
+            (false, _) => "but it is to be down, because this router is not Active",
+        })?;
+        if *failures > 0 {
+            write!(f, "; requests failed: {failures}")?;
+        }
+        if *fights > 0 {
+            write!(f, "; changed by somebody else: {fights}")?;
+        }
+        Ok(())
     }
 }
 
@@ -409,6 +443,13 @@ mod tests {
             source: Some([10, 0, 0, 1].into()),
             unicast_peers: Vec::new(),
             active_down_in_ms: Some(3_210),
+            uplinks: vec![Uplink {
+                name: "wan".into(),
+                wanted: false,
+                state: "coming".into(),
+                failures: 1,
+                fights: 2,
+            }],
             active: Some(Active {
                 address: Some([10, 0, 0, 2].into()),
                 this_router: false,
@@ -428,6 +469,11 @@ mod tests {
                 interfaces: vec!["vrrp.51"],
                 adverts: true,
             }),
+            dhcp: Some(Follows {
+                here: false,
+                why: "blocked here, 10.0.0.2 is Active".into(),
+            }),
+            ra: None,
             vips: vec![Vip {
                 address: [10, 0, 0, 100].into(),
                 prefix_len: 24,
@@ -488,9 +534,11 @@ mod tests {
             VI_1: Backup for 12 s on br-lan: 10.0.0.2 is Active: its priority 200 is higher than ours, 100
               reason    10.0.0.2 advertises the higher priority 200
               settings  VRID 51, version 3, ipv4, priority 100 (configured 150), every 1s, pseudo-header checksum, from 10.0.0.1
+              uplink    wan: coming, but it is to be down, because this router is not Active; requests failed: 1; changed by somebody else: 2
               Active    10.0.0.2, priority 200, every 0.01s, version 3, message checksum
               receive   tap: as configured
               MAC       virtual, 00:00:5e:00:01:33, on vrrp.51, adverts too
+              DHCP      blocked here, 10.0.0.2 is Active
               address   10.0.0.100/24 on br-lan: absent, as it should be, not in adverts, leased for 3 s
               rule      from 10.0.0.0/24 table 100: missing, although it is wanted here: see the log
               heard     10.0.0.2 0.0 s ago, priority 200, every 0.01s, message checksum, 99 adverts

@@ -68,8 +68,11 @@ impl Daemon {
             link_of: &self.link_of,
             addresses: &self.executor.addresses,
             routes: &self.executor.routes,
+            vmacs: &self.executor.vmacs,
+            dhcp: &self.executor.dhcp,
             ears: &self.ears,
             watches: &self.watches,
+            uplinks: &self.uplinks,
             send_errors: self.executor.send_errors,
             started: self.started,
             now,
@@ -91,6 +94,7 @@ fn refusal(refused: &Refused) -> Refusal {
         Refused::Journal(_)
         | Refused::Kernel(_)
         | Refused::Accept(_)
+        | Refused::Uplinks(_)
         | Refused::NoHelper
         | Refused::Stopping => Code::Failed,
     };

@@ -6,6 +6,7 @@
 //! go first: an address change may have to wait for the kernel's rtnl lock, an advert must not.
 
 mod announce;
+mod follow;
 
 use nix::errno::Errno;
 
@@ -22,8 +23,10 @@ use crate::vrrp::router::Router;
 
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
 use super::advert;
+use super::dhcp::Dhcp;
 use super::links::{Links, Slot};
 use super::notify::Notify;
+use super::ra::Ra;
 use super::report;
 use super::routes::{self, Routes};
 use super::unicast::{self, Unicast};
@@ -61,6 +64,10 @@ pub(super) struct Executor {
     pub(super) vmacs: Vmacs,
     /// Routes and rules.
     pub(super) routes: Routes,
+    /// The interfaces whose DHCP follows an instance.
+    pub(super) dhcp: Dhcp,
+    /// The instances that send router advertisements.
+    pub(super) ra: Ra,
     /// The way to peers.
     pub(super) unicast: Unicast,
     /// What the adverts of each instance need.
@@ -74,6 +81,8 @@ pub(super) struct Executor {
     renew_at: Instant,
     /// Where the round of announcements stands.
     cursor: usize,
+    /// How many there were when [`Executor::follow`] was done last; none: it is to be done.
+    followed: Option<u64>,
     /// How many transitions there were.
     pub(super) state_changes: u64,
     /// Frames that the kernel did not take.
@@ -127,6 +136,8 @@ impl Executor {
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands: CommandSocket::open()?,
             asked: Vec::with_capacity(limits::REQUESTS),
+            dhcp: Dhcp::new(),
+            ra: Ra::default(),
             unicast: Unicast::default(),
             adverts: vec![Adverts::default(); instances],
             notes: Vec::with_capacity(limits::NOTES),
@@ -134,6 +145,7 @@ impl Executor {
             announce_at: Instant::NEVER,
             renew_at: Instant::NEVER,
             cursor: 0,
+            followed: None,
             state_changes: 0,
             send_errors: 0,
             addresses,
@@ -154,9 +166,11 @@ impl Executor {
                 self.state_changes += 1;
                 self.notes.push(*action);
             }
-            Action::PriorityChanged(..) | Action::LowerPriority(_) | Action::Warn(..) => {
+            Action::LowerPriority(id) => {
+                self.contradicted(id);
                 self.notes.push(*action);
             }
+            Action::PriorityChanged(..) | Action::Warn(..) => self.notes.push(*action),
         }
     }
 
@@ -179,6 +193,7 @@ impl Executor {
         if now >= self.announce_at {
             self.announce(now, context);
         }
+        self.follow(context, now);
         if now >= self.renew_at {
             self.renew_leases(now, context);
         }
@@ -283,7 +298,11 @@ impl Executor {
 
     /// When [`Executor::flush`] has something to do on its own account.
     pub(super) fn poll_at(&self) -> Instant {
-        self.announce_at.min(self.renew_at).min(self.routes.look_at)
+        self.announce_at
+            .min(self.renew_at)
+            .min(self.routes.look_at)
+            .min(self.dhcp.poll_at())
+            .min(self.ra.poll_at())
     }
 
     fn advert(&mut self, id: Id, priority: u8, context: &Context<'_>) {
@@ -331,7 +350,7 @@ impl Executor {
         adverts.failure = failure.map(|(errno, _)| errno);
     }
 
-    fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {
+    pub(super) fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {
         if !self.frames.has_room() {
             self.send_frames();
         }
@@ -339,7 +358,7 @@ impl Executor {
         debug_assert!(pushed, "an empty batch has room for one frame");
     }
 
-    fn send_frames(&mut self) {
+    pub(super) fn send_frames(&mut self) {
         let errors = &mut self.send_errors;
         self.frames.flush(&self.sender, |_, errno| {
             *errors += 1;

@@ -1,6 +1,6 @@
 //! Virtual addresses that an interface has anyway: the owner's, or a mistake.
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Dialect};
 use crate::sys::error::Error;
 use crate::vrrp::types::PRIORITY_OWNER;
 
@@ -9,6 +9,7 @@ use super::kernel::Kernel;
 use super::links::Links;
 use super::netifd::{self, Names};
 use super::start::tables;
+use super::uplinks;
 use super::vmac::Vmacs;
 
 /// What this machine has to say of a configuration: a line if netifd cannot be asked, one for each
@@ -17,9 +18,14 @@ use super::vmac::Vmacs;
 /// must not mind.
 pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
     let mut links = Links::default();
-    let (names, mut found) = match netifd::ask_now(config.dialect) {
-        Ok(names) => (names, Vec::new()),
+    let (said, mut found) = match netifd::ask_now(config) {
+        Ok(said) => (said, Vec::new()),
         Err(failure) => (Names::Unasked, vec![failure.to_string()]),
+    };
+    found.extend(uplinks::to_be_told(config, &said));
+    let names = match config.dialect {
+        Dialect::Uci => said,
+        Dialect::Keepalived => Names::Devices,
     };
     let link_of = names.slots(config, &mut links);
     let mut addresses = tables(&mut config.clone(), &names, &mut links);

@@ -3,8 +3,11 @@
 use crate::limits;
 use crate::netlink::parse::Message;
 use crate::netlink::{Content, addr, link};
+use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
+
+use crate::time::{Duration, Instant};
 
 use super::addresses::Addresses;
 use super::links::{Address, Ipv4, Kernel as LinkKernel, Links};
@@ -155,6 +158,7 @@ fn take_link(message: &Message<'_>, links: &mut Links) {
             mac: link.mac.unwrap_or_default(),
             up: link.is_up() && link.is_running(),
             is_bridge: link.kind == Some("bridge"),
+            mtu: link.mtu,
             ipv4: Ipv4 {
                 forwarding: ipv4(link::FORWARDING),
                 arp: [ipv4(link::ARP_IGNORE), ipv4(link::ARP_ANNOUNCE)],
@@ -227,5 +231,12 @@ fn table_address(address: &addr::Address<'_>) -> Address {
         prefix_len: address.prefix_len,
         proto: address.protocol.unwrap_or(0),
         usable: address.is_usable(),
+        preferred_until: from_now(address.preferred_secs),
+        valid_until: from_now(address.valid_secs),
     }
+}
+
+fn from_now(secs: Option<u32>) -> Instant {
+    let ends = |secs: u32| clock::now() + Duration::from_secs(secs.into());
+    secs.map_or(Instant::NEVER, ends)
 }

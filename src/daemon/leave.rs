@@ -28,9 +28,9 @@ enum Phase {
     Serving,
     /// For `startup_script`.
     Starting(Ticket),
-    /// For the hooks of instances that a reload removes.
+    /// For the hooks and uplinks of instances that a reload removes.
     Reload,
-    /// For the hooks of all, because the daemon stops.
+    /// For the hooks and uplinks of all, because the daemon stops.
     Hooks,
     /// For the programs that are told of the stop, not longer than this; and for those that read a
     /// FIFO.
@@ -99,6 +99,7 @@ impl Daemon {
         if self.leave.is_stopping() {
             log::info!("again: nothing is waited for any more");
             self.leave.hooks.clear();
+            self.abandon_uplinks();
             if self.leave.phase == Phase::Hooks {
                 self.leave(now);
                 self.close(now);
@@ -158,22 +159,49 @@ impl Daemon {
     /// Lets go who waits for no hook, neither its own nor one of its sync group.
     fn leave(&mut self, now: Instant) {
         for id in self.router.ids() {
-            let event = match self.waits(id) {
-                true => Event::Leave,
-                false => Event::Shutdown,
-            };
-            self.handle(id, event, now);
+            self.handle(id, Event::Leave, now);
         }
-        if self.leave.hooks.is_empty() {
+        // After the hooks, before the addresses.
+        self.follow_uplinks(now);
+        for id in self.router.ids() {
+            if !self.waits_for_hook(id) && !self.waits_for_uplink(id, now) {
+                self.handle(id, Event::Shutdown, now);
+            }
+        }
+        if !self.waits(now) {
             self.close(now);
         }
     }
 
-    fn waits(&self, id: Id) -> bool {
-        let group = |id: Id| self.config.instances[id.index()].group.as_deref();
-        let own = group(id);
+    /// For a hook or for an uplink.
+    fn waits(&self, now: Instant) -> bool {
+        !self.leave.hooks.is_empty() || self.any_uplink_falls(now)
+    }
+
+    /// Its own hook runs, or one of its sync group.
+    pub(super) fn waits_for_hook(&self, id: Id) -> bool {
         let mut hooks = self.leave.hooks.iter();
-        hooks.any(|(of, _)| *of == id || own.is_some() && group(*of) == own)
+        hooks.any(|(of, _)| self.is_together(id, *of))
+    }
+
+    /// They are one, or in one sync group.
+    pub(super) fn is_together(&self, id: Id, other: Id) -> bool {
+        let group = |id: Id| self.config.instances[id.index()].group.as_deref();
+        id == other || group(id).is_some() && group(id) == group(other)
+    }
+
+    /// A hook or an uplink may have been the last that was waited for.
+    pub(super) fn leave_goes_on(&mut self, now: Instant) {
+        match self.leave.phase {
+            Phase::Hooks => self.leave(now),
+            Phase::Reload => {
+                self.follow_uplinks(now);
+                if !self.waits(now) {
+                    self.reload_after_hooks(now);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Nothing is advertised any more: what else is in the kernel goes too.
@@ -181,6 +209,7 @@ impl Daemon {
         self.with_context(Executor::remove_static);
         self.flush(now);
         self.accept_mode.narrow(Vec::new());
+        self.executor.dhcp.narrow(Vec::new());
         self.executor.notify.fifos.hang_up();
         let vmacs = !self.executor.vmacs.is_empty();
         if vmacs {
@@ -230,11 +259,7 @@ impl Daemon {
             let (id, _) = self.leave.hooks.swap_remove(place);
             let name = &self.config.instances[id.index()].name;
             log::info!("{name}: notify_leave {end}");
-            match self.leave.phase {
-                Phase::Hooks => self.leave(now),
-                Phase::Reload if self.leave.hooks.is_empty() => self.reload_after_hooks(now),
-                _ => {}
-            }
+            self.leave_goes_on(now);
             return true;
         }
         let (name, next) = match self.leave.phase {
@@ -256,15 +281,20 @@ impl Daemon {
     /// hooks run.
     pub(super) fn leave_first(&mut self, config: &Config, now: Instant) -> Vec<String> {
         let mut leaving = Vec::new();
-        if self.leave.phase == Phase::Reload && self.leave.hooks.is_empty() {
+        if self.leave.phase == Phase::Reload && !self.waits(now) {
             return leaving;
         }
         for id in self.router.ids() {
-            let has_hook = hook(&self.config.instances[id.index()]).is_some();
-            if has_hook && !self.stays(id, config) && self.run_hook(id, now) {
+            let stays = self.stays(id, config);
+            if !stays && (self.run_hook(id, now) || self.has_uplink_up(id)) {
                 self.handle(id, Event::Leave, now);
                 leaving.push(self.config.instances[id.index()].name.to_string());
             }
+        }
+        self.follow_uplinks(now);
+        if !self.waits(now) {
+            // Its uplinks are somebody else's too, who stays.
+            leaving.clear();
         }
         self.leave.phase = match leaving.is_empty() {
             false => Phase::Reload,

@@ -35,6 +35,8 @@ pub(super) struct Kernel {
     pub(super) up: bool,
     /// It is a bridge.
     pub(super) is_bridge: bool,
+    /// The largest packet in bytes.
+    pub(super) mtu: u32,
     /// Its IPv4 parameters when the kernel told of it last.
     pub(super) ipv4: Ipv4,
     /// The bridge that it is a port of.
@@ -63,6 +65,10 @@ pub(super) struct Address {
     pub(super) proto: u8,
     /// It can be sent from: no duplicate address detection runs or has failed.
     pub(super) usable: bool,
+    /// When it is deprecated.
+    pub(super) preferred_until: Instant,
+    /// When the kernel removes it.
+    pub(super) valid_until: Instant,
 }
 
 impl Address {
@@ -340,6 +346,7 @@ mod tests {
             mac: [2, 0, 0, 0, 0, 1],
             up: true,
             is_bridge: false,
+            mtu: 1500,
             ipv4: Ipv4::default(),
             bridge: None,
             addresses: Vec::new(),
@@ -352,6 +359,8 @@ mod tests {
             prefix_len: 24,
             proto: 0,
             usable: true,
+            preferred_until: Instant::NEVER,
+            valid_until: Instant::NEVER,
         }
     }
 

@@ -8,6 +8,8 @@ mod accept;
 mod addresses;
 mod advert;
 mod control;
+mod dhcp;
+mod drops;
 mod ears;
 mod executor;
 mod foreign;
@@ -19,6 +21,7 @@ mod links;
 mod netifd;
 mod news;
 mod notify;
+mod ra;
 pub mod reload;
 mod report;
 mod rights;
@@ -27,6 +30,7 @@ mod start;
 mod status;
 mod tap;
 mod unicast;
+mod uplinks;
 mod vmac;
 mod watch;
 
@@ -45,7 +49,7 @@ use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::Event;
 use crate::vrrp::router::Router;
 
-use accept::AcceptMode;
+use drops::Drops;
 use ears::Ears;
 use executor::{Context, Executor};
 use helper::Helper;
@@ -55,11 +59,13 @@ use leave::Leave;
 use links::{Links, Slot};
 use netifd::Netifd;
 use reload::{Outcome, Refused};
+use uplinks::Uplinks;
 use watch::Watches;
 
-pub use accept::{Unenforceable, unenforceable};
+pub use drops::{Unenforceable, unenforceable};
 pub use foreign::already_there;
 pub use start::StartError;
+pub use uplinks::{NoNetifd, no_netifd};
 
 /// Everything that a running daemon has.
 pub struct Daemon {
@@ -73,10 +79,11 @@ pub struct Daemon {
     link_of: Vec<Slot>,
     executor: Executor,
     kernel: Kernel,
-    accept_mode: AcceptMode,
+    accept_mode: Drops,
     ears: Ears,
     netifd: Netifd,
     watches: Watches,
+    uplinks: Uplinks,
     /// Runs programs for whoever has one to run.
     helper: Helper,
     /// What is waited for at the start, at the end, and before an instance goes.
@@ -116,6 +123,7 @@ impl Daemon {
             if now >= self.executor.notify.poll_at() {
                 self.executor.notify.tend(&mut self.helper, now);
             }
+            self.tend_uplinks(now);
             self.tend_leave(now);
             if self.leave.is_over() {
                 return Ok(());
@@ -161,13 +169,19 @@ impl Daemon {
     fn programs_ended(&mut self, now: Instant) {
         self.relist = true;
         while let Some((ticket, end)) = self.helper.next_end(now) {
-            if self.executor.notify.ended(ticket, end, now) || self.leave_ended(ticket, end, now) {
+            if self.executor.notify.ended(ticket, end, now)
+                || self.leave_ended(ticket, end, now)
+                || self.uplink_ended(ticket, end, now)
+            {
                 continue;
             }
             match self.watches.ended(ticket, end) {
                 Some(true) => self.report_watches(now),
                 Some(false) => {}
-                None if self.netifd.ended(ticket, end, now) => self.resolved(now),
+                None if self.netifd.ended(ticket, end, now) => {
+                    self.uplinks_said(now);
+                    self.resolved(now);
+                }
                 None => {}
             }
         }
@@ -181,6 +195,7 @@ impl Daemon {
         if self.poll.readiness(self.places.kernel).any() {
             self.kernel_events(limits::EVENTS, now);
         }
+        self.executor.ra.receive(&self.poll, now);
         self.receive(now);
         Ok(())
     }
@@ -197,6 +212,7 @@ impl Daemon {
             .min(control)
             .min(netifd)
             .min(links)
+            .min(self.uplinks.poll_at())
             .min(self.watches.poll_at())
     }
 
@@ -282,6 +298,7 @@ impl Daemon {
         self.netifd.add_to(&mut self.poll);
         self.watches.add_to(&mut self.poll);
         self.helper.add_to(&mut self.poll);
+        self.executor.ra.add_to(&mut self.poll);
     }
 
     fn timers(&mut self, now: Instant) {

@@ -68,6 +68,7 @@ impl Daemon {
         }
         self.report_links(now);
         self.address_news(now);
+        self.with_context(|executor, context| executor.compare_ra(context, now));
     }
 
     /// Tells what happened to the addresses without our doing, and has them put back.

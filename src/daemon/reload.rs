@@ -8,7 +8,7 @@ use core::fmt;
 use std::rc::Rc;
 
 use crate::config::model::{Config, Instance, Probe};
-use crate::config::{self, Failure};
+use crate::config::{self, Failure, uplink};
 use crate::limits;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
@@ -16,12 +16,15 @@ use crate::vrrp::instance::{Event, Instance as Running, LinkState};
 use crate::vrrp::types::State;
 
 use super::Daemon;
-use super::accept::{self, Unenforceable};
+use super::accept;
 use super::addresses::{Addresses, Entry, STATIC};
+use super::dhcp;
+use super::drops::{self, Unenforceable};
 use super::executor::{Context, Executor};
 use super::links::Slot;
 use super::routes::Routes;
 use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
+use super::uplinks::{self, NoNetifd};
 use super::vmac::Vmacs;
 
 /// What a reload has changed.
@@ -50,10 +53,12 @@ pub enum Refused {
     Journal(std::io::Error),
     /// The kernel does not list its interfaces.
     Kernel(crate::sys::Error),
-    /// The kernel cannot do what `no_accept` asks for.
+    /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.
     Accept(Unenforceable),
     /// It has the first programs to be run, and there is no helper to run them.
     NoHelper,
+    /// There is nobody to bring uplinks up.
+    Uplinks(NoNetifd),
     /// The daemon stops.
     Stopping,
 }
@@ -66,15 +71,17 @@ impl Daemon {
         }
         let loaded = config::load(&self.path);
         // Interfaces may have changed even if the file is wrong now.
-        let running = self.config.dialect;
-        let dialect = loaded.as_ref().map_or(running, |l| l.config.dialect);
-        self.netifd.ask(dialect, &self.helper, now);
+        let config = loaded.as_ref().map_or(&self.config, |l| &l.config);
+        self.netifd.ask(config, &self.helper, now);
         let loaded = loaded.map_err(Refused::Config)?;
         loaded
             .warnings
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let mut config = loaded.config;
+        if let Some(error) = uplinks::no_netifd(&config) {
+            return Err(Refused::Uplinks(error));
+        }
         if config.has_programs() && !self.helper.was_started() {
             return Err(Refused::NoHelper);
         }
@@ -93,6 +100,7 @@ impl Daemon {
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);
+        self.mark_uplinks(&mut config);
         let outcome = self.apply(config, addresses, known, now)?;
         if self.config.globals.states_on_reload {
             self.with_context(|executor, context| executor.notify.write_states(context, now));
@@ -105,12 +113,17 @@ impl Daemon {
         if self.leave.is_busy() {
             return self.netifd.ask_later(now);
         }
+        if !self.netifd.take_moved() && !self.waits_for_device() {
+            return;
+        }
         let known = self.links.iter().count();
         let names = self.netifd.names(self.config.dialect);
         let slot = |name: &str| names.slot(name, &mut self.links);
         let addresses = self.executor.addresses.moved(slot);
         let before = self.link_of.clone();
-        match self.apply(self.config.clone(), addresses, known, now) {
+        let mut config = self.config.clone();
+        self.mark_uplinks(&mut config);
+        match self.apply(config, addresses, known, now) {
             Ok(_) => {
                 self.tell_devices(&before);
                 // What is tracked may be on another device that is known already.
@@ -124,6 +137,16 @@ impl Daemon {
         if self.waits_for_device() {
             self.netifd.ask_later(now);
         }
+    }
+
+    /// What is tracked through the device of an uplink is tracked through the uplink.
+    fn mark_uplinks(&self, config: &mut Config) {
+        let names = self.netifd.names(config.dialect);
+        let said = self.netifd.said().0;
+        uplink::mark(config, &|uplink, interface| {
+            let device = said.device(uplink).ok();
+            device.is_some() && device == names.device(interface).ok()
+        });
     }
 
     fn tell_devices(&self, before: &[Slot]) {
@@ -206,7 +229,8 @@ impl Daemon {
             vmacs_before,
         ));
         let refused = accept::refused(&config, &self.links, &addresses);
-        let table = (!refused.is_empty()).then(|| self.accept_mode.table().to_owned());
+        let gates = dhcp::gates(&config, &self.links, &link_of);
+        let table = drops::journaled(!refused.is_empty(), !gates.is_empty());
         if self.journal.table.is_none() {
             self.journal.table.clone_from(&table);
         }
@@ -218,11 +242,19 @@ impl Daemon {
         self.journal.fifos.extend(new_fifos);
         self.journal.write(&lines).map_err(Refused::Journal)?;
         self.accept_mode.widen(&refused).map_err(Refused::Accept)?;
+        if let Err(error) = self.executor.dhcp.widen(&gates) {
+            let before = accept::refused(&self.config, &self.links, &self.executor.addresses);
+            self.accept_mode.narrow(before);
+            return Err(Refused::Accept(error));
+        }
 
         // From here on nothing can fail.
         self.control.cut_off();
         let outcome = self.compare(&config, &addresses, &matches);
         self.say_goodbye(&matches, now);
+        self.with_context(|executor, context| {
+            executor.replace_ra(&config, &matches, context, now);
+        });
         self.router
             .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
         self.config = config;
@@ -232,6 +264,7 @@ impl Daemon {
         self.executor
             .replace(addresses, routes, &matches, &given_up, &self.links);
         self.executor.replace_vmacs(vmacs, &self.links);
+        self.executor.dhcp.narrow(gates);
         self.take_in_vmacs();
         self.tend_vmacs();
         self.adopt_notify(&matches, fifos.clone(), now);
@@ -341,7 +374,7 @@ impl fmt::Display for Outcome {
             let names = leaving.join(" ");
             return write!(
                 f,
-                "{names} leaves first: the rest follows when notify_leave has ended"
+                "{names} leaves first: the rest follows when notify_leave has ended and the uplinks are down"
             );
         }
         for (what, names) in [("added", added), ("removed", removed), ("changed", changed)] {
@@ -370,6 +403,7 @@ impl fmt::Display for Refused {
             Self::Journal(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Kernel(error) => error.fmt(f),
             Self::Accept(error) => error.fmt(f),
+            Self::Uplinks(error) => error.fmt(f),
             Self::Stopping => f.write_str("vipd is stopping"),
             Self::NoHelper => f.write_str(
                 "this configuration is the first that has programs to be run, and vipd has given up the right to \

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::config::model::{Config, Group, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
+use crate::netlink::nft::Purpose;
 use crate::netlink::{addr, link_request};
 use crate::sys::clock;
 use crate::sys::error::Error;
@@ -21,8 +22,10 @@ use crate::time::{Duration, Instant};
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
 
-use super::accept::{self, AcceptMode, Unenforceable};
+use super::accept;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
+use super::dhcp;
+use super::drops::{self, Drops, Unenforceable};
 use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
@@ -35,6 +38,7 @@ use super::netifd::{Names, Netifd};
 use super::notify::fifos::Fifos;
 use super::rights;
 use super::routes::{self, Routes};
+use super::uplinks::{self, NoNetifd, Uplinks};
 use super::vmac::{self, Mac, Vmacs};
 use super::watch::Watches;
 use super::{Daemon, Places};
@@ -56,8 +60,10 @@ pub enum StartError {
     Lock(LockError),
     /// A system call failed.
     System(Error),
-    /// The kernel cannot do what `no_accept` asks for.
-    Accept(Unenforceable),
+    /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.
+    Kernel(Unenforceable),
+    /// There is nobody to bring uplinks up.
+    Uplinks(NoNetifd),
 }
 
 impl fmt::Display for StartError {
@@ -65,7 +71,8 @@ impl fmt::Display for StartError {
         match self {
             Self::Lock(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
-            Self::Accept(error) => error.fmt(f),
+            Self::Kernel(error) => error.fmt(f),
+            Self::Uplinks(error) => error.fmt(f),
         }
     }
 }
@@ -86,6 +93,9 @@ impl Daemon {
     /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
     /// is left in the kernel. `path` is the file that `config` was read from.
     pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+        if let Some(error) = uplinks::no_netifd(&config) {
+            return Err(StartError::Uplinks(error));
+        }
         // First of all: it has our rights, and nothing else that we have.
         let helper = Helper::start(&config)?;
         lock::create_runtime_dir(runtime_dir)?;
@@ -96,7 +106,7 @@ impl Daemon {
         let mut kernel = Kernel::open()?;
         let mut links = Links::default();
         let mut netifd = Netifd::new();
-        netifd.ask(config.dialect, &helper, clock::now());
+        netifd.ask(&config, &helper, clock::now());
         let names = netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut links);
         let mut addresses = tables(&mut config, names, &mut links);
@@ -123,7 +133,7 @@ impl Daemon {
         addresses.reconcile(&links, true);
         foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
         if let Some(table) = &journal.table {
-            accept::remove_left(table);
+            drops::remove_left(table);
         }
         let fifos = Fifos::default().to_be_made(&config, &journal.fifos);
         let gone = journal.fifos.iter().filter(|path| !fifos.contains(path));
@@ -131,8 +141,9 @@ impl Daemon {
         journal.fifos = fifos.clone();
         let lines = journal_lines(&links, &addresses, &routes, &vmacs);
         let refused = accept::refused(&config, &links, &addresses);
-        let accept_mode = AcceptMode::new();
-        journal.table = (!refused.is_empty()).then(|| accept_mode.table().to_owned());
+        let accept_mode = Drops::new(Purpose::AcceptMode);
+        let gates = dhcp::gates(&config, &links, &link_of);
+        journal.table = drops::journaled(!refused.is_empty(), !gates.is_empty());
         journal
             .write(&lines)
             .map_err(|e| journal_error(&journal, "write", &e))?;
@@ -168,6 +179,7 @@ impl Daemon {
             ears,
             netifd,
             watches: Watches::default(),
+            uplinks: Uplinks::default(),
             helper,
             leave: Leave::default(),
             signals,
@@ -177,7 +189,16 @@ impl Daemon {
         };
         // Before any address is there, and last of all that can fail: the table outlives us.
         let accept_mode = &mut daemon.accept_mode;
-        accept_mode.widen(&refused).map_err(StartError::Accept)?;
+        accept_mode.widen(&refused).map_err(StartError::Kernel)?;
+        daemon
+            .executor
+            .dhcp
+            .widen(&gates)
+            .map_err(StartError::Kernel)?;
+        daemon.executor.dhcp.narrow(gates);
+        daemon.with_context(|executor, context| {
+            executor.replace_ra(context.config, &[], context, now);
+        });
         daemon.run_startup_script(now);
         daemon.adopt_notify(&[], fifos, now);
         daemon.arrange(now);
@@ -223,6 +244,7 @@ impl Daemon {
             .collect();
         self.links.set_delays(&delays);
         self.watches.adopt(&self.config, &mut self.helper, now);
+        self.uplinks.adopt(&self.config);
     }
 }
 

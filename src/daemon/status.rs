@@ -1,10 +1,12 @@
 //! What a running daemon says about itself: from its tables into `control::status`.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 use crate::config::model::{self, Config};
 use crate::control::status::{
-    Active, Counters, Dropped, FORMAT, Instance, Peer, Receive, Route, Status, Tracker, Vip, Vmac,
+    Active, Counters, Dropped, FORMAT, Follows, Instance, Peer, Receive, Route, Status, Tracker,
+    Vip, Vmac,
 };
 use crate::time::Instant;
 use crate::vrrp::action::{Hold, Id, Reason};
@@ -16,11 +18,14 @@ use crate::vrrp::track::{self, Effect, Reading};
 use crate::vrrp::types::{ChecksumForm, Family, Settings, State, Version};
 
 use super::addresses::{Addresses, Entry, STATIC};
+use super::dhcp::Dhcp;
 use super::ears::Ears;
 use super::links::{Links, Slot};
+use super::ra::Scene;
 use super::report::{self, Why};
 use super::routes::{self, Routes};
-use super::vmac::Mac;
+use super::uplinks::Uplinks;
+use super::vmac::{Mac, Vmacs};
 use super::watch::Watches;
 
 /// What is shown, and when.
@@ -31,8 +36,11 @@ pub(super) struct View<'a> {
     pub(super) link_of: &'a [Slot],
     pub(super) addresses: &'a Addresses,
     pub(super) routes: &'a Routes,
+    pub(super) vmacs: &'a Vmacs,
+    pub(super) dhcp: &'a Dhcp,
     pub(super) ears: &'a Ears,
     pub(super) watches: &'a Watches,
+    pub(super) uplinks: &'a Uplinks,
     pub(super) send_errors: u64,
     pub(super) started: Instant,
     pub(super) now: Instant,
@@ -65,7 +73,7 @@ impl<'a> View<'a> {
         let running = self.router.instances().get(index)?;
         let settings = running.settings();
         let state = running.state();
-        let backup = state == State::Backup && running.poll_at() != Instant::NEVER;
+        let takeover = running.takeover_at();
         Some(Instance {
             name: (&*configured.name).into(),
             interface: (&*configured.interface).into(),
@@ -86,12 +94,15 @@ impl<'a> View<'a> {
             checksum: form(running, running.checksum_form()).map(Into::into),
             source: running.source(),
             unicast_peers: unicast_peers(settings),
-            active_down_in_ms: backup.then(|| running.poll_at().since(self.now).as_millis()),
+            active_down_in_ms: takeover.map(|at| at.since(self.now).as_millis()),
             group: configured.group.as_deref().map(Into::into),
             trackers: self.trackers(running),
+            uplinks: self.uplinks.shown(Id(index as u16)),
             active: active(running),
             receive: self.receive(index)?,
             vmac: vmac(configured, settings),
+            dhcp: configured.dhcp.then(|| self.dhcp(Id(index as u16))),
+            ra: configured.ra.then(|| self.ra(Id(index as u16))),
             vips: self.vips(Id(index as u16), settings.addresses.len()),
             routes: self.routes(Id(index as u16)),
             peers: self.peers(running),
@@ -139,8 +150,9 @@ impl<'a> View<'a> {
                 round_trip_us: last
                     .as_ref()
                     .and_then(|l| Some(l.as_ref().ok()?.as_micros())),
-                reason: last
-                    .and_then(|last| Some(last.err()?.to_string()))
+                reason: rests(running, tracker, up)
+                    .map(str::to_owned)
+                    .or(last.and_then(|last| Some(last.err()?.to_string())))
                     .or(count.and_then(|(_, reason)| reason))
                     .or(failure.map(|end| format!("it {end}")))
                     .or(unread.then(|| "no result yet".to_owned()))
@@ -158,6 +170,45 @@ impl<'a> View<'a> {
             sockets: sockets.into(),
             why: why.into(),
         })
+    }
+
+    fn dhcp(&self, id: Id) -> Follows<'a> {
+        let active = self.router.instance(id).state() == State::Active;
+        let here = !self.dhcp.is_shut(id);
+        let why = match here {
+            true => "served here".into(),
+            false if active => "served here in a moment; if it stays so, see the log".into(),
+            false => self.elsewhere("blocked", id),
+        };
+        Follows { here, why }
+    }
+
+    fn ra(&self, id: Id) -> Follows<'a> {
+        let scene = Scene {
+            links: self.links,
+            link_of: self.link_of,
+            addresses: self.addresses,
+            vmacs: self.vmacs,
+        };
+        let active = self.router.instance(id).state() == State::Active;
+        let speech = scene.speech(id, self.now).filter(|_| active);
+        let why = match &speech {
+            Some(speech) => speech.to_string().into(),
+            None if active => "not sent: the interface has no link-local address".into(),
+            None => self.elsewhere("not sent", id),
+        };
+        let here = speech.is_some();
+        Follows { here, why }
+    }
+
+    fn elsewhere(&self, what: &str, id: Id) -> Cow<'a, str> {
+        let mut text = format!("{what} here, ");
+        match self.router.instance(id).active_router() {
+            Some(other) => text.push_str(&other.to_string()),
+            None => text.push_str("nobody known"),
+        }
+        text.push_str(" is Active");
+        text.into()
     }
 
     /// The first so many are in adverts.
@@ -199,6 +250,15 @@ impl<'a> View<'a> {
         };
         running.speakers().iter().map(peer).collect()
     }
+}
+
+/// Why the tracker of an uplink says what it says though nobody looks.
+fn rests(running: &Running, tracker: &track::Tracker, up: bool) -> Option<&'static str> {
+    let rests = tracker.uplink.is_some() && running.state() != State::Active;
+    rests.then_some(match up != tracker.reverse {
+        true => "it does not count: the uplink is down on who is not Active",
+        false => "it has failed: that counts until `uplink_hold_down` is over",
+    })
 }
 
 fn vmac<'a>(configured: &'a model::Instance, settings: &Settings) -> Option<Vmac<'a>> {

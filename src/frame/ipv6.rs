@@ -27,22 +27,24 @@ mod ip {
     pub(super) const DESTINATION: usize = 24;
 }
 
+/// All nodes of the link.
+pub(super) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+/// The next header's number of ICMPv6, and where its checksum stands (RFC 4443 §2.1).
+const ICMPV6: u8 = 58;
+const ICMPV6_CHECKSUM: usize = 2;
+
 /// Where the fields of a Neighbour Advertisement start (RFC 4861 §4.4), and what stands there.
 mod na {
-    pub(super) const CHECKSUM: usize = 2;
     pub(super) const FLAGS: usize = 4;
     pub(super) const TARGET: usize = 8;
     pub(super) const OPTION: usize = 24;
     pub(super) const LEN: usize = 32;
 
-    pub(super) const NEXT_HEADER: u8 = 58;
     pub(super) const TYPE: u8 = 136;
     /// RFC 9568 §6.4.1: Router and Override set, Solicited clear.
     pub(super) const ROUTER_AND_OVERRIDE: u8 = 0xa0;
     /// Target Link-layer Address, one unit of 8 bytes.
     pub(super) const TARGET_LINK_LAYER: [u8; 2] = [2, 1];
-    /// All nodes of the link.
-    pub(super) const ALL_NODES: super::Ipv6Addr = super::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 }
 
 /// Parses an Ethernet frame as AF_PACKET hands it up: VLAN tag taken off, padding still on.
@@ -139,17 +141,12 @@ fn emit_header(buf: &mut [u8], header: &Ipv6Header, next_header: u8) -> usize {
 /// # Panics
 /// If `buf` is shorter than [`NA_LEN`].
 pub fn emit_na(buf: &mut [u8], source_mac: [u8; 6], address: Ipv6Addr) -> usize {
-    let macs = Macs {
-        source: source_mac,
-        destination: super::multicast_mac(na::ALL_NODES.into()),
-    };
     let header = Ipv6Header {
         source: address,
-        destination: na::ALL_NODES,
+        destination: ALL_NODES,
         hop_limit: HOP_LIMIT,
         payload_len: na::LEN,
     };
-    let len = emit_frame(buf, &macs, &header, na::NEXT_HEADER);
     let message = &mut buf[IPV6_PAYLOAD..NA_LEN];
     message.fill(0);
     message[0] = na::TYPE;
@@ -157,13 +154,25 @@ pub fn emit_na(buf: &mut [u8], source_mac: [u8; 6], address: Ipv6Addr) -> usize 
     message[na::TARGET..][..16].copy_from_slice(&address.octets());
     message[na::OPTION..][..2].copy_from_slice(&na::TARGET_LINK_LAYER);
     message[na::OPTION + 2..].copy_from_slice(&source_mac);
+    emit_icmpv6(buf, source_mac, &header)
+}
+
+/// Puts the headers in front of an ICMPv6 message to a group, and its checksum, which is zero yet,
+/// into it. Returns the length of the frame.
+pub(super) fn emit_icmpv6(buf: &mut [u8], source_mac: [u8; 6], header: &Ipv6Header) -> usize {
+    let macs = Macs {
+        source: source_mac,
+        destination: super::multicast_mac(header.destination.into()),
+    };
+    let len = emit_frame(buf, &macs, header, ICMPV6);
+    let message = &mut buf[IPV6_PAYLOAD..len];
     let sum = Sum::default()
         .plus(&header.source.octets())
         .plus(&header.destination.octets())
-        .plus_word(na::LEN as u32)
-        .plus_word(na::NEXT_HEADER.into())
+        .plus_word(header.payload_len as u32)
+        .plus_word(ICMPV6.into())
         .plus(message);
-    message[na::CHECKSUM..][..2].copy_from_slice(&(!sum.fold()).to_be_bytes());
+    message[ICMPV6_CHECKSUM..][..2].copy_from_slice(&(!sum.fold()).to_be_bytes());
     len
 }
 

@@ -37,6 +37,8 @@ pub struct Address<'a> {
     pub protocol: Option<u8>,
     /// The rest of the valid lifetime in seconds; `None` is forever.
     pub valid_secs: Option<u32>,
+    /// The rest of the preferred lifetime in seconds; `None` is forever.
+    pub preferred_secs: Option<u32>,
 }
 
 impl<'a> Address<'a> {
@@ -55,6 +57,7 @@ impl<'a> Address<'a> {
             broadcast: None,
             protocol: None,
             valid_secs: None,
+            preferred_secs: None,
         };
         let (mut local, mut remote) = (None, None);
         for attribute in Attributes::behind(body, HEADER_LEN) {
@@ -81,7 +84,8 @@ impl<'a> Address<'a> {
             IFA_PROTO => self.protocol = attribute.u8(),
             // ifa_prefered, ifa_valid, cstamp, tstamp
             libc::IFA_CACHEINFO => {
-                self.valid_secs = u32_at(attribute.value, 4).filter(|&secs| secs != FOREVER);
+                let secs = |at| u32_at(attribute.value, at).filter(|&secs| secs != FOREVER);
+                (self.preferred_secs, self.valid_secs) = (secs(0), secs(4));
             }
             _ => (),
         }
@@ -282,6 +286,7 @@ mod tests {
             broadcast: new.broadcast,
             protocol: Some(112),
             valid_secs: Some(60),
+            preferred_secs: Some(60),
         };
         assert_eq!(parse(&batch), Content::Address(expected));
         assert_eq!(batch.bytes()[6..8], 0x501_u16.to_ne_bytes());

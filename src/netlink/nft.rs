@@ -1,5 +1,5 @@
-//! nf_tables, as far as Accept_Mode needs it (RFC 9568 §6.1): one table that drops what comes to
-//! addresses of three sets.
+//! nf_tables, as far as two purposes need it. Accept_Mode (RFC 9568 §6.1): a table that drops what
+//! comes to addresses of three sets. DHCP: one that drops requests on interfaces of a set.
 //!
 //! ```text
 //! table inet NAME { flags owner, persist
@@ -9,6 +9,10 @@
 //!         icmpv6 type nd-neighbor-solicit-nd-neighbor-advert accept
 //!         ip6 daddr @ipv6 drop
 //!         ip6 daddr . iifname @link drop } }
+//! table inet NAME { flags owner
+//!     set dhcp { type ifname . inet_service }
+//!     chain input { type filter hook input priority filter - 10; policy accept
+//!         meta l4proto udp iifname . th dport @dhcp drop } }
 //! ```
 //!
 //! Headers are in the machine's own byte order, values are big-endian on every machine. The kernel
@@ -16,6 +20,7 @@
 
 use core::ffi::c_int;
 use core::net::IpAddr;
+use core::ops::Range;
 
 use super::build::{Batch, Body};
 
@@ -38,7 +43,27 @@ const CHAIN: &str = "input";
 const FIRST: u32 = libc::NFT_REG_1 as u32;
 const SECOND: u32 = libc::NFT_REG_2 as u32;
 
-/// A virtual address that nothing is accepted for, as the key of an element of its set.
+/// What a table is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Virtual addresses that nothing is accepted for.
+    AcceptMode,
+    /// Interfaces on which this host's DHCP servers hear nothing.
+    Dhcp,
+}
+
+impl Purpose {
+    /// Its part of [`SETS`] and of [`RULES`].
+    const fn parts(self) -> (Range<usize>, Range<usize>) {
+        match self {
+            Self::AcceptMode => (IPV4..DHCP, 0..4),
+            Self::Dhcp => (DHCP..SETS.len(), 4..RULES.len()),
+        }
+    }
+}
+
+/// What is dropped, as the key of an element of its set: what comes to a virtual address, or requests
+/// on an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     set: usize,
@@ -64,6 +89,15 @@ impl Refused {
         };
         Self { set, key }
     }
+
+    /// Datagrams to a UDP port of this host that come in on `interface`.
+    pub fn port(interface: &str, port: u16) -> Self {
+        let mut key = [0; 16 + NAME_LEN];
+        let name = key[..NAME_LEN].iter_mut().zip(interface.bytes());
+        name.for_each(|(to, from)| *to = from);
+        key[NAME_LEN..][..2].copy_from_slice(&port.to_be_bytes());
+        Self { set: DHCP, key }
+    }
 }
 
 /// A set: its name, what `nft` shows as its type, and the length of its keys.
@@ -73,23 +107,25 @@ struct Set {
     len: u32,
 }
 
-/// nft's numbers of ipv4_addr, ipv6_addr and ifname; it puts six bits behind one another.
+/// nft's numbers of ipv4_addr, ipv6_addr, ifname and inet_service; it puts six bits behind one another.
 #[rustfmt::skip] // a table
-const SETS: [Set; 3] = [
+const SETS: [Set; 4] = [
     Set { name: "ipv4", kind: 7, len: 4 },
     Set { name: "ipv6", kind: 8, len: 16 },
     Set { name: "link", kind: 8 << 6 | 41, len: 16 + NAME_LEN as u32 },
+    Set { name: "dhcp", kind: 41 << 6 | 13, len: NAME_LEN as u32 + 4 },
 ];
 const IPV4: usize = 0;
 const IPV6: usize = 1;
 const LINK: usize = 2;
+const DHCP: usize = 3;
 
 /// One step of a rule; the rule ends where a comparison or a search fails.
 enum Step {
     /// Loads a fact about the packet into this register.
     Meta(c_int, u32),
-    /// Loads so many bytes from here on in this header.
-    Load(c_int, u32, u32),
+    /// Loads into this register so many bytes from here on in this header.
+    Load(u32, c_int, u32, u32),
     /// Compares the first register.
     Compare(c_int, u8),
     /// Searches in this set.
@@ -103,17 +139,17 @@ use Step::{Compare, In, Load, Meta, Verdict};
 const FAMILY: Step = Meta(libc::NFT_META_NFPROTO, FIRST);
 const IS_IPV4: Step = Compare(libc::NFT_CMP_EQ, libc::NFPROTO_IPV4 as u8);
 const IS_IPV6: Step = Compare(libc::NFT_CMP_EQ, libc::NFPROTO_IPV6 as u8);
-const TO_IPV4: Step = Load(libc::NFT_PAYLOAD_NETWORK_HEADER, 16, 4);
-const TO_IPV6: Step = Load(libc::NFT_PAYLOAD_NETWORK_HEADER, 24, 16);
+const TO_IPV4: Step = Load(FIRST, libc::NFT_PAYLOAD_NETWORK_HEADER, 16, 4);
+const TO_IPV6: Step = Load(FIRST, libc::NFT_PAYLOAD_NETWORK_HEADER, 24, 16);
 const DROP: Step = Verdict(libc::NF_DROP);
 
-const RULES: [&[Step]; 4] = [
+const RULES: [&[Step]; 5] = [
     &[FAMILY, IS_IPV4, TO_IPV4, In(IPV4), DROP],
     // RFC 9568 §6.1: not accepting must not keep Neighbour Solicitations and Advertisements out.
     &[
         Meta(libc::NFT_META_L4PROTO, FIRST),
         Compare(libc::NFT_CMP_EQ, libc::IPPROTO_ICMPV6 as u8),
-        Load(libc::NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1),
+        Load(FIRST, libc::NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1),
         Compare(libc::NFT_CMP_GTE, 135),
         Compare(libc::NFT_CMP_LTE, 136),
         Verdict(libc::NF_ACCEPT),
@@ -125,6 +161,15 @@ const RULES: [&[Step]; 4] = [
         TO_IPV6,
         Meta(libc::NFT_META_IIFNAME, SECOND),
         In(LINK),
+        DROP,
+    ],
+    &[
+        Meta(libc::NFT_META_L4PROTO, FIRST),
+        Compare(libc::NFT_CMP_EQ, libc::IPPROTO_UDP as u8),
+        Meta(libc::NFT_META_IIFNAME, FIRST),
+        // The destination port.
+        Load(SECOND, libc::NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2),
+        In(DHCP),
         DROP,
     ],
 ];
@@ -140,7 +185,8 @@ pub fn end(batch: &mut Batch) {
 }
 
 /// The table with its empty sets and its rules. It must not be there.
-pub fn create(batch: &mut Batch, table: &str, flags: u32) {
+pub fn create(batch: &mut Batch, table: &str, purpose: Purpose, flags: u32) {
+    let (sets, rules) = purpose.parts();
     message(batch, libc::NFT_MSG_NEWTABLE, CREATE, table, |body| {
         number(body, nfta::TABLE_FLAGS, flags);
     });
@@ -152,7 +198,7 @@ pub fn create(batch: &mut Batch, table: &str, flags: u32) {
             number(body, nfta::HOOK_PRIORITY, PRIORITY as u32);
         });
     });
-    for (index, set) in SETS.iter().enumerate() {
+    for (index, set) in SETS[sets].iter().enumerate() {
         message(batch, libc::NFT_MSG_NEWSET, CREATE, table, |body| {
             body.attribute_str(nfta::SET_NAME, set.name);
             number(body, nfta::SET_KEY_TYPE, set.kind);
@@ -160,7 +206,7 @@ pub fn create(batch: &mut Batch, table: &str, flags: u32) {
             number(body, nfta::SET_ID, index as u32 + 1);
         });
     }
-    for rule in RULES {
+    for rule in &RULES[rules] {
         message(
             batch,
             libc::NFT_MSG_NEWRULE,
@@ -181,12 +227,12 @@ pub fn delete(batch: &mut Batch, table: &str) {
     message(batch, libc::NFT_MSG_DELTABLE, 0, table, |_| ());
 }
 
-/// Adds an address to its set.
+/// Adds what is to be dropped to its set.
 pub fn refuse(batch: &mut Batch, table: &str, refused: &Refused) {
     element(batch, libc::NFT_MSG_NEWSETELEM, table, refused);
 }
 
-/// Takes an address, which is there, out of its set.
+/// Takes it, which is there, out of its set.
 pub fn accept(batch: &mut Batch, table: &str, refused: &Refused) {
     element(batch, libc::NFT_MSG_DELSETELEM, table, refused);
 }
@@ -240,8 +286,8 @@ fn put(body: &mut Body<'_>, step: &Step) {
                 number(body, nfta::META_DREG, register);
                 number(body, nfta::META_KEY, key as u32);
             }
-            Load(header, offset, len) => {
-                number(body, nfta::PAYLOAD_DREG, FIRST);
+            Load(register, header, offset, len) => {
+                number(body, nfta::PAYLOAD_DREG, register);
                 number(body, nfta::PAYLOAD_BASE, header as u32);
                 number(body, nfta::PAYLOAD_OFFSET, offset);
                 number(body, nfta::PAYLOAD_LEN, len);
@@ -366,9 +412,24 @@ mod tests {
     }
 
     #[test]
+    fn a_port_goes_with_its_interface() {
+        let mut batch = Batch::with_capacity(4096);
+        refuse(&mut batch, "vipd", &Refused::port("br-lan", 547));
+        let body = only_body(&batch, 0x0a0c);
+        // 547 is 0x0223; the key is as long as its two registers say.
+        assert!(body.ends_with(b"br-lan\0\0\0\0\0\0\0\0\0\0\x02\x23\0\0"));
+        let set = Attributes::behind(&body, 4).nth(1).unwrap();
+        assert_eq!(set.str(), Some("dhcp"));
+        batch.clear();
+        create(&mut batch, "vipd", Purpose::Dhcp, OWNER);
+        let kinds = Messages::new(batch.bytes()).map(|m| m.kind & 0xff);
+        assert_eq!(kinds.collect::<Vec<_>>(), [0, 3, 9, 6]);
+    }
+
+    #[test]
     fn numbers_are_big_endian_whatever_the_machine() {
         let mut batch = Batch::with_capacity(4096);
-        create(&mut batch, "vipd", OWNER | PERSIST);
+        create(&mut batch, "vipd", Purpose::AcceptMode, OWNER | PERSIST);
         let messages: Vec<_> = Messages::new(batch.bytes()).collect();
         let kinds: Vec<_> = messages.iter().map(|m| m.kind & 0xff).collect();
         assert_eq!(kinds, [0, 3, 9, 9, 9, 6, 6, 6, 6]);

@@ -12,7 +12,7 @@ use libc::{
 use nix::errno::Errno;
 
 use super::socket;
-use crate::frame::{ETHERNET_HEADER_LEN, PROTOCOL_VRRP};
+use crate::frame::{ETHERNET_HEADER_LEN, HOP_LIMIT, PROTOCOL_VRRP};
 use crate::vrrp::types::Family;
 
 /// A program that attach() gives to a socket.
@@ -27,6 +27,8 @@ const IPV6_NEXT_HEADER: u32 = ETHERNET_HEADER_LEN as u32 + 6;
 const ARP_OPERATION: u32 = ETHERNET_HEADER_LEN as u32 + 6;
 /// Where filters find `sll_pkttype` (SKF_AD_OFF + SKF_AD_PKTTYPE).
 const PACKET_TYPE: u32 = 0xffff_f000 + 4;
+/// Where filters find the IP header, wherever the socket's packet begins (SKF_NET_OFF).
+const IP_HEADER: u32 = 0xfff0_0000;
 /// Keep the whole packet.
 const KEEP: u32 = u32::MAX;
 /// Keep nothing of it.
@@ -145,6 +147,30 @@ pub(super) fn attach_echo(fd: &impl AsRawFd, family: Family, ident: u16) -> Resu
             // 9: about us
             finish(KEEP),
             // 10: anything else
+            finish(DROP),
+        ],
+    )
+}
+
+/// Lets a raw ICMPv6 socket hear router solicitations from this link, and nothing else (RFC 4861 §6.1.1).
+///
+/// # Errors
+/// As setsockopt(2).
+pub(super) fn attach_solicitations(fd: &impl AsRawFd) -> Result<(), Errno> {
+    attach(
+        fd,
+        &[
+            // 0: A = hop limit
+            load_byte(IP_HEADER + 7),
+            // 1: A == 255 ? go on at 2 : skip three, go on at 5
+            jump_if_equal(u32::from(HOP_LIMIT), 0, 3),
+            // 2: A = type and code
+            load_half(0),
+            // 3: A == router solicitation ? go on at 4 : skip one, go on at 5
+            jump_if_equal(133 << 8, 0, 1),
+            // 4: somebody looks for a router
+            finish(KEEP),
+            // 5: anything else
             finish(DROP),
         ],
     )

@@ -36,7 +36,8 @@ impl Membership {
     }
 }
 
-fn join(fd: &OwnedFd, ifindex: u32, group: IpAddr) -> Result<(), Errno> {
+/// Joins `group` for as long as the socket is open.
+pub(super) fn join(fd: &OwnedFd, ifindex: u32, group: IpAddr) -> Result<(), Errno> {
     match group {
         IpAddr::V4(group) => {
             let request = libc::ip_mreqn {

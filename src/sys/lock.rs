@@ -43,6 +43,11 @@ pub enum LockError {
     System(Error),
 }
 
+/// Whether a daemon has the run-time folder `dir`, or was killed while it had.
+pub fn runs(dir: &Path) -> bool {
+    std::fs::metadata(dir.join(FILE_NAME)).is_ok_and(|file| file.len() > 0)
+}
+
 impl PidLock {
     /// Takes the lock of the run-time folder `dir`, and writes our process id into its file.
     ///

@@ -32,6 +32,7 @@ pub mod send;
 pub mod seqpacket;
 pub mod signal;
 mod socket;
+pub mod solicit;
 pub mod sysctl;
 pub mod timer;
 pub mod unicast;

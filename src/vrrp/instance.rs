@@ -28,6 +28,7 @@ use super::counters::Counters;
 use super::speakers::{Speaker, Speakers};
 use super::timers;
 use super::track::Reading;
+use super::trial::Trial;
 use super::types::{Family, PRIORITY_OWNER, PRIORITY_RELEASE, Settings, Version};
 use super::upkeep::Upkeep;
 use super::validate::Advert;
@@ -145,6 +146,8 @@ pub struct Instance {
     settings: Rc<Settings>,
     /// What the trackers of the settings see, in their order.
     readings: Box<[Reading]>,
+    /// What it knows of those that are seen through an uplink.
+    trial: Option<Box<Trial>>,
     /// The priority that counts: the configured one and the weights.
     effective: u8,
     link: LinkState,
@@ -170,6 +173,7 @@ impl Instance {
             id,
             active_adver_interval: settings.advert_interval,
             readings: vec![Reading::Unknown; settings.trackers.len()].into(),
+            trial: Trial::of(&settings.trackers, false, now),
             effective: settings.priority,
             settings,
             link: LinkState::Unknown,
@@ -187,16 +191,26 @@ impl Instance {
 
     /// When [`Instance::on_timer`] wants to be called.
     pub fn poll_at(&self) -> Instant {
-        match &self.machine {
+        let own = match &self.machine {
             Machine::Initialize(Hold::StartupDelay) => self.startup_at,
             Machine::Initialize(_) => Instant::NEVER,
             Machine::Backup(backup) => backup.active_down_at,
             Machine::Active(active) => active.adver_at.min(active.upkeep.poll_at()),
+        };
+        match &self.trial {
+            Some(trial) => own.min(trial.at),
+            None => own,
         }
     }
 
     /// A timer may have fired.
     pub fn on_timer(&mut self, now: Instant, out: &mut Actions) {
+        if self.trial.as_ref().is_some_and(|trial| now >= trial.at) {
+            // What else is due comes with the next call.
+            self.judge(now);
+            self.weigh(now, out);
+            return self.settle(now, out);
+        }
         match &mut self.machine {
             Machine::Initialize(_) => self.settle(now, out),
             Machine::Backup(backup) if now >= backup.active_down_at => {
@@ -505,6 +519,10 @@ impl Instance {
         }
         let from = self.state();
         self.machine = machine;
+        let is_active = matches!(self.machine, Machine::Active(_));
+        if let Some(trial) = &mut self.trial {
+            trial.turn(is_active, now);
+        }
         self.since = now;
         self.reason = reason;
         let change = Change {

@@ -9,6 +9,7 @@
 
 use core::fmt;
 
+use super::trial::Rules;
 use super::types::{PRIORITY_OWNER, Settings};
 
 /// One thing that a virtual router watches, and what it counts for.
@@ -20,6 +21,8 @@ pub struct Tracker {
     pub weight: i16,
     /// Down counts as up, and up as down.
     pub reverse: bool,
+    /// It is seen through an uplink.
+    pub uplink: Option<Rules>,
 }
 
 /// A thing that can be watched; everybody who watches it sees the same.
@@ -169,6 +172,7 @@ mod tests {
                 },
                 weight,
                 reverse,
+                uplink: None,
             };
             assert_eq!(tracker.effect(Reading::Up), up, "{tracker:?}");
             assert_eq!(tracker.effect(Reading::Down), down, "{tracker:?}");
@@ -205,6 +209,7 @@ mod tests {
                 what,
                 weight,
                 reverse,
+                uplink: None,
             };
             assert_eq!(
                 tracker.effect(Reading::Value(value)),

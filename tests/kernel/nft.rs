@@ -1,10 +1,10 @@
-//! The table of Accept_Mode in the kernel: whole or not at all, and nobody's but ours.
+//! The tables of Accept_Mode and of DHCP in the kernel: whole or not at all, and nobody's but ours.
 
 use core::net::IpAddr;
 
 use vipd::netlink::Content;
 use vipd::netlink::build::Batch;
-use vipd::netlink::nft::{self, OWNER, PERSIST, Refused};
+use vipd::netlink::nft::{self, OWNER, PERSIST, Purpose, Refused};
 use vipd::sys::netlink::CommandSocket;
 
 use crate::lab::in_namespace;
@@ -54,7 +54,7 @@ fn addresses_of_each_kind_go_in_and_out_once() {
             refused("fe80::1", Some("fifteen-letters")),
         ];
         let made = transaction(&mut socket, |batch| {
-            nft::create(batch, TABLE, OWNER);
+            nft::create(batch, TABLE, Purpose::AcceptMode, OWNER);
             all.iter().for_each(|one| nft::refuse(batch, TABLE, one));
         });
         assert_eq!(made, 0);
@@ -72,7 +72,7 @@ fn a_transaction_with_an_error_does_nothing() {
         let mut socket = CommandSocket::open_netfilter().unwrap();
         let one = refused("10.0.0.1", None);
         let failed = transaction(&mut socket, |batch| {
-            nft::create(batch, TABLE, OWNER);
+            nft::create(batch, TABLE, Purpose::AcceptMode, OWNER);
             nft::accept(batch, TABLE, &one);
         });
         assert_eq!(failed, libc::ENOENT);
@@ -86,7 +86,7 @@ fn without_an_end_it_is_only_tried() {
     in_namespace(|| {
         let mut socket = CommandSocket::open_netfilter().unwrap();
         nft::begin(socket.batch());
-        nft::create(socket.batch(), TABLE, OWNER);
+        nft::create(socket.batch(), TABLE, Purpose::AcceptMode, OWNER);
         assert_eq!(send(&mut socket), 0);
         let gone = transaction(&mut socket, |batch| nft::delete(batch, TABLE));
         assert_eq!(gone, libc::ENOENT, "the table was made");
@@ -99,7 +99,9 @@ fn nobody_else_may_remove_it_and_without_persist_it_goes_with_us() {
     in_namespace(|| {
         for (flags, left) in [(OWNER, libc::ENOENT), (OWNER | PERSIST, 0)] {
             let mut socket = CommandSocket::open_netfilter().unwrap();
-            let made = transaction(&mut socket, |batch| nft::create(batch, TABLE, flags));
+            let made = transaction(&mut socket, |batch| {
+                nft::create(batch, TABLE, Purpose::AcceptMode, flags)
+            });
             if flags & PERSIST != 0 && made == libc::EOPNOTSUPP {
                 assert_eq!(
                     delete_by_another(),
@@ -116,11 +118,34 @@ fn nobody_else_may_remove_it_and_without_persist_it_goes_with_us() {
     });
 }
 
+/// What kernels before Linux 5.12 can do, and what the next start has to remove then.
+#[test]
+fn without_an_owner_it_stays_and_anybody_may_remove_it() {
+    in_namespace(|| {
+        let ports = [67, 547].map(|port| Refused::port("fifteen-letters", port));
+        let mut socket = CommandSocket::open_netfilter().unwrap();
+        let made = transaction(&mut socket, |batch| {
+            nft::create(batch, TABLE, Purpose::Dhcp, 0);
+            ports.iter().for_each(|one| nft::refuse(batch, TABLE, one));
+        });
+        assert_eq!(made, 0);
+        for one in &ports {
+            let first = transaction(&mut socket, |batch| nft::accept(batch, TABLE, one));
+            let second = transaction(&mut socket, |batch| nft::accept(batch, TABLE, one));
+            assert_eq!((first, second), (0, libc::ENOENT), "{one:?}");
+        }
+        drop(socket);
+        assert_eq!(delete_by_another(), 0);
+    });
+}
+
 #[test]
 fn unknown_flags_are_refused() {
     in_namespace(|| {
         let mut socket = CommandSocket::open_netfilter().unwrap();
-        let failed = transaction(&mut socket, |batch| nft::create(batch, TABLE, 1 << 20));
+        let failed = transaction(&mut socket, |batch| {
+            nft::create(batch, TABLE, Purpose::AcceptMode, 1 << 20)
+        });
         assert_eq!(
             failed,
             libc::EOPNOTSUPP,

@@ -26,7 +26,7 @@ sys.dont_write_bytecode = True
 from lib.check import CaseFailed  # noqa: E402
 from lib.lab import remove_leftovers  # noqa: E402
 
-TOOLS = ("ip", "setpriv", "keepalived", "nft", "vtysh")
+TOOLS = ("ip", "setpriv", "keepalived", "nft", "vtysh", "conntrackd", "conntrack", "dnsmasq", "busybox")
 GRACE_S = 15
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the cases of the OpenWrt package: `run.py [-k PATTERN] [--list]`. Needs root.
+"""Runs the cases of the packages, for OpenWrt and Debian: `run.py [-k PATTERN] [--list]`. Needs root.
 
-A case is a function `case_*` in cases/*.py. The files are those of the package that cross/ipk.sh makes, in a folder
-that looks like a router: busybox, the real uci and jshn, and stand-ins that write down how they are called. The last
-line of the output is `N passed, N failed`.
+A case is a function `case_*` in openwrt_cases/*.py. The files are those of the package that cross/ipk.sh makes, in a
+folder that looks like a router: busybox, the real uci and jshn, and stand-ins that write down how they are called; for
+Debian's, a host with a real systemd. The last line of the output is `N passed, N failed`.
 """
 
 import argparse
@@ -25,7 +25,8 @@ sys.dont_write_bytecode = True
 from lib.check import CaseFailed  # noqa: E402
 
 TOOLS = {"busybox": "busybox-static", "shellcheck": "shellcheck", "signify-openbsd": "signify-openbsd",
-         "ip": "iproute2", "setpriv": "util-linux", "cc": "gcc", "strip": "binutils", "make": "make"}
+         "ip": "iproute2", "setpriv": "util-linux", "cc": "gcc", "strip": "binutils", "make": "make",
+         "dpkg-deb": "dpkg", "systemd-analyze": "systemd", "deb-systemd-helper": "init-system-helpers", "man": "man-db"}
 BOUND_S = 60
 
 

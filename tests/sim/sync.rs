@@ -105,6 +105,7 @@ impl Net {
                     },
                     weight,
                     reverse: false,
+                    uplink: None,
                 }]
                 .into(),
                 addresses: [Ipv4Addr::new(192, 0, segment as u8, 1).into()].into(),

@@ -18,6 +18,7 @@ fn tracks(settings: &mut Settings, weight: i16) {
         what,
         weight,
         reverse: false,
+        uplink: None,
     }]
     .into();
 }

@@ -77,6 +77,8 @@ pub(crate) struct Draft {
     pub(crate) garp_mode: Option<Placed<&'static str>>,
     pub(crate) receive: Option<Placed<&'static str>>,
     pub(crate) address_lease: Option<Placed<u32>>,
+    pub(crate) dhcp: Option<Placed<&'static str>>,
+    pub(crate) ra: Option<Placed<&'static str>>,
 
     pub(crate) programs: Vec<Placed<Program>>,
     pub(crate) notify_priority: Option<Placed<bool>>,
@@ -86,7 +88,9 @@ pub(crate) struct Draft {
     pub(crate) states_on_reload: Option<Placed<bool>>,
     pub(crate) hotplug_keepalived: Option<Placed<bool>>,
 
-    /// Of `vrrp_sync_group`: the names of its instances.
+    pub(crate) uplink_timeout: Option<Placed<Duration>>,
+    pub(crate) uplink_hold_down: Option<Placed<Duration>>,
+    /// Of `vrrp_sync_group`: the names of its instances. Of an instance: its uplinks.
     pub(crate) members: Vec<Placed<Rc<str>>>,
     pub(crate) tracking_weight: Option<Placed<bool>>,
     /// `interface_up_down_delays`, which stands outside of all blocks.

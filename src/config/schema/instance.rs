@@ -2,13 +2,18 @@
 
 use super::Class::{A, B, C, Own};
 use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
-use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use super::{
+    Block, FOLLOW, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block,
+};
 use crate::config::model::Hook;
 use crate::limits;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
 const MAX_LEAVE: Duration = Duration::from_secs(600);
+/// What `dhcp` and `ra` may say.
+const FOLLOWS: &[&str] = &[FOLLOW, "off"];
+const MAX_UPLINK: Duration = Duration::from_secs(3600);
 const NO_TRACK: &str = "it is not tracked: priority and state do not depend on it";
 const NO_VMAC_GARP: &str = "addresses are announced on the interface that carries them alone";
 const NO_DAD: &str = "IPv6 addresses are added without duplicate address detection anyway";
@@ -62,6 +67,8 @@ const WORDS: &[Keyword] = &[
     row("garp_master_refresh_repeat", B, Rule::Repeat { slot: |d| &mut d.garp_master_refresh_repeat }, "vrrp_garp_master_refresh_repeat", "Gratuitous ARPs of each address at each refresh.", ""),
     row("garp_lower_prio_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_lower_prio_delay }, "vrrp_garp_lower_prio_delay", "From hearing a lower-priority Active to the second round; 0: no second round.", ""),
     row("garp_lower_prio_repeat", B, Rule::Number { min: 0, max: 255, slot: |d| &mut d.garp_lower_prio_repeat }, "vrrp_garp_lower_prio_repeat", "Gratuitous ARPs of each address after a lower-priority Active was heard; 0: none.", ""),
+    row("dhcp", Own, Rule::Choice { of: FOLLOWS, slot: |d| &mut d.dhcp }, "off", "`follow`: DHCP servers of this host, which run on all routers, are heard on the interface while the instance is Active only. Needs nf_tables.", ""),
+    row("ra", Own, Rule::Choice { of: FOLLOWS, slot: |d| &mut d.ra }, "off", "`follow`: router advertisements are sent on the interface while the instance is Active, by vipd, so that nobody else on this host must send any.", "RFC 4861 §6.2, RFC 9568 §6.4.3"),
     row("notify", A, Rule::Program(Hook::Any), "none", "Run at each of these, after the program above. It gets four more arguments: INSTANCE, the name, MASTER, BACKUP, FAULT, STOP or DELETED, and the priority.", ""),
     row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when the instance has become Active. Programs of one instance run one after the other.", ""),
     row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when it has become Backup.", ""),
@@ -72,6 +79,9 @@ const WORDS: &[Keyword] = &[
     row("notify_leave", Own, Rule::Program(Hook::Leave), "none", "Run while the instance is still Active, before it gives its addresses up because vipd stops or a reload removes it. It goes on advertising until the program has ended.", ""),
     row("notify_leave_timeout", Own, Rule::Seconds { min: Duration::from_secs(1), max: MAX_LEAVE, slot: |d| &mut d.leave_timeout }, "5", "How long `notify_leave` may take; then it is killed and the addresses go. A second SIGTERM ends it at once.", ""),
     row("notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "vrrp_notify_priority_changes", "Tell the FIFOs each new effective priority: MASTER_PRIORITY or BACKUP_PRIORITY.", ""),
+    row("uplink", Own, Rule::Members, "none", "Interfaces of OpenWrt's, as in /etc/config/network, that are up while this instance is Active and down while it is not: `wan`, or several. They need `option auto '0'` there. One uplink belongs to one instance or one sync group. A tracker of such an interface, or a probe through it, counts only while Active, and has weight -253 if it has none.", ""),
+    row("uplink_timeout", Own, Rule::Seconds { min: Duration::from_secs(1), max: MAX_UPLINK, slot: |d| &mut d.uplink_timeout }, "60", "How long the uplinks may take to come up: until then, what is tracked through them counts only if it has been up once since this router became Active.", ""),
+    row("uplink_hold_down", Own, Rule::Seconds { min: Duration::from_secs(1), max: MAX_UPLINK, slot: |d| &mut d.uplink_hold_down }, "300", "How long what failed there still counts once this router has given way. The next failure soon after that doubles it, up to 16 times.", ""),
     row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "the global one", "The form of a gratuitous ARP.", "RFC 5227 §3"),
     row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "the global one", "How adverts are received.", ""),
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "the global one", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),

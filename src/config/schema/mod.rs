@@ -18,6 +18,9 @@ use crate::vrrp::track::Kind;
 pub(crate) use draft::Draft;
 use draft::Slot;
 
+/// Of `dhcp` and `ra`: with the Active.
+pub(crate) const FOLLOW: &str = "follow";
+
 /// A place where keywords may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {

@@ -4,16 +4,25 @@
 /// Objects and lists within one another; netifd's answer has five.
 const DEPTH: u8 = 16;
 
-/// The interfaces of netifd's answer, each with its device if it has one now. None if the answer is
+use crate::vrrp::uplink::Seen;
+
+/// One interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found<'a> {
+    pub(super) name: &'a str,
+    /// Its device, if it has one now.
+    pub(super) device: Option<&'a str>,
+    pub(super) seen: Seen,
+}
+
+/// The interfaces of netifd's answer. None if the answer is
 /// not whole, or is something else.
 ///
 /// ```json
-/// { "interface": [ { "interface": "lan", "up": true, "l3_device": "br-lan", … }, … ] }
+/// { "interface": [ { "interface": "lan", "up": true, "pending": false, "autostart": true,
+///                    "l3_device": "br-lan", … }, … ] }
 /// ```
-pub(super) fn parse<'a>(
-    answer: &'a [u8],
-    found: &mut dyn FnMut(&'a str, Option<&'a str>),
-) -> Option<()> {
+pub(super) fn parse<'a>(answer: &'a [u8], found: &mut dyn FnMut(Found<'a>)) -> Option<()> {
     let mut scan = Scan { rest: answer };
     let mut listed = None;
     scan.members(DEPTH, &mut |scan, key, depth| {
@@ -36,15 +45,17 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn interface(
-        &mut self,
-        depth: u8,
-        found: &mut dyn FnMut(&'a str, Option<&'a str>),
-    ) -> Option<()> {
+    fn interface(&mut self, depth: u8, found: &mut dyn FnMut(Found<'a>)) -> Option<()> {
         let (mut name, mut device) = (None, None);
+        let (mut up, mut pending, mut autostart) = (false, false, false);
         self.members(depth, &mut |scan, key, depth| {
+            scan.skip_space();
+            let is_true = scan.rest.starts_with(b"true");
             let value = scan.value(depth)?;
             match key {
+                b"up" => up = is_true,
+                b"pending" => pending = is_true,
+                b"autostart" => autostart = is_true,
                 b"interface" => name = value,
                 b"l3_device" => device = value.filter(|device| may_be_device(device)),
                 _ => {}
@@ -52,7 +63,13 @@ impl<'a> Scan<'a> {
             Some(())
         })?;
         if let Some(name) = name {
-            found(name, device);
+            let seen = match (up, pending, autostart) {
+                (true, ..) => Seen::Up,
+                (_, true, _) => Seen::Coming,
+                (_, _, true) => Seen::Waiting,
+                _ => Seen::Down,
+            };
+            found(Found { name, device, seen });
         }
         Some(())
     }
@@ -164,8 +181,8 @@ mod tests {
 			"inactive": { "ipv4-address": [ ], "route": [ ] },
 			"data": { "interface": "decoy", "l3_device": "decoy0", "text": "a \" } ] \\" }
 		},
-		{ "interface": "wan", "up": false, "available": true, "proto": "pppoe", "device": "wan", "data": { } },
-		{ "interface": "odd", "l3_device": "no device/at all" },
+		{ "interface": "wan", "up": false, "available": true, "autostart": true, "proto": "pppoe", "device": "wan", "data": { } },
+		{ "interface": "odd", "pending": true, "l3_device": "no device/at all" },
 		{ "l3_device": "eth9", "interface" : "guest" }
 	]
 }
@@ -194,10 +211,10 @@ mod tests {
         "\u{e4}",
     ];
 
-    fn names(text: &str) -> Option<Vec<(&str, Option<&str>)>> {
+    fn names(text: &str) -> Option<Vec<(&str, Option<&str>, Seen)>> {
         let mut names = Vec::new();
-        parse(text.as_bytes(), &mut |name, device| {
-            names.push((name, device))
+        parse(text.as_bytes(), &mut |found| {
+            names.push((found.name, found.device, found.seen))
         })?;
         Some(names)
     }
@@ -205,10 +222,10 @@ mod tests {
     #[test]
     fn an_answer_of_netifd() {
         let expected = [
-            ("lan", Some("br-lan")),
-            ("wan", None),
-            ("odd", None),
-            ("guest", Some("eth9")),
+            ("lan", Some("br-lan"), Seen::Up),
+            ("wan", None, Seen::Waiting),
+            ("odd", None, Seen::Coming),
+            ("guest", Some("eth9"), Seen::Down),
         ];
         assert_eq!(names(ANSWER).as_deref(), Some(expected.as_slice()));
         assert_eq!(names(r#"{"interface":[]}"#), Some(vec![]));
@@ -256,7 +273,7 @@ mod tests {
             parts in proptest::collection::vec(0..PARTS.len(), 0..60),
         ) {
             let text: String = parts.into_iter().map(|part| PARTS[part]).collect();
-            let _ = parse(text.as_bytes(), &mut |_, _| {});
+            let _ = parse(text.as_bytes(), &mut |_| {});
         }
 
         #[test]
@@ -265,10 +282,10 @@ mod tests {
             at in 0..ANSWER.len(),
             byte: u8,
         ) {
-            let _ = parse(&bytes, &mut |_, _| {});
+            let _ = parse(&bytes, &mut |_| {});
             let mut changed = ANSWER.as_bytes().to_vec();
             changed[at] = byte;
-            let whole = parse(&changed, &mut |_, _| {}).is_some();
+            let whole = parse(&changed, &mut |_| {}).is_some();
             // What serde_json takes for JSON is refused only where it is no list of interfaces.
             if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&changed) {
                 let list = value["interface"].as_array();

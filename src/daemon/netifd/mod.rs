@@ -18,19 +18,26 @@ use crate::sys::poll::Poll;
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Unresolved;
 use crate::vrrp::track::Kind;
+use crate::vrrp::uplink::Seen;
 
 use question::Question;
 
 use super::helper::{End, Helper, Ticket};
 use super::links::{Link, Links, Slot};
 
-const UBUS: &str = "/bin/ubus";
+/// The client of OpenWrt's bus.
+pub(super) const UBUS: &str = "/bin/ubus";
 
 pub(super) use question::Failure;
 
 /// Whether there is a netifd to be asked, as far as one can see.
 pub(super) fn is_here() -> bool {
     fs::exists(Path::new(UBUS)).unwrap_or(true)
+}
+
+/// Whether anything in the configuration is netifd's.
+fn asks(config: &Config) -> bool {
+    config.dialect == Dialect::Uci || config.has_uplinks()
 }
 
 /// What a name of an interface in the configuration means.
@@ -49,12 +56,13 @@ pub(super) enum Names {
 pub(super) struct Interface {
     name: Box<str>,
     device: Option<Box<str>>,
+    seen: Seen,
 }
 
 impl Names {
     /// The device of an interface, or why it is not known. netifd's names are those of sections
     /// in /etc/config/network: `br-lan` or `eth0.2` cannot be one, so nobody need be asked.
-    fn device<'a>(&'a self, name: &'a str) -> Result<&'a str, Unresolved> {
+    pub(super) fn device<'a>(&'a self, name: &'a str) -> Result<&'a str, Unresolved> {
         let may_be_section = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let interfaces = match self {
             Self::Devices => return Ok(name),
@@ -65,6 +73,28 @@ impl Names {
         let known = interfaces.iter().find(|known| *known.name == *name);
         let device = known.ok_or(Unresolved::Unknown)?.device.as_deref();
         device.ok_or(Unresolved::NoDevice)
+    }
+
+    /// Whether all names mean the same devices.
+    fn has_devices_of(&self, other: &Self) -> bool {
+        let devices = |i: &Interface, o: &Interface| i.name == o.name && i.device == o.device;
+        match (self, other) {
+            (Self::Said(own), Self::Said(other)) => {
+                own.len() == other.len() && own.iter().zip(other).all(|(i, o)| devices(i, o))
+            }
+            _ => false,
+        }
+    }
+
+    /// How netifd says that an interface is.
+    pub(super) fn seen(&self, name: &str) -> Seen {
+        match self {
+            Self::Devices | Self::Unasked => Seen::Unknown,
+            Self::Said(interfaces) => {
+                let known = interfaces.iter().find(|known| *known.name == *name);
+                known.map_or(Seen::Absent, |known| known.seen)
+            }
+        }
     }
 
     /// The slot of an interface. What netifd does not know may be a device; what it has no device
@@ -127,11 +157,12 @@ impl Names {
     /// Takes in an answer. None if it is none.
     fn learn(&self, answer: &[u8]) -> Option<Self> {
         let mut said = Vec::new();
-        dump::parse(answer, &mut |name, device| {
-            let device = device.or_else(|| self.device(name).ok());
+        dump::parse(answer, &mut |found| {
+            let device = found.device.or_else(|| self.device(found.name).ok());
             said.push(Interface {
-                name: name.into(),
+                name: found.name.into(),
                 device: device.map(Into::into),
+                seen: found.seen,
             });
         })?;
         // It has one for the loopback device at least.
@@ -143,6 +174,10 @@ impl Names {
 pub(super) struct Netifd {
     names: Names,
     question: Option<Question>,
+    /// When what it said last was asked for.
+    asked_at: Instant,
+    /// It has said since [`Netifd::take_moved`] that an interface is another device, or is new or gone.
+    moved: bool,
     /// When it is asked again.
     ask_at: Instant,
     gap: Duration,
@@ -156,6 +191,8 @@ impl Netifd {
         Self {
             names: Names::Devices,
             question: None,
+            asked_at: Instant::ZERO,
+            moved: false,
             ask_at: Instant::NEVER,
             gap: limits::NETIFD_GAP_MIN,
             told: None,
@@ -170,11 +207,17 @@ impl Netifd {
         }
     }
 
+    /// What netifd says of its interfaces, whatever names mean in the configuration, and when it was asked
+    /// for that.
+    pub(super) fn said(&self) -> (&Names, Instant) {
+        (&self.names, self.asked_at)
+    }
+
     /// At start and reload: asks as soon as nobody is being asked.
-    pub(super) fn ask(&mut self, dialect: Dialect, helper: &Helper, now: Instant) {
+    pub(super) fn ask(&mut self, config: &Config, helper: &Helper, now: Instant) {
         self.gap = limits::NETIFD_GAP_MIN;
         self.ask_at = Instant::NEVER;
-        if dialect == Dialect::Keepalived {
+        if !asks(config) {
             return;
         }
         if !helper.was_started() || !is_here() && self.names == Names::Devices {
@@ -185,6 +228,16 @@ impl Netifd {
             self.names = Names::Unasked;
         }
         self.ask_at = now;
+    }
+
+    /// Asks at `at` at the latest.
+    pub(super) fn ask_by(&mut self, at: Instant) {
+        self.ask_at = self.ask_at.min(at);
+    }
+
+    /// Whether any name may mean something else than when this was called last.
+    pub(super) fn take_moved(&mut self) -> bool {
+        core::mem::take(&mut self.moved)
     }
 
     /// An instance waits for its device.
@@ -217,7 +270,7 @@ impl Netifd {
     pub(super) fn tend(&mut self, helper: &mut Helper, now: Instant) {
         let failure = match &mut self.question {
             None => {
-                self.ask_at = Instant::NEVER;
+                (self.ask_at, self.asked_at) = (Instant::NEVER, now);
                 let asked = Question::ask(helper, now);
                 asked.map(|question| self.question = Some(question)).err()
             }
@@ -245,6 +298,7 @@ impl Netifd {
         });
         match names {
             Ok(names) => {
+                self.moved |= !names.has_devices_of(&self.names);
                 self.names = names;
                 self.told = None;
                 true
@@ -267,8 +321,8 @@ impl Netifd {
 }
 
 /// Asks and waits for the answer, within its bound: for `vipd check`. Failures are told in the log.
-pub(super) fn ask_now(dialect: Dialect) -> Result<Names, Failure> {
-    if dialect == Dialect::Keepalived || !is_here() {
+pub(super) fn ask_now(config: &Config) -> Result<Names, Failure> {
+    if !asks(config) || !is_here() {
         return Ok(Names::Devices);
     }
     let mut helper = Helper::anyway().map_err(Failure::System)?;
@@ -308,6 +362,11 @@ mod tests {
         assert_eq!(down.device("lan"), Ok("br-lan"));
         let other = r#"{"interface":[{"interface":"lan","l3_device":"eth0"}]}"#;
         assert_eq!(said(other, &down).device("lan"), Ok("eth0"));
+        assert!(!down.has_devices_of(&names));
+        let how = r#"{"interface":[{"interface":"lan","up":true,"l3_device":"br-lan"}]}"#;
+        assert!(
+            said(how, &down).has_devices_of(&down) && !said(other, &down).has_devices_of(&down)
+        );
         assert_eq!(down.learn(br#"{"interface":[]}"#), None);
         assert_eq!(Names::Devices.device("eth7"), Ok("eth7"));
         assert_eq!(Names::Unasked.device("eth7"), Err(Unresolved::Silent));

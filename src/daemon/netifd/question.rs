@@ -126,7 +126,7 @@ impl Question {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("netifd cannot be asked for the devices of its interfaces: ")?;
+        f.write_str("netifd cannot be asked for its interfaces: ")?;
         match self {
             Self::System(error) => error.fmt(f)?,
             Self::NotRun(why) => write!(f, "{UBUS} {why}")?,

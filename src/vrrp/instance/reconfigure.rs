@@ -24,7 +24,7 @@ impl Instance {
             return;
         }
         let old = core::mem::replace(&mut self.settings, settings);
-        let before = self.carry_readings_over(&old);
+        let before = self.carry_readings_over(&old, now);
         if self.settings.version == Version::V2 || old.version == Version::V2 {
             self.active_adver_interval = self.settings.advert_interval;
         }

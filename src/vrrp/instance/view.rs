@@ -75,6 +75,21 @@ impl Instance {
         (self.state() == State::Active).then(|| self.active_down_interval(interval))
     }
 
+    /// When a Backup becomes Active unless an advert comes; none while its sync group is waited for.
+    pub fn takeover_at(&self) -> Option<Instant> {
+        match &self.machine {
+            Machine::Backup(backup) => {
+                Some(backup.active_down_at).filter(|at| *at != Instant::NEVER)
+            }
+            _ => None,
+        }
+    }
+
+    /// It is to stop soon, see [`Event::Leave`](super::Event::Leave).
+    pub fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// Since when it is in this state (or in Initialize for this reason).
     pub fn since(&self) -> Instant {
         self.since

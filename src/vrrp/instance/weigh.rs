@@ -3,6 +3,7 @@
 use super::super::action::{Action, Actions, Hold};
 use super::super::timers;
 use super::super::track::{self, Reading, Tracker};
+use super::super::trial::Trial;
 use super::super::types::Settings;
 use super::{Instance, Last, Machine, push};
 use crate::time::Instant;
@@ -15,16 +16,30 @@ impl Instance {
         now: Instant,
         out: &mut Actions,
     ) {
-        for (tracker, reading) in self.settings.trackers.iter().zip(&mut self.readings) {
-            *reading = read(tracker);
+        for (place, tracker) in self.settings.trackers.iter().enumerate() {
+            match &mut self.trial {
+                Some(trial) => trial.saw(place, read(tracker)),
+                None => self.readings[place] = read(tracker),
+            }
         }
+        self.judge(now);
         self.weigh(now, out);
         self.settle(now, out);
     }
 
+    /// What counts of what is seen, where that is not the same.
+    pub(super) fn judge(&mut self, now: Instant) {
+        let Some(trial) = &mut self.trial else { return };
+        trial.at = Instant::NEVER;
+        let readings = self.readings.iter_mut().zip(&self.settings.trackers);
+        for (place, (reading, tracker)) in readings.enumerate() {
+            *reading = trial.judge(place, tracker, now);
+        }
+    }
+
     /// A new effective priority is advertised at once; a second one within the interval by the next
     /// regular advert, so that something that flaps is not a flood.
-    fn weigh(&mut self, now: Instant, out: &mut Actions) {
+    pub(super) fn weigh(&mut self, now: Instant, out: &mut Actions) {
         let before = self.effective;
         self.effective = self.weighted();
         if self.effective == before {
@@ -76,7 +91,11 @@ impl Instance {
 
     /// Other settings: what is known of trackers that stay is kept. Returns the effective priority
     /// from before.
-    pub(super) fn carry_readings_over(&mut self, old: &Settings) -> u8 {
+    pub(super) fn carry_readings_over(&mut self, old: &Settings, now: Instant) -> u8 {
+        if self.settings.trackers != old.trackers {
+            let is_active = matches!(self.machine, Machine::Active(_));
+            self.trial = Trial::of(&self.settings.trackers, is_active, now);
+        }
         let known = core::mem::take(&mut self.readings);
         let reading = |tracker: &Tracker| {
             let same = |other: &Tracker| other.what == tracker.what;

@@ -19,7 +19,7 @@ def options(argv=None, names=()):
     parser.add_argument("--quick", action="store_true", help="few rounds: a look, not a result")
     parser.add_argument("--only", default="keepalived,vipd", help="measure one daemon alone")
     if names:
-        parser.add_argument("--readme", action="store_true", help="write the kept results into README.md")
+        parser.add_argument("--results", action="store_true", help="write the kept results into RESULTS.md")
         parser.add_argument("names", nargs="*", choices=[*names, []], default=[], help="all, if none is named")
     chosen = parser.parse_args(argv)
     if os.geteuid() != 0:

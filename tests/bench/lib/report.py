@@ -1,4 +1,4 @@
-"""The rows of the table: made by the programs, kept as JSON, printed, and written into the README."""
+"""The rows of the table: made by the programs, kept as JSON, printed, and written into RESULTS.md."""
 
 import json
 import os
@@ -84,9 +84,9 @@ def load(name):
     return [Row(**row) for row in kept["rows"]], kept["facts"]
 
 
-def write_readme(tables, path=None):
-    """Puts `tables` (title, rows, facts) between the marks of the README."""
-    path = path or os.path.join(ROOT, "README.md")
+def write_results(tables, path=None):
+    """Puts `tables` (title, rows, facts) between the marks of RESULTS.md."""
+    path = path or os.path.join(ROOT, "tests/bench/RESULTS.md")
     with open(path, encoding="utf-8") as file:
         text = file.read()
     head, begin, rest = text.partition(BEGIN)

@@ -177,9 +177,9 @@ class Lab:
         node.ip("link", "set", iface, "up")
         self.ports.add(port)
 
-    def sniff(self, ignored_mac=None):
-        """Starts a capture at the switch."""
-        sniffer = Sniffer(self.switch, self.ports, ignored_mac)
+    def sniff(self, ignored_mac=None, protocols=()):
+        """Starts a capture at the switch; `protocols` are what is wanted over IPv4 besides VRRP."""
+        sniffer = Sniffer(self.switch, self.ports, ignored_mac, protocols)
         self.sniffers.append(sniffer)
         return sniffer
 

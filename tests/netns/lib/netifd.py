@@ -19,8 +19,8 @@ MOUNT = 'mount -t overlay overlay -o "lowerdir=$1:/usr/bin" /usr/bin && shift &&
 class Netifd:
     """Interfaces and their devices, as `ubus call network.interface dump` tells them."""
 
-    def __init__(self, lab, **devices):
-        self.folder = os.path.join(lab.dir, "netifd")
+    def __init__(self, lab, name="netifd", **devices):
+        self.folder = os.path.join(lab.dir, name)
         self.bin = os.path.join(self.folder, "bin")
         os.makedirs(self.bin)
         path = os.path.join(self.bin, "ubus")
@@ -60,3 +60,45 @@ class Netifd:
         argv = ["ip", "netns", "exec", node.ns, *self.command(binary(), "check", path)]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
         return done.returncode, done.stdout + done.stderr
+
+
+ASK = """
+r={folder}/reply.$$
+mkfifo "$r" || exit 4
+echo "$r $*" >{folder}/bus
+{{ read -r code; cat; }} <"$r"
+rm -f "$r"
+exit "$code"
+"""
+
+
+class Uplinks(Netifd):
+    """A netifd that brings interfaces up and down: `netifd_model.py` in a node, and its /bin/ubus."""
+
+    def __init__(self, lab, node, **interfaces):
+        super().__init__(lab, name=f"netifd-{node.name}")
+        self.node = node
+        pid_file = os.path.join(node.folder("run"), "vipd.pid")
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "netifd_model.py")
+        self.model = node.popen("netifd", ["python3", path, self.folder, pid_file, json.dumps(interfaces)])
+        self.model.log.wait("serves", 10)
+        path = os.path.join(self.bin, "ubus")
+        replace_file(path, f"#!/bin/sh\n. {self.folder}/does\n")
+        os.chmod(path, 0o755)
+        self.works()
+
+    def works(self):
+        """ubus asks the model."""
+        self.does(ASK.format(folder=self.folder))
+
+    def ask(self, *words):
+        """Asks the model as ubus would; returns what it says."""
+        done = subprocess.run(["sh", "-c", ASK.format(folder=self.folder), "ubus", *words],
+                              capture_output=True, text=True, timeout=10)
+        return done.stdout
+
+    def state(self, name):
+        """Up, coming up or down, as netifd has it."""
+        listed = json.loads(self.ask("call", "network.interface", "dump"))["interface"]
+        it = next(entry for entry in listed if entry["interface"] == name)
+        return "up" if it["up"] else "setup" if it["pending"] else "down"

@@ -15,8 +15,8 @@ LD_W, LD_H, LD_B, JEQ, RET = 0x20, 0x28, 0x30, 0x15, 0x06
 SKF_AD_PKTTYPE = 0xFFFFF000 + 4
 
 
-def _filter(ignored_mac):
-    """Accepts incoming ARP, VRRP and ICMPv6, and whatever comes from a virtual MAC address; drops what
+def _filter(ignored_mac, protocols):
+    """Accepts incoming ARP, VRRP, ICMPv6 and these protocols over IPv4, and whatever comes from a virtual MAC address; drops what
     `ignored_mac` sent, so that a flood costs nothing."""
     last4 = int.from_bytes(wire.mac_bytes(ignored_mac)[2:], "big") if ignored_mac else None
     program = [(LD_W, 0, 0, SKF_AD_PKTTYPE), (JEQ, "drop", 0, PACKET_OUTGOING)]
@@ -26,7 +26,8 @@ def _filter(ignored_mac):
     program += [(LD_H, 0, 0, 12), (JEQ, "take", 0, wire.ETH_ARP), (JEQ, 5, 0, wire.ETH_IP),
                 (JEQ, 0, "drop", wire.ETH_IPV6), (LD_B, 0, 0, 20), (JEQ, "take", 0, wire.PROTO_VRRP),
                 (JEQ, "take", 0, wire.PROTO_ICMPV6), (JEQ, "take", "drop", wire.PROTO_HOP_BY_HOP),
-                (LD_B, 0, 0, 23), (JEQ, "take", "drop", wire.PROTO_VRRP)]
+                (LD_B, 0, 0, 23), *((JEQ, "take", 0, protocol) for protocol in protocols),
+                (JEQ, "take", "drop", wire.PROTO_VRRP)]
     take, drop = len(program), len(program) + 1
     program += [(RET, 0, 0, 0xFFFF), (RET, 0, 0, 0)]
 
@@ -53,13 +54,13 @@ def _bind_everywhere(sock):
 class Sniffer:
     """The capture of one switch: `frames` in order, each once, stamped by the kernel."""
 
-    def __init__(self, switch_ns, ports, ignored_mac=None):
+    def __init__(self, switch_ns, ports, ignored_mac=None, protocols=()):
         self.frames = []
         self._ports = ports
         self._grown = threading.Condition()
         with ns.entered(switch_ns):
             self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        _attach(self._sock, _filter(ignored_mac))
+        _attach(self._sock, _filter(ignored_mac, protocols))
         self._sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         _bind_everywhere(self._sock)

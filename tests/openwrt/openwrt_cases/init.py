@@ -65,11 +65,79 @@ def case_two_interfaces_have_a_trigger_each():
     equal(calls, started("lan", "guest"), "calls")
 
 
+def case_uplinks_have_triggers_too():
+    router = Router(LAN + "\tlist uplink 'wan'\n\tlist uplink 'wan6'\n")
+    router.touch("bin/ubus", 0o755)
+    calls, _ = router.service("start")
+    equal(calls, started("lan", "wan", "wan6"), "calls")
+
+
 def case_disabled_as_it_is_shipped():
     router = Router()
     calls, said = router.service("start")
     equal(calls, OPEN + triggers(), "calls")
     check("option enabled '1'" in said, f"it says why it does not start: {said!r}")
+
+
+# As OpenWrt ships it.
+DHCP = """config dnsmasq
+	option authoritative '1'
+
+config dhcp 'lan'
+	option interface 'lan'
+	option dhcpv4 'server'
+	option dhcpv6 'server'
+	option ra 'server'
+
+config dhcp 'wan'
+	option interface 'wan'
+	option ignore '1'
+"""
+FOLLOWS = LAN + "\toption dhcp 'follow'\n\toption ra 'follow'\n"
+LACKS = [
+    "odhcpd sends router advertisements on lan, too: uci set dhcp.lan.ra=disabled",
+    "dnsmasq serves no DHCP on lan where it sees the other router's: uci set dhcp.lan.force=1",
+    "DHCP clients on lan do not get 192.168.1.1 as their gateway: uci add_list dhcp.lan.dhcp_option='3,192.168.1.1'",
+    "DHCP clients on lan do not get 192.168.1.1 as their DNS server: uci add_list dhcp.lan.dhcp_option='6,192.168.1.1'",
+]
+
+
+def lacks(router):
+    """What a start says of the servers, without what all lines end with."""
+    calls, said = router.service("start")
+    equal(calls, started("lan"), "calls")
+    return [line.removeprefix("-t vipd -p daemon.warn ").removesuffix("; uci commit dhcp; reload_config") for line in said.splitlines()]
+
+
+def case_what_the_servers_lack_is_told_until_it_is_done():
+    router = Router(FOLLOWS)
+    router.write("etc/config/dhcp", DHCP)
+    for done in range(len(LACKS) + 1):
+        said = lacks(router)
+        equal(said, LACKS[done:], "what it says")
+        if said:
+            # What it says is done, word by word.
+            router.must("/bin/sh", "-c", said[0].partition(": ")[2])
+            router.must("uci", "commit", "dhcp")
+    equal(router.read("etc/config/vipd"), FOLLOWS, "our own configuration")
+
+
+def case_other_ways_to_say_it_and_who_does_not_follow():
+    router = Router(FOLLOWS)
+    said = DHCP.replace("ra 'server'", "force 'on'\n\toption dhcp_option 'option:router,192.168.1.1 6,9.9.9.9,192.168.1.1'")
+    router.write("etc/config/dhcp", said)
+    equal(lacks(router), [], "what it says")
+    # Another address is not the virtual one, and the prefix is no part of it.
+    router.write("etc/config/dhcp", said.replace("router,192.168.1.1", "router,192.168.1.11"))
+    router.write(CONFIG, FOLLOWS.replace("'192.168.1.1'", "'fe80::1'\n\tlist virtual_ipaddress 'v'\n\nconfig ipaddress 'v'"
+                                         "\n\toption address '192.168.1.1/24'\n\nconfig vrrp_instance 'home'"))
+    equal(lacks(router), LACKS[2:3], "what it says")
+    router.write("etc/config/dhcp", DHCP.replace("'server'", "'server'\n\toption ignore '1'", 1))
+    equal(lacks(router), ["/etc/config/dhcp has no server for lan, so no DHCP follows"], "what it says")
+    for text, words in (FOLLOWS, ["/etc/config/dhcp cannot be read, so it is not known whether DHCP and RA follow"]), \
+            (FOLLOWS.replace("follow", "off"), []):
+        router = Router(text)
+        equal(lacks(router), words, "what it says")
 
 
 def case_with_a_jail():

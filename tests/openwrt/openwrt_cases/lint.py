@@ -1,6 +1,7 @@
 """What can be said of the shipped files without running them."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -23,7 +24,8 @@ def case_shellcheck_of_all_that_runs_on_a_router():
 
 
 def case_shellcheck_of_what_builds_and_tests_it():
-    package.run("shellcheck", "-x", "cross/ipk.sh", "tests/uci/build-uci")
+    package.run("shellcheck", "-x", "cross/ipk.sh", "cross/apk.sh", "cross/deb.sh", "tests/uci/build-uci")
+    package.run("shellcheck", *(f"cross/deb/{name}" for name in ("postinst", "prerm", "postrm")))
 
 
 def case_ash_reads_all_of_it():
@@ -41,9 +43,13 @@ def case_the_jail_has_two_capabilities():
 
 def case_nobody_may_ask_netifd_what_vipd_asks_it_and_nothing_else():
     asked = re.search(r'\[UBUS, "call", "(.*?)", "(.*?)"\]', package.read("src/daemon/netifd/question.rs"))
-    check(asked, "what vipd asks is not found")
+    source = package.read("src/daemon/uplinks.rs")
+    wanted = re.search(r'if up \{ "(.*?)" \} else \{ "(.*?)" \}', source)
+    named = re.search(r'\["(.*?)", name\]', source)
+    check(asked and wanted and named, "what vipd asks is not found")
     equal(json.loads(package.read("openwrt/files/vipd.ubus-acl.json")),
-          {"user": "nobody", "access": {asked.group(1): {"methods": [asked.group(2)]}}}, "the ACL of ubus")
+          {"user": "nobody", "access": {asked.group(1): {"methods": [asked.group(2)]},
+                                        f"{named.group(1)}*": {"methods": list(wanted.groups())}}}, "the ACL of ubus")
 
 
 def case_reading_and_writing_are_apart():
@@ -73,3 +79,19 @@ def case_the_feed_package_is_of_this_version():
     check(version in said, f"test.sh prints the version: {said!r}")
     code, _ = Router().run("/bin/sh", "-c", package.read("openwrt/test.sh"), "test.sh", "vipd", "9.9.9")
     check(code != 0, "test.sh fails at another version")
+
+
+def case_the_links_of_the_documents_lead_somewhere():
+    documents = package.run("git", "ls-files", "*.md").split()
+    check({"README.md", "GUIDE.md", "openwrt/README.md"} <= set(documents), f"documents: {documents}")
+    for document in documents:
+        for target in re.findall(r"\]\(([^)\s]+)\)", package.read(document)):
+            path, _, anchor = target.partition("#")
+            if re.match(r"\w+:", path):
+                continue
+            found = os.path.normpath(os.path.join(os.path.dirname(document), path)) if path else document
+            check(os.path.exists(package.repository(found)), f"{document}: {target}: there is no {found}")
+            if anchor:
+                titles = re.findall(r"(?m)^#+ (.*)$", package.read(found))
+                anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+                check(anchor in anchors, f"{document}: {target}: {found} has no such title")

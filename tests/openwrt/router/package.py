@@ -48,19 +48,54 @@ def payload():
     return stripped
 
 
-def make(folder, target="x86_64", **env):
+def make(folder, target="x86_64", kind="ipk", **env):
     """Makes the packages of a target into `folder`, with this machine's vipd as the binary."""
-    run(repository("cross/ipk.sh"), target,
-        env={"VIPD_BINARY": payload(), "IPK_DIR": folder, "SOURCE_DATE_EPOCH": str(EPOCH), **env})
+    run(repository(f"cross/{kind}.sh"), target,
+        env={"VIPD_BINARY": payload(), f"{kind.upper()}_DIR": folder, "SOURCE_DATE_EPOCH": str(EPOCH), **env})
 
 
 @functools.cache
 def ipk():
     """The x86_64 package."""
-    folder = work("ipk")
-    make(folder)
-    [found] = glob.glob(f"{folder}/x86_64/*.ipk")
+    return _only("ipk", "x86_64/*.ipk")
+
+
+@functools.cache
+def apk():
+    """The x86_64 package of apk."""
+    return _only("apk", "x86_64/*.apk")
+
+
+@functools.cache
+def deb():
+    """The amd64 package."""
+    return _only("deb", "*.deb")
+
+
+def _only(kind, pattern):
+    folder = work(kind)
+    make(folder, kind=kind)
+    [found] = glob.glob(f"{folder}/{pattern}")
     return found
+
+
+def made_twice(kind):
+    """The files of two folders, made of the same sources by users with other masks: two tables, by their names."""
+    found = []
+    for umask in (0o022, 0o077):
+        folder, before = work(kind), os.umask(umask)
+        try:
+            make(folder, kind=kind)
+        finally:
+            os.umask(before)
+        found.append({os.path.relpath(path, folder): _bytes(path)
+                      for path in glob.glob(f"{folder}/**", recursive=True) if os.path.isfile(path)})
+    return found
+
+
+def _bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 @functools.cache

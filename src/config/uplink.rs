@@ -1,0 +1,87 @@
+//! Uplinks: whose they are, and what is tracked through them.
+
+use std::rc::Rc;
+
+use super::error::{Placed, Report, quoted};
+use super::model::Config;
+use super::read::{Drafts, InstanceDraft};
+use crate::limits;
+use crate::vrrp::track::Kind;
+use crate::vrrp::trial;
+use crate::vrrp::types::PRIORITY_OWNER;
+
+/// Each uplink has one owner: an instance, or the instances of one sync group, which are Active together.
+pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
+    let mut known: Vec<(&InstanceDraft, &Placed<Rc<str>>)> = Vec::new();
+    for instance in &drafts.instances {
+        for uplink in &instance.draft.members {
+            let name = quoted(&uplink.value);
+            let is_section = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            let before = known.iter().find(|(_, of)| of.value == uplink.value);
+            let (message, help) = if !uplink.value.bytes().all(is_section) {
+                let message = format!("{name} is no interface of /etc/config/network");
+                (message, "write `wan`, for example")
+            } else if let Some((owner, before)) = before {
+                let together = owner.group.is_some() && owner.group == instance.group;
+                if together && !core::ptr::eq(*owner, instance) {
+                    continue;
+                }
+                (
+                    format!("uplink {name} already stands at {}", before.span),
+                    "name it once, or put both instances into one vrrp_sync_group",
+                )
+            } else if known.len() == limits::UPLINKS {
+                (
+                    format!("more than {} uplinks", limits::UPLINKS),
+                    "name fewer",
+                )
+            } else {
+                known.push((instance, uplink));
+                continue;
+            };
+            report.error(&uplink.span, message, help);
+        }
+    }
+}
+
+/// Marks what is tracked through an uplink of the instance or of its sync group. `is_it` says whether
+/// an uplink, the first, is an interface, the second. Idempotent.
+pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
+    if !config.has_uplinks() {
+        return;
+    }
+    let (owners, probes) = (config.instances.clone(), &config.probes);
+    for instance in &mut config.instances {
+        let settings = Rc::make_mut(&mut instance.settings);
+        for tracker in &mut settings.trackers {
+            let what = &tracker.what;
+            let interface = match what.kind {
+                Kind::Interface => Some(&*what.name),
+                Kind::Probe => {
+                    let probe = probes.iter().find(|probe| probe.name == what.name);
+                    probe.map(|probe| &*probe.interface)
+                }
+                Kind::Script | Kind::File | Kind::Process => None,
+            };
+            let Some(interface) = interface.filter(|_| tracker.uplink.is_none()) else {
+                continue;
+            };
+            let owner = owners.iter().find(|owner| {
+                let together = owner.group.is_some() && owner.group == instance.group;
+                let mut uplinks = owner.uplinks.iter();
+                (together || owner.name == instance.name)
+                    && uplinks.any(|uplink| is_it(uplink, interface))
+            });
+            let Some(owner) = owner else { continue };
+            tracker.uplink = Some(owner.uplink_rules);
+            if tracker.weight == 0 && settings.priority != PRIORITY_OWNER {
+                // Nobody Active would be worse than an Active without a provider.
+                tracker.weight = if tracker.reverse {
+                    -trial::WEIGHT
+                } else {
+                    trial::WEIGHT
+                };
+            }
+        }
+    }
+}
