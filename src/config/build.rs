@@ -7,7 +7,7 @@ use super::checks;
 use super::error::{Placed, Report};
 use super::family;
 use super::model::{
-    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Vip,
+    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Urgency, Vip,
 };
 use super::probe;
 use super::read::{Drafts, InstanceDraft};
@@ -94,6 +94,11 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
             states_on_reload: value(&globals.states_on_reload).unwrap_or(false),
             hotplug_keepalived: value(&globals.hotplug_keepalived).unwrap_or(false),
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
+            urgency: Urgency {
+                nice: value(&globals.priority).map(u32::cast_signed),
+                realtime: value(&globals.unicast_ttl),
+                no_swap: value(&globals.preempt).unwrap_or(false),
+            },
             mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),
             garp_interval: value(&globals.garp_interval).unwrap_or(Duration::ZERO),
             router_id: globals.router_id.map(|placed| placed.value),

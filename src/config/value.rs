@@ -70,7 +70,7 @@ impl Reader<'_> {
         let at = &word.span;
         match keyword.rule {
             Rule::Number { min, max, slot } => {
-                let value = self.number(keyword, word, u32::from(min), max)?;
+                let value = self.number(keyword, word, i32::from(min), max)?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Repeat { slot } => {
@@ -211,20 +211,21 @@ impl Reader<'_> {
         &mut self,
         keyword: &'static Keyword,
         word: &Word,
-        min: u32,
-        max: u32,
+        min: i32,
+        max: i32,
     ) -> Option<u32> {
-        let is_number = !word.text.is_empty() && word.text.bytes().all(|c| c.is_ascii_digit());
-        let value = word
-            .text
-            .parse()
-            .ok()
-            .filter(|value| (min..=max).contains(value));
+        let digits = match word.text.strip_prefix('-') {
+            Some(digits) if min < 0 => digits,
+            _ => &word.text,
+        };
+        let is_number = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit());
+        let value = word.text.parse::<i32>().ok();
+        let value = value.filter(|value| (min..=max).contains(value));
         if value.is_none() || !is_number {
             self.bad_value(keyword, word, is_number, "a whole number");
             return None;
         }
-        value
+        value.map(i32::cast_unsigned)
     }
 
     fn seconds(

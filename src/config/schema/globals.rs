@@ -29,7 +29,7 @@ const VMAC_NAMES: &str =
 const NO_FILTER: &str =
     "adverts need no rule, and what `no_accept` needs stands in a table of vipd's own";
 const ONE_PROCESS: &str =
-    "vipd is one process that neither swaps nor lags enough to need it; use nice or chrt";
+    "vipd is one process with little to do; `vrrp_rt_priority` puts it in front of others";
 const OWN_BUFFERS: &str = "vipd sizes its socket buffers itself";
 const ALWAYS_CHECKED: &str =
     "a reload always checks the whole file first, and a bad one changes nothing";
@@ -102,9 +102,9 @@ const WORDS: &[Keyword] = &[
     not_ours("nftables_ipvs", C, "[TABLE]", NO_LVS),
     not_ours("nftables_ipvs_priority", C, "NUMBER", NO_LVS),
     not_ours("nftables_ipvs_start_fwmark", C, "NUMBER", NO_LVS),
-    not_needed("vrrp_priority", C, "-20–19", ONE_PROCESS),
-    not_needed("vrrp_rt_priority", C, "1–99", ONE_PROCESS),
-    not_needed("vrrp_no_swap", C, "[BOOL]", ONE_PROCESS),
+    row("vrrp_priority", C, Rule::Number { min: -20, max: 19, slot: |d| &mut d.priority }, "as started", "Niceness of vipd, not of its scripts. Like the next two set at the start only, with rights that are given up then.", "setpriority(2)"),
+    row("vrrp_rt_priority", C, Rule::Number { min: 1, max: 99, slot: |d| &mut d.unicast_ttl }, "not real-time", "Real-time priority of vipd (SCHED_RR), for adverts of 10 ms on a machine that is busy.", "sched(7)"),
+    row("vrrp_no_swap", C, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "off", "Keep all of vipd in memory, its program too, which is otherwise read again from the flash when memory is short.", "mlockall(2)"),
     not_needed("vrrp_cpu_affinity", C, "CPU …", ONE_PROCESS),
     not_needed("vrrp_rlimit_rttime", C, "MICROSECONDS", ONE_PROCESS),
     not_needed("vrrp_rlimit_rtime", C, "MICROSECONDS", ONE_PROCESS),

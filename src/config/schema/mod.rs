@@ -69,8 +69,8 @@ pub(crate) enum Class {
 pub(crate) enum Rule {
     /// `[on|off|true|false|yes|no]`; the bare word means `bare`, and `off` its opposite.
     Flag { bare: bool, slot: Slot<bool> },
-    /// A whole number.
-    Number { min: u16, max: u32, slot: Slot<u32> },
+    /// A whole number; one below zero is in its slot as the two's complement.
+    Number { min: i16, max: i32, slot: Slot<u32> },
     /// A count of 1–255 where keepalived reads 0 as 1.
     Repeat { slot: Slot<u32> },
     /// Seconds with up to six decimals, from the first to the second.

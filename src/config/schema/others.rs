@@ -10,7 +10,7 @@ use crate::vrrp::track::Kind;
 const NO_LVS: &str =
     "the block is skipped: vipd balances no load; leave it to keepalived or ipvsadm";
 const NO_TRACK: &str = "the block is skipped: nothing is tracked by it";
-const MAX_PROCESSES: u32 = 65_535;
+const MAX_PROCESSES: i32 = 65_535;
 const NO_BFD: &str = "the block is skipped: there is no BFD";
 const ONE_PROCESS: &str = "vipd is one process";
 
@@ -76,7 +76,7 @@ pub(super) const SYNC_GROUP: Table = Table {
 
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 const MAX_INTERVAL: Duration = Duration::from_secs(86_400);
-const MAX_COUNT: u32 = 1_000_000;
+const MAX_COUNT: i32 = 1_000_000;
 
 #[rustfmt::skip] // one row a keyword
 pub(super) const SCRIPT: Table = Table {
