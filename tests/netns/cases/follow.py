@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import platform
+import re
 import socket
 import struct
 import subprocess
@@ -243,6 +244,65 @@ def case_kernel_without_nf_tables_is_an_error():
             code, said = run(router, WITHOUT_NETFILTER, binary(), "check", path)
             equal(code, expected, f"exit code of check, which says {said!r}")
             equal("install kmod-nft-core" in said and "`dhcp off`" in said, expected == 3, f"the remedy in {said!r}")
+
+
+NO_SERVER = "no DHCP server runs on this host, nobody listens on UDP port 67 or 547: start one, or write `dhcp off`"
+NO_ROUTER = ("net.ipv6.conf.{}.forwarding is 0, so this host is no IPv6 router, though it advertises one: set it to 1, "
+             "or write `ra off`")
+NO_IPV6 = "net.ipv6.conf.ens160.disable_ipv6 is 1, so this host is no IPv6 router: set it to 0, or write `ra off`"
+NO_ADDRESS = "ens160 has no link-local IPv6 address, so no router advertisement is sent: give it one, or write `ra off`"
+
+
+@limits(timeout=60)
+def case_what_the_host_lacks_is_said():
+    """By check, in the log of the start, and in the status of Active and Backup alike; and no more once it is there."""
+    with Lab() as lab:
+        one, two = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2)
+
+        def lacks(*expected):
+            code, said = run(one, binary(), "check", lab.file("check.conf", conf.instance(extra=DHCP + RA)))
+            equal((code, [line for line in said.splitlines() if "ra off" in line or "dhcp off" in line]),
+                  (0, [f"warning: VI_1: {what}" for what in expected]), "what check says")
+
+        def sets(name, value):
+            equal(run(one, "sysctl", "-qw", f"net.ipv6.conf.{name}={value}")[0], 0, "sysctl")
+
+        for router in one, two:
+            router.link_local()
+        lacks(NO_SERVER, NO_ROUTER.format("all"))
+        first, other = Vipd(one, conf.instance(priority=200, extra=DHCP + RA)), Vipd(two, conf.instance(extra=DHCP + RA))
+        first.wait_state("Active", 10)
+        other.wait_state("Backup", 10)
+        for vipd in first, other:
+            for what in NO_SERVER, NO_ROUTER.format("all"):
+                equal(len(vipd.log.matches(re.escape(f"VI_1: {what}"))), 1, f"lines of {vipd.node.name}: {what}")
+        opened(first)
+        source = one.link_local()
+        equal(status(first, "dhcp")["why"], f"served here; {NO_SERVER}", "DHCP of the Active")
+        equal(status(other, "dhcp")["why"], f"blocked here, {one.address} is Active; {NO_SERVER}", "DHCP of the Backup")
+        equal(status(first, "ra")["why"], f"sent from {source}: no default router without a global prefix, DNS {source}; "
+              + NO_ROUTER.format("all"), "RA of the Active")
+        equal(status(other, "ra")["why"], f"not sent here, {one.address} is Active; {NO_ROUTER.format('all')}",
+              "RA of the Backup")
+        # A server over IPv6 will do, and one over IPv4.
+        with ns.entered(one.ns):
+            listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with listener:
+            listener.bind(("::", 547))
+            lacks(NO_ROUTER.format("all"))
+        lacks(NO_SERVER, NO_ROUTER.format("all"))
+        Dnsmasq(one, POOL, conf.VIP)
+        sets("all.forwarding", 1)
+        lacks()
+        equal((status(first, "dhcp")["why"], "forwarding" in status(first, "ra")["why"]), ("served here", False), "status")
+        sets("ens160.forwarding", 0)
+        lacks(NO_ROUTER.format("ens160"))
+        sets("ens160.disable_ipv6", 1)
+        lacks(NO_IPV6)
+        equal(status(first, "ra"), {"here": False, "why": f"not sent: no link-local address can be used; {NO_IPV6}"}, "RA")
+        sets("ens160.addr_gen_mode", 1)
+        sets("ens160.disable_ipv6", 0)
+        lacks(NO_ADDRESS)
 
 
 @dataclass
