@@ -7,10 +7,11 @@ import re
 import socket
 import struct
 import subprocess
+import time
 from dataclasses import dataclass, field
 
 from lib import conf, ns, schema, wire
-from lib.check import check, each, equal, limits
+from lib.check import Deadline, check, each, equal, limits
 from lib.dhcp import Asker, Client, Dnsmasq, Offers, first_choice
 from lib.lab import Lab
 from lib.life import journal, reload
@@ -475,13 +476,43 @@ def case_without_a_virtual_address_the_old_router_is_gone_at_once():
         world.knows(addresses)
 
 
-def solicit(host, hop_limit=255):
+def solicit(host, hop_limit=255, message=b"\x85" + bytes(7), group="ff02::2"):
     """A host looks for a router (RFC 4861 §4.1)."""
     with ns.entered(host.ns):
         sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
     with sock:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hop_limit)
-        sock.sendto(b"\x85" + bytes(7), ("ff02::2", 0, 0, host.ifindex()))
+        sock.sendto(message, (group, 0, 0, host.ifindex()))
+
+
+def advertise(router, lifetime, preferred):
+    """A router advertises GLOBAL as vipd does."""
+    head = struct.pack("!BBHBBH8x", 134, 0, 0, 64, 0, lifetime)
+    source = b"\1\1" + bytes.fromhex(router.mac().replace(":", "")) + struct.pack("!BBHI", 5, 1, 0, 1500)
+    prefix = struct.pack("!BBBBII4x", 3, 4, 64, 0xC0, 5400, preferred) + ipaddress.ip_address(GLOBAL).packed
+    solicit(router, message=head + source + prefix, group="ff02::1")
+
+
+@limits(timeout=60)
+def case_who_takes_his_leave_is_answered():
+    """His hosts have been told that the prefix is preferred no more: the Active says that it is, before its time."""
+    with Lab() as lab:
+        world = Six(lab)
+        sniffer = lab.sniff()
+        first = world.start(0, 200)
+        first.wait_state("Active", 10)
+        world.host.wait(lambda: len(advertisements(sniffer, "n1")) == 3, 20, "the first burst")
+        # The next one is due after 200 s. Who stays is not answered: MIN_DELAY_BETWEEN_RAS and MAX_RA_DELAY_TIME.
+        since = sniffer.mark()
+        until = Deadline(4)
+        advertise(world.routers[1], 1800, 0)
+        advertise(world.routers[1], 0, 2700)
+        while not until.passed():
+            equal(advertisements(sniffer, "n1", since), [], "answers to routers that stay")
+            time.sleep(0.2)
+        advertise(world.routers[1], 0, 0)
+        answer = wait_ra(world.host, sniffer, lambda _: True, "an answer", "n1", since)
+        equal((answer.lifetime, answer.prefixes), (1800, {GLOBAL: (2700, 5400)}), "the answer")
 
 
 @limits(timeout=90)
