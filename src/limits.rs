@@ -77,6 +77,10 @@ pub const DUMPS: usize = 5;
 pub const FILE_RETRY: Duration = Duration::from_secs(1);
 /// How often /proc is read for processes.
 pub const PROCESS_SCAN: Duration = Duration::from_secs(1);
+/// The least time from one such reading to the next, when news of processes ask for it.
+pub const PROCESS_GAP: Duration = Duration::from_millis(100);
+/// Processes that count and whose end is known to matter; with more of them, each end does.
+pub const PROCESSES: usize = 64;
 /// Clients of the control socket at one time; the next is told to come again.
 pub const CONTROL_CLIENTS: usize = 8;
 /// Bytes of a request on the control socket, with its end of line.

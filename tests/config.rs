@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use vipd::config::files::Disk;
 use vipd::config::model::{
-    Config, Delay, Globals, InitFile, Probe, Program, Script, TrackFile, Vip,
+    Config, Delay, Globals, InitFile, Probe, Program, Script, TrackFile, Urgency, Vip,
 };
 use vipd::config::routing::{Item, Prefix, Route, What};
 use vipd::config::{Failure, Loaded, load_with};
@@ -70,12 +70,16 @@ fn describe(config: &Config, found: &mut String) {
         shutdown_timeout,
         states_on_reload,
         hotplug_keepalived,
+        urgency,
     } = &config.globals;
     writeln!(
         found,
         "globals: router_id {router_id:?}, startup {startup_delay}, group {mcast_group4}, garp gap {garp_interval}"
     )
     .unwrap();
+    if *urgency != Urgency::default() {
+        writeln!(found, "{urgency:?}").unwrap();
+    }
     for script in &config.scripts {
         let ids = script.ids.map(|ids| (ids.uid, ids.gid));
         let Script {

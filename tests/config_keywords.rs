@@ -8,7 +8,7 @@ mod limits;
 use proptest::prelude::*;
 
 use vipd::config::files::Memory;
-use vipd::config::model::{Config, GarpMode, Instance, Macvlan, Receive};
+use vipd::config::model::{Config, GarpMode, Instance, Macvlan, Receive, Urgency};
 use vipd::config::{Failure, Loaded, MAX_INSTANCES, MAX_VIPS, load_str, load_with};
 use vipd::vrrp::trial::Rules;
 use vipd::vrrp::types::{Auth, ChecksumForm, ChecksumMode, Family, Version};
@@ -483,6 +483,13 @@ fn each_global_word_has_its_effect() {
             c.globals.router_id.as_deref() == Some("gw a")
         }),
         ("", |c| c.globals.startup_delay.is_zero()),
+        ("", |c| c.globals.urgency == Urgency::default()),
+        ("vrrp_priority -20", |c| c.globals.urgency.nice == Some(-20)),
+        ("vrrp_priority 19", |c| c.globals.urgency.nice == Some(19)),
+        ("vrrp_rt_priority 99", |c| {
+            c.globals.urgency.realtime == Some(99)
+        }),
+        ("vrrp_no_swap", |c| c.globals.urgency.no_swap),
         ("vrrp_startup_delay 5.5", |c| {
             c.globals.startup_delay.as_millis() == 5500
         }),

@@ -1,13 +1,18 @@
-//! Heap at the start only, seen from outside: a whole daemon that advertises and asks with each kind of
-//! probe allocates nothing once it runs. One test in this file, because the allocator counts for the
-//! whole process.
+//! Heap at the start only, seen from outside: a whole daemon that advertises, asks with each kind of probe,
+//! runs scripts, changes its state and tells of it allocates nothing once it runs.
+//!
+//! Without the test harness: the daemon is another run of this program, which forks its helper while it has
+//! one thread. Root only.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-use std::fs;
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::process::Command;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,22 +25,49 @@ use vipd::sys::netns::NetNs;
 
 struct Counting;
 
-/// Allocations of the daemon's thread.
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+/// Where the daemon's process counts its allocations: a file that is mapped.
+static ALLOCATIONS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
 /// What has been asked over UDP.
 static QUESTIONS: AtomicUsize = AtomicUsize::new(0);
 /// What has been asked over TCP.
 static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 
-thread_local! {
-    static IS_DAEMON: Cell<bool> = const { Cell::new(false) };
+fn allocations() -> Option<&'static AtomicU32> {
+    // SAFETY: null, or a mapping that is never undone.
+    unsafe { ALLOCATIONS.load(Ordering::Relaxed).as_ref() }
 }
 
-// SAFETY: hands everything to the system's allocator; the flag is a thread's own and needs no heap.
+/// Maps the number in a file, which other processes can read.
+fn share(file: &Path) {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(file)
+        .unwrap();
+    file.set_len(size_of::<AtomicU32>() as u64).unwrap();
+    // SAFETY: a new mapping at a place that the kernel chooses, as long as the number.
+    let place = unsafe {
+        let (len, rights) = (size_of::<AtomicU32>(), libc::PROT_READ | libc::PROT_WRITE);
+        libc::mmap(
+            null_mut(),
+            len,
+            rights,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    assert_ne!(place, libc::MAP_FAILED);
+    ALLOCATIONS.store(place.cast(), Ordering::Relaxed);
+}
+
+// SAFETY: hands everything to the system's allocator; counting needs no heap.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if IS_DAEMON.with(Cell::get) {
-            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        if let Some(allocations) = allocations() {
+            allocations.fetch_add(1, Ordering::Relaxed);
         }
         // SAFETY: the caller's promise is the same.
         unsafe { System.alloc(layout) }
@@ -50,6 +82,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Tells the daemon's process where its folder is.
+const FOLDER: &str = "VIPD_TEST_FOLDER";
 const PATIENCE: Duration = Duration::from_secs(30);
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 const THERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -69,6 +103,36 @@ const CONFIG: &str = "vrrp_instance A {
         default_route via v0 interval 0.02 weight -1
         default_route ipv6 via v0 interval 0.02 weight -1
     }
+}
+";
+/// A script that succeeds and fails in turn, and what is told of what follows. FOLDER is the daemon's.
+const SCRIPTS: &str = "global_defs {
+    vrrp_notify_fifo FOLDER/fifo
+}
+vrrp_script turns {
+    script \"/bin/sh FOLDER/turns\"
+    interval 0.1
+}
+vrrp_sync_group G {
+    group { B C }
+    notify \"/bin/sh FOLDER/told\"
+}
+vrrp_instance B {
+    interface v0
+    version 3
+    advert_int 0.01
+    virtual_router_id 2
+    virtual_ipaddress { 192.0.2.101 }
+    track_script { turns }
+    notify \"/bin/sh FOLDER/told\"
+    notify_fault \"/bin/sh FOLDER/told\"
+}
+vrrp_instance C {
+    interface v0
+    version 3
+    advert_int 0.01
+    virtual_router_id 3
+    virtual_ipaddress { 192.0.2.102 }
 }
 ";
 
@@ -96,8 +160,37 @@ fn wait_for(counter: &AtomicUsize, more: usize, what: &str) {
     }
 }
 
-#[test]
-fn a_daemon_with_probes_allocates_nothing() {
+/// Waits until the scripts have told of `more` transitions.
+fn wait_told(folder: &Path, more: u64) {
+    let length = || fs::metadata(folder.join("log")).map_or(0, |file| file.len());
+    let (start, before) = (Instant::now(), length());
+    while length() < before + more {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for transitions");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn main() {
+    match std::env::var_os(FOLDER) {
+        Some(folder) => run(Path::new(&folder)),
+        None => test(),
+    }
+}
+
+/// The daemon, in a process of its own.
+fn run(folder: &Path) {
+    // SAFETY: prctl(2) with numbers only. The other process may panic.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    furnish("v0", HERE);
+    let text = SCRIPTS.replace("FOLDER", folder.to_str().unwrap()) + CONFIG;
+    let config = config::load_str("f", &text).unwrap().config;
+    let mut daemon = Daemon::start(config, "f", folder).unwrap();
+    share(&folder.join("count"));
+    let end = daemon.run();
+    panic!("the daemon has ended: {end:?}");
+}
+
+fn test() {
     let there = NetNs::new().expect("this test needs root");
     let here = NetNs::new().unwrap();
     there
@@ -118,26 +211,40 @@ fn a_daemon_with_probes_allocates_nothing() {
             });
         })
         .unwrap();
-    let dir = std::env::temp_dir().join(format!("vipd-no-alloc-{}", std::process::id()));
-    let folder = dir.clone();
-    // It ends with the process.
-    thread::spawn(move || {
-        here.enter().unwrap();
-        furnish("v0", HERE);
-        let config = config::load_str("f", CONFIG).unwrap().config;
-        let mut daemon = Daemon::start(config, "f", &folder).unwrap();
-        IS_DAEMON.with(|is_daemon| is_daemon.set(true));
-        daemon.run()
-    });
+    let folder = std::env::temp_dir().join(format!("vipd-no-alloc-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.to_str().unwrap();
+    let turns = format!("cd {path}; rm on 2>/dev/null && exit 1; : >on");
+    fs::write(folder.join("turns"), turns).unwrap();
+    fs::write(folder.join("told"), format!("printf . >>{path}/log")).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(FOLDER, path);
+    let mut daemon = here.run(|| command.spawn().unwrap()).unwrap();
+    let judged = std::panic::catch_unwind(|| judge(&folder));
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    if judged.is_err() {
+        std::process::exit(1);
+    }
+    println!("test a_daemon_with_probes_and_scripts_allocates_nothing ... ok");
+    println!("test result: ok. 1 passed; 0 failed");
+}
+
+fn judge(folder: &Path) {
     // The first of each kind may allocate, and it becomes Active meanwhile.
     wait_for(&QUESTIONS, 100, "questions to the name server");
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    wait_told(folder, 40);
+    let count = || {
+        let bytes = fs::read(folder.join("count")).unwrap();
+        u32::from_ne_bytes(bytes.try_into().unwrap())
+    };
+    let before = count();
     wait_for(&QUESTIONS, 100, "more questions to the name server");
     wait_for(&CONNECTIONS, 100, "connections");
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-    let _ = fs::remove_dir_all(&dir);
+    wait_told(folder, 40);
     assert!(before > 0, "the allocator counts");
-    assert_eq!(allocations, 0);
+    assert_eq!(count() - before, 0);
 }
 
 /// Repeats each question as its answer.

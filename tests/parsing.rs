@@ -140,6 +140,7 @@ proptest! {
         entry::advert(&data);
         entry::frame(&data);
         entry::answer(&data);
+        entry::process(&data);
     }
 
     /// Bytes that begin like an advert go deeper.
@@ -267,6 +268,7 @@ fn the_corpus() {
         ("frame", entry::frame),
         ("helper", entry::helper),
         ("answer", entry::answer),
+        ("process", entry::process),
         ("operations", entry::operations),
     ] {
         let mut inputs = 0;

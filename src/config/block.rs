@@ -57,8 +57,12 @@ impl Builder {
     pub(crate) fn word(&mut self, word: Word, report: &mut Report) {
         self.word_count += 1;
         if self.word_count == MAX_WORDS + 1 {
-            let message = format!("the configuration has more than {MAX_WORDS} words");
-            report.error(&word.span, message, "the rest is not read: make it shorter");
+            let message = format_args!("the configuration has more than {MAX_WORDS} words");
+            report.error(
+                &word.span,
+                message,
+                format_args!("the rest is not read: make it shorter"),
+            );
         }
         if self.too_deep == 0 && self.word_count <= MAX_WORDS {
             self.words.push(word);
@@ -88,8 +92,8 @@ impl Builder {
         if words.is_empty() {
             report.error(
                 &brace,
-                "this block has no name",
-                "write a keyword before `{`",
+                format_args!("this block has no name"),
+                format_args!("write a keyword before `{{`"),
             );
         }
         self.may_open = false;
@@ -108,7 +112,11 @@ impl Builder {
         self.end_statement();
         match self.open.pop() {
             Some(block) => self.push_block(block),
-            None => report.error(brace, "no block is open here", "remove this `}`"),
+            None => report.error(
+                brace,
+                format_args!("no block is open here"),
+                format_args!("remove this `}}`"),
+            ),
         }
     }
 
@@ -124,8 +132,12 @@ impl Builder {
     pub(crate) fn finish(mut self, report: &mut Report) -> Vec<Node> {
         self.end_statement();
         while let Some(block) = self.open.pop() {
-            let message = "this block is not closed before the end of the file";
-            report.error(&block.brace, message, "add a `}` where it ends");
+            let message = format_args!("this block is not closed before the end of the file");
+            report.error(
+                &block.brace,
+                message,
+                format_args!("add a `}}` where it ends"),
+            );
             self.push_block(block);
         }
         self.top
@@ -133,8 +145,12 @@ impl Builder {
 
     fn refuse_depth(&mut self, brace: &Span, report: &mut Report) {
         if self.too_deep == 0 {
-            let message = format!("blocks are nested deeper than {MAX_DEPTH}");
-            report.error(brace, message, "close the blocks before this one");
+            let message = format_args!("blocks are nested deeper than {MAX_DEPTH}");
+            report.error(
+                brace,
+                message,
+                format_args!("close the blocks before this one"),
+            );
             self.words.clear();
         }
         self.too_deep += 1;
@@ -144,7 +160,7 @@ impl Builder {
         self.may_open = false;
         let words = core::mem::take(&mut self.words);
         let Some(first) = words.first() else { return };
-        let span = first.span.clone();
+        let span = first.span;
         self.siblings().push(Node {
             words,
             children: None,
@@ -157,7 +173,7 @@ impl Builder {
         let Some(first) = block.words.first() else {
             return;
         };
-        let span = first.span.clone();
+        let span = first.span;
         self.siblings().push(Node {
             words: block.words,
             children: Some(block.children),

@@ -7,7 +7,7 @@ use super::checks;
 use super::error::{Placed, Report};
 use super::family;
 use super::model::{
-    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Vip,
+    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Urgency, Vip,
 };
 use super::probe;
 use super::read::{Drafts, InstanceDraft};
@@ -59,7 +59,7 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
     let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
     for mut instance in instances {
         let routes = routing(&mut instance.draft);
-        let span = instance.span.clone();
+        let span = instance.span;
         let mut builder = Builder {
             globals: &globals,
             report,
@@ -68,9 +68,10 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
         if let Some(mut instance) = builder.instance(instance) {
             instance.routes = routes;
             if built.iter().any(|before| share_follower(before, &instance)) {
-                let message =
-                    "another instance of this interface has `dhcp follow` or `ra follow`, too";
-                report.error(&span, message, "leave it in one of the two");
+                let message = format_args!(
+                    "another instance of this interface has `dhcp follow` or `ra follow`, too"
+                );
+                report.error(&span, message, format_args!("leave it in one of the two"));
             }
             share_interface(&mut instance, built.last());
             built.push(instance);
@@ -93,6 +94,11 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
             states_on_reload: value(&globals.states_on_reload).unwrap_or(false),
             hotplug_keepalived: value(&globals.hotplug_keepalived).unwrap_or(false),
             startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
+            urgency: Urgency {
+                nice: value(&globals.priority).map(u32::cast_signed),
+                realtime: value(&globals.unicast_ttl),
+                no_swap: value(&globals.preempt).unwrap_or(false),
+            },
             mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),
             garp_interval: value(&globals.garp_interval).unwrap_or(Duration::ZERO),
             router_id: globals.router_id.map(|placed| placed.value),
@@ -110,9 +116,10 @@ fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
         .filter_map(|PlacedVip { mut vip, span, .. }| {
             vip.dev = vip.dev.or_else(|| own.cloned());
             if vip.dev.is_none() {
-                let message = format!("{} has no interface", vip.address);
-                let help =
-                    "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`";
+                let message = format_args!("{} has no interface", vip.address);
+                let help = format_args!(
+                    "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`"
+                );
                 report.error(&span, message, help);
                 return None;
             }
@@ -265,24 +272,27 @@ impl Builder<'_> {
         let Some(kind) = &draft.auth_type else {
             let failed = draft.failed.contains(&"auth_type");
             if let Some(pass) = draft.auth_pass.as_ref().filter(|_| !failed) {
-                let message = "`auth_pass` has no effect without a type";
-                self.report
-                    .warn(&pass.span, message, "write `auth_type PASS`, or remove it");
+                let message = format_args!("`auth_pass` has no effect without a type");
+                self.report.warn(
+                    &pass.span,
+                    message,
+                    format_args!("write `auth_type PASS`, or remove it"),
+                );
             }
             return Auth::None;
         };
         if version == Version::V3 {
-            let message = "VRRP version 3 has no authentication: it is ignored";
+            let message = format_args!("VRRP version 3 has no authentication: it is ignored");
             let help = match family::of(draft) {
-                Family::V4 => "remove it, or write `version 2`",
-                Family::V6 => "remove it: IPv6 has version 3 only",
+                Family::V4 => format_args!("remove it, or write `version 2`"),
+                Family::V6 => format_args!("remove it: IPv6 has version 3 only"),
             };
             self.report.warn(&kind.span, message, help);
             return Auth::None;
         }
         if kind.value == "AH" {
-            let message = "`auth_type AH` is not supported yet by vipd";
-            let help = "write `auth_type PASS` on all routers of this virtual router";
+            let message = format_args!("`auth_type AH` is not supported yet by vipd");
+            let help = format_args!("write `auth_type PASS` on all routers of this virtual router");
             self.report.error(&kind.span, message, help);
             return Auth::None;
         }
@@ -291,17 +301,17 @@ impl Builder<'_> {
             .as_ref()
             .filter(|pass| !pass.value.is_empty())
         else {
-            let message = "`auth_type PASS` without a password: adverts carry none";
+            let message = format_args!("`auth_type PASS` without a password: adverts carry none");
             self.report.warn(
                 &kind.span,
                 message,
-                "add `auth_pass`, or remove `auth_type`",
+                format_args!("add `auth_pass`, or remove `auth_type`"),
             );
             return Auth::None;
         };
         if pass.value.len() > AUTH_BYTES {
-            let message = format!("the password is longer than {AUTH_BYTES} bytes");
-            let help = format!("the first {AUTH_BYTES} count; cut it on all routers");
+            let message = format_args!("the password is longer than {AUTH_BYTES} bytes");
+            let help = format_args!("the first {AUTH_BYTES} count; cut it on all routers");
             self.report.warn(&pass.span, message, help);
         }
         let mut bytes = [0; AUTH_BYTES];
@@ -318,35 +328,37 @@ impl Builder<'_> {
         let master = draft.state.as_ref().filter(|state| state.value == "MASTER");
         if let Some(placed) = draft.preempt.as_ref().filter(|placed| !placed.value) {
             if let Some(state) = master {
-                let message = format!(
-                    "`nopreempt` does not go with `state MASTER` at {}",
-                    state.span
+                let at = self.report.place(state.span);
+                let message = format_args!("`nopreempt` does not go with `state MASTER` at {at}");
+                let help = format_args!(
+                    "it is ignored, as in keepalived; write `state BACKUP` to have it"
                 );
-                let help = "it is ignored, as in keepalived; write `state BACKUP` to have it";
                 self.report.warn(&placed.span, message, help);
                 preempt = true;
             } else if priority == PRIORITY_OWNER {
-                let message =
-                    "`nopreempt` does not go with priority 255: the owner always preempts";
-                let help = "it is ignored; write a priority from 1 to 254 to have it";
+                let message = format_args!(
+                    "`nopreempt` does not go with priority 255: the owner always preempts"
+                );
+                let help = format_args!("it is ignored; write a priority from 1 to 254 to have it");
                 self.report.warn(&placed.span, message, help);
                 preempt = true;
             }
         }
         if let Some(placed) = draft.preempt_delay.as_ref().filter(|_| !delay.is_zero()) {
-            let why = if let Some(state) = master {
-                Some((
-                    format!("`state MASTER` at {}", state.span),
-                    "write `state BACKUP`",
-                ))
+            if let Some(state) = master {
+                let at = self.report.place(state.span);
+                let message =
+                    format_args!("`preempt_delay` does not go with `state MASTER` at {at}");
+                let help = format_args!(
+                    "it is ignored, as in keepalived; write `state BACKUP` to have it"
+                );
+                self.report.warn(&placed.span, message, help);
+                delay = Duration::ZERO;
             } else if !preempt {
-                Some(("`nopreempt`".to_owned(), "remove one of the two"))
-            } else {
-                None
-            };
-            if let Some((other, remedy)) = why {
-                let message = format!("`preempt_delay` does not go with {other}");
-                let help = format!("it is ignored, as in keepalived; {remedy} to have it");
+                let message = format_args!("`preempt_delay` does not go with `nopreempt`");
+                let help = format_args!(
+                    "it is ignored, as in keepalived; remove one of the two to have it"
+                );
                 self.report.warn(&placed.span, message, help);
                 delay = Duration::ZERO;
             }
@@ -360,9 +372,11 @@ impl Builder<'_> {
         let failed = draft.failed.contains(&"unicast_peer");
         if draft.peers.is_empty() && !waits {
             if let Some(source) = draft.unicast_src_ip.as_ref().filter(|_| !failed) {
-                let message =
-                    "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group";
-                let help = "add `unicast_peer { ADDRESS }`, or write `mcast_src_ip`";
+                let message = format_args!(
+                    "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group"
+                );
+                let help =
+                    format_args!("add `unicast_peer {{ ADDRESS }}`, or write `mcast_src_ip`");
                 self.report.warn(&source.span, message, help);
             }
             return None;
@@ -378,16 +392,18 @@ impl Builder<'_> {
 
     fn trackers(&mut self, draft: &Draft, priority: u8) -> Box<[Tracker]> {
         if let Some(first) = draft.tracked.get(limits::TRACKERS) {
-            let message = format!("more than {} trackers", limits::TRACKERS);
-            let help = "track fewer; those of the other members of a sync group count too";
+            let message = format_args!("more than {} trackers", limits::TRACKERS);
+            let help =
+                format_args!("track fewer; those of the other members of a sync group count too");
             self.report.error(&first.span, message, help);
         }
         let weighted = |placed: &&Placed<Entry>| placed.value.weight != Some(0);
         let weighted = draft.tracked.iter().find(weighted);
         if let Some(placed) = weighted.filter(|_| priority == PRIORITY_OWNER) {
-            let message = "a weight has no effect on priority 255";
-            let help =
-                "write a priority from 1 to 254, or remove the weight to make it a condition";
+            let message = format_args!("a weight has no effect on priority 255");
+            let help = format_args!(
+                "write a priority from 1 to 254, or remove the weight to make it a condition"
+            );
             self.report.warn(&placed.span, message, help);
         }
         draft.tracked.iter().map(|p| p.value.tracker()).collect()
@@ -445,9 +461,12 @@ impl Builder<'_> {
     fn address_lease(&mut self, draft: &Draft) -> Option<Duration> {
         let lease = self.inherit(draft, |d| d.address_lease.clone())?;
         if lease.value == 1 {
-            let message = "a lease of one second cannot be refreshed in time";
-            self.report
-                .error(&lease.span, message, "write 0 for none, or 2–86400 seconds");
+            let message = format_args!("a lease of one second cannot be refreshed in time");
+            self.report.error(
+                &lease.span,
+                message,
+                format_args!("write 0 for none, or 2–86400 seconds"),
+            );
         }
         let lease = Duration::from_secs(u64::from(lease.value));
         (!lease.is_zero()).then_some(lease)

@@ -1,9 +1,8 @@
 //! What must hold inside an instance and between instances.
 
 use core::net::IpAddr;
-use std::rc::Rc;
 
-use super::error::{Placed, Report, quoted};
+use super::error::{Place, Placed, Report, quoted};
 use super::family;
 use super::files::Files;
 use super::read::{Drafts, InstanceDraft};
@@ -18,8 +17,12 @@ pub const MAX_INSTANCES: usize = crate::limits::INSTANCES;
 /// Checks between instances: names, VRIDs and addresses that must differ.
 pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
     if let Some(first) = drafts.instances.get(MAX_INSTANCES) {
-        let message = format!("there are more than {MAX_INSTANCES} instances");
-        report.error(&first.span, message, "remove this one and those behind it");
+        let message = format_args!("there are more than {MAX_INSTANCES} instances");
+        report.error(
+            &first.span,
+            message,
+            format_args!("remove this one and those behind it"),
+        );
     }
     names(drafts, report);
     virtual_routers(drafts, report);
@@ -28,17 +31,21 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
 
 /// Passwords in files that everybody may read: one warning a file.
 pub(crate) fn open_secrets(drafts: &Drafts, files: &dyn Files, report: &mut Report) {
-    let mut told: Vec<&Rc<str>> = Vec::new();
+    let mut told: Vec<u16> = Vec::new();
     let secrets = drafts
         .instances
         .iter()
         .map(|instance| &instance.draft.auth_pass);
     for secret in secrets.flatten() {
-        let file = &secret.span.file;
-        if files.is_open(file) && !told.contains(&file) {
-            told.push(file);
-            let help = format!("run `chmod 600 {file}`");
-            report.warn(&secret.span, "others may read this password", help);
+        let Place { file, .. } = report.place(secret.span);
+        if files.is_open(&file) && !told.contains(&secret.span.file) {
+            told.push(secret.span.file);
+            let help = format_args!("run `chmod 600 {file}`");
+            report.warn(
+                &secret.span,
+                format_args!("others may read this password"),
+                help,
+            );
         }
     }
 }
@@ -68,9 +75,9 @@ fn names(drafts: &Drafts, report: &mut Report) {
     let uses = instances.iter().enumerate();
     let uses = uses.map(|(place, instance)| (&*instance.name, 0, place));
     for (later, first) in repeats(uses.collect()) {
-        let (later, first) = (&instances[later], &instances[first].span);
-        let message = format!("instance {} already stands at {first}", quoted(&later.name));
-        report.error(&later.span, message, "give it another name");
+        let (later, first) = (&instances[later], report.place(instances[first].span));
+        let message = format_args!("instance {} already stands at {first}", quoted(&later.name));
+        report.error(&later.span, message, format_args!("give it another name"));
     }
 }
 
@@ -102,13 +109,13 @@ fn virtual_routers(drafts: &Drafts, report: &mut Report) {
     }
     for (later, first) in repeats(uses) {
         let ((interface, vrid), (_, first)) = (placed[later], placed[first]);
-        let message = format!(
+        let message = format_args!(
             "virtual_router_id {} on {} is already used at {}",
             vrid.value,
             quoted(interface),
-            first.span
+            report.place(first.span)
         );
-        let help = "write another one, the same on all routers";
+        let help = format_args!("write another one, the same on all routers");
         report.error(&vrid.span, message, help);
     }
 }
@@ -134,13 +141,17 @@ fn addresses(drafts: &Drafts, report: &mut Report) {
     }
     for (later, first) in repeats(uses) {
         let ((device, vip), (_, first)) = (placed[later], placed[first]);
-        let message = format!(
+        let message = format_args!(
             "{} on {} already belongs to the instance at {}",
             vip.vip.address,
             quoted(device),
-            first.span
+            report.place(first.span)
         );
-        report.error(&vip.span, message, "leave it in one instance only");
+        report.error(
+            &vip.span,
+            message,
+            format_args!("leave it in one instance only"),
+        );
     }
 }
 
@@ -150,9 +161,9 @@ fn addresses_of_one(vips: &[PlacedVip], report: &mut Report) -> Vec<(usize, usiz
     let uses = uses.map(|(place, vip)| ("", bits(vip.vip.address), place));
     let twice = repeats(uses.collect());
     for (later, first) in &twice {
-        let (later, first) = (&vips[*later], &vips[*first].span);
-        let message = format!("{} already stands at {first}", later.vip.address);
-        report.error(&later.span, message, "remove one of the two");
+        let (later, first) = (&vips[*later], report.place(vips[*first].span));
+        let message = format_args!("{} already stands at {first}", later.vip.address);
+        report.error(&later.span, message, format_args!("remove one of the two"));
     }
     twice
 }
@@ -189,8 +200,8 @@ pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut R
         ),
     ];
     for (_, word, takes) in missing.iter().filter(|(has, ..)| !has) {
-        let message = format!("instance {} has no `{word}`", quoted(&instance.name));
-        let help = format!("add {}", report.spell(word, takes));
+        let message = format_args!("instance {} has no `{word}`", quoted(&instance.name));
+        let help = format_args!("add {}", report.spell(word, takes));
         report.error(&instance.span, message, help);
     }
 }
@@ -209,15 +220,15 @@ pub(crate) fn advert_interval(
     let (fits, message, help) = match version {
         Version::V2 => (
             value.as_micros().is_multiple_of(1_000_000) && !value.is_zero(),
-            format!("VRRP version 2 has whole seconds only, not {value}"),
-            "write `advert_int 1–255`, or add `version 3` on all routers",
+            format_args!("VRRP version 2 has whole seconds only, not {value}"),
+            format_args!("write `advert_int 1–255`, or add `version 3` on all routers"),
         ),
         Version::V3 => (
             value.as_micros().is_multiple_of(10_000) && value.as_centis() <= 4095,
-            format!(
+            format_args!(
                 "VRRP version 3 has intervals of 0.01 to 40.95 s in steps of 0.01, not {value}"
             ),
-            "write such a number",
+            format_args!("write such a number"),
         ),
     };
     if !fits {
@@ -230,11 +241,11 @@ pub(crate) fn advert_interval(
 /// The source of adverts must be there before the addresses are.
 pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
     if let (Some(unicast), Some(mcast)) = (&draft.unicast_src_ip, &draft.mcast_src_ip) {
-        let message = format!(
+        let message = format_args!(
             "`mcast_src_ip` has no effect beside `unicast_src_ip` at {}",
-            unicast.span
+            report.place(unicast.span)
         );
-        report.warn(&mcast.span, message, "remove one of the two");
+        report.warn(&mcast.span, message, format_args!("remove one of the two"));
     }
     let Some(source) = draft
         .unicast_src_ip
@@ -248,13 +259,20 @@ pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
     let on_link = family == Family::V4 || is_link_local(&source.value);
     if Family::of(&source.value) != family || multicast && !on_link {
         let (message, help) = match family {
-            Family::V4 => ("is no source for an IPv4 instance", "write an IPv4 address"),
+            Family::V4 => (
+                "is no source for an IPv4 instance",
+                format_args!("write an IPv4 address"),
+            ),
             Family::V6 => (
                 "is no source for an IPv6 instance: RFC 9568 §5.1.2.1 wants a link-local address",
-                "write one, such as fe80::2, or leave it out",
+                format_args!("write one, such as fe80::2, or leave it out"),
             ),
         };
-        report.error(&source.span, format!("{} {message}", source.value), help);
+        report.error(
+            &source.span,
+            format_args!("{} {message}", source.value),
+            help,
+        );
     }
     let vip = draft
         .vips
@@ -265,8 +283,12 @@ pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
         .as_ref()
         .is_some_and(|priority| priority.value == 255);
     if let Some(vip) = vip.filter(|_| !is_owner) {
-        let message = format!("{} is the virtual address at {}", source.value, vip.span);
-        let help = "write an address that this router always has";
+        let message = format_args!(
+            "{} is the virtual address at {}",
+            source.value,
+            report.place(vip.span)
+        );
+        let help = format_args!("write an address that this router always has");
         report.error(&source.span, message, help);
     }
 }
@@ -277,14 +299,17 @@ pub(crate) fn peers(draft: &Draft, report: &mut Report) {
         let address = peer.value.address;
         let virtual_ = |placed: &&PlacedVip| placed.vip.address == address;
         if let Some(vip) = draft.vips.iter().find(virtual_) {
-            let message = format!("{address} is the virtual address at {}", vip.span);
-            let help = "write the address that the other router always has";
+            let message = format_args!(
+                "{address} is the virtual address at {}",
+                report.place(vip.span)
+            );
+            let help = format_args!("write the address that the other router always has");
             report.error(&peer.span, message, help);
         }
         let differs = |placed: &PlacedVip| Family::of(&placed.vip.address) != Family::of(&address);
         if draft.vips.first().is_some_and(differs) {
-            let message = format!("{address} is not of the family of the virtual addresses");
-            let help = "write the other router's address of that family";
+            let message = format_args!("{address} is not of the family of the virtual addresses");
+            let help = format_args!("write the other router's address of that family");
             report.error(&peer.span, message, help);
         }
     }
@@ -293,7 +318,10 @@ pub(crate) fn peers(draft: &Draft, report: &mut Report) {
 /// Two words for one thing.
 pub(crate) fn checksum_words(draft: &Draft, report: &mut Report) {
     if let (Some(old), Some(own)) = (&draft.checksum_as_v2, &draft.checksum) {
-        let message = format!("`v3_checksum_as_v2` and `v3_checksum` at {}", own.span);
-        report.error(&old.span, message, "remove one of the two");
+        let message = format_args!(
+            "`v3_checksum_as_v2` and `v3_checksum` at {}",
+            report.place(own.span)
+        );
+        report.error(&old.span, message, format_args!("remove one of the two"));
     }
 }

@@ -1,33 +1,52 @@
 //! Where in which file something is wrong, and what to write instead.
 
-use core::fmt;
+use core::fmt::{self, Arguments, Write};
 use std::rc::Rc;
 
 use super::model::Dialect;
 
-/// A place in a configuration file. Lines and columns count from 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A place in a configuration file, small enough to stand at each word; [`Report::place`] prints it. The order is
+/// that of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
+    /// The file, by its place in the report.
+    pub file: u16,
+    /// Line, from 1; 0 means the file as a whole.
+    pub line: u32,
+    /// Column in characters, from 1; no line is as long as 16 bits count.
+    pub column: u16,
+}
+
+impl Span {
+    /// The file as a whole, for what has no line: it cannot be read, or it lacks something.
+    pub fn whole(file: u16) -> Self {
+        Self {
+            file,
+            line: 0,
+            column: 0,
+        }
+    }
+
+    /// The same line, `chars` further on.
+    pub(crate) fn right(self, chars: usize) -> Self {
+        let chars = u16::try_from(chars).unwrap_or(u16::MAX);
+        let column = self.column.saturating_add(chars);
+        Self { column, ..self }
+    }
+}
+
+/// A [`Span`] that can be printed. Lines and columns count from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
     /// The file as it was named on the command line or by `include`.
     pub file: Rc<str>,
     /// Line, from 1; 0 means the file as a whole.
     pub line: u32,
     /// Column in characters, from 1.
-    pub column: u32,
+    pub column: u16,
 }
 
-impl Span {
-    /// The file as a whole, for what has no line: it cannot be read, or it lacks something.
-    pub fn whole(file: &Rc<str>) -> Self {
-        Self {
-            file: Rc::clone(file),
-            line: 0,
-            column: 0,
-        }
-    }
-}
-
-impl fmt::Display for Span {
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line == 0 {
             return f.write_str(&self.file);
@@ -47,7 +66,7 @@ pub(crate) struct Placed<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Where.
-    pub span: Span,
+    pub place: Place,
     /// What is wrong. Never contains a password.
     pub message: String,
     /// What to write instead, or what vipd does about it.
@@ -56,7 +75,7 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.span, self.message, self.help)
+        write!(f, "{}: {}: {}", self.place, self.message, self.help)
     }
 }
 
@@ -103,7 +122,7 @@ pub(crate) struct Report {
 /// A bounded list.
 #[derive(Debug, Default)]
 struct Found {
-    kept: Vec<Diagnostic>,
+    kept: Vec<(Span, String, String)>,
     dropped: usize,
 }
 
@@ -118,34 +137,33 @@ struct Skipped {
 }
 
 impl Report {
-    /// Names a file, so that diagnostics can be sorted in the order of reading.
-    pub(crate) fn file(&mut self, name: &str) -> Rc<str> {
-        if let Some(known) = self.files.iter().find(|known| ***known == *name) {
-            return Rc::clone(known);
+    /// The number of a file of this name, for [`Span`].
+    pub(crate) fn file(&mut self, name: &str) -> u16 {
+        let known = self.files.iter().position(|known| **known == *name);
+        if known.is_none() {
+            self.files.push(Rc::from(name));
         }
-        let file: Rc<str> = Rc::from(name);
-        self.files.push(Rc::clone(&file));
-        file
+        u16::try_from(known.unwrap_or(self.files.len() - 1)).unwrap_or(u16::MAX)
+    }
+
+    /// What prints a place.
+    pub(crate) fn place(&self, span: Span) -> Place {
+        let file = self.files.get(usize::from(span.file));
+        Place {
+            file: file.cloned().unwrap_or_default(),
+            line: span.line,
+            column: span.column,
+        }
     }
 
     /// Something that makes the configuration unusable.
-    pub(crate) fn error(
-        &mut self,
-        span: &Span,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.errors.push(span, message.into(), help.into());
+    pub(crate) fn error(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
+        self.errors.push(span, message, help);
     }
 
     /// Something that the operator should know; the configuration is used.
-    pub(crate) fn warn(
-        &mut self,
-        span: &Span,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.warnings.push(span, message.into(), help.into());
+    pub(crate) fn warn(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
+        self.warnings.push(span, message, help);
     }
 
     /// A known word without effect: one warning at its first place.
@@ -166,7 +184,7 @@ impl Report {
                 word,
                 message,
                 help,
-                first: span.clone(),
+                first: *span,
                 more: 0,
             }),
         }
@@ -202,62 +220,67 @@ impl Report {
                 1 => message.push_str(" (here and at one more place)"),
                 more => message.push_str(&format!(" (here and at {more} more places)")),
             }
-            self.warnings.push(&seen.first, message, seen.help.into());
+            let (message, help) = (format_args!("{message}"), format_args!("{}", seen.help));
+            self.warnings.push(&seen.first, message, help);
         }
-        let errors = self.errors.sorted(&self.files);
-        let warnings = self.warnings.sorted(&self.files);
-        (errors, warnings)
+        let errors = core::mem::take(&mut self.errors);
+        let warnings = core::mem::take(&mut self.warnings);
+        (self.sorted(errors), self.sorted(warnings))
+    }
+
+    fn sorted(&self, mut found: Found) -> Vec<Diagnostic> {
+        found.kept.sort_unstable();
+        found.kept.dedup();
+        if found.dropped > 0
+            && let Some((last, ..)) = found.kept.last()
+        {
+            let message = format!("{} more of this kind are not shown", found.dropped);
+            let help = "correct the ones above first".into();
+            found.kept.push((*last, message, help));
+        }
+        let diagnostic = |(span, message, help)| Diagnostic {
+            place: self.place(span),
+            message,
+            help,
+        };
+        found.kept.into_iter().map(diagnostic).collect()
     }
 }
 
 impl Found {
-    fn push(&mut self, span: &Span, message: String, help: String) {
+    fn push(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
         if self.kept.len() == MAX_DIAGNOSTICS {
             self.dropped += 1;
-            return;
+        } else {
+            let diagnostic = (*span, message.to_string(), help.to_string());
+            self.kept.push(diagnostic);
         }
-        let span = span.clone();
-        self.kept.push(Diagnostic {
-            span,
-            message,
-            help,
-        });
-    }
-
-    fn sorted(mut self, files: &[Rc<str>]) -> Vec<Diagnostic> {
-        let file = |span: &Span| files.iter().position(|file| *file == span.file);
-        let place = |found: &Diagnostic| (file(&found.span), found.span.line, found.span.column);
-        self.kept.sort_unstable_by(|a, b| {
-            let places = place(a).cmp(&place(b));
-            places.then_with(|| a.message.cmp(&b.message))
-        });
-        self.kept.dedup();
-        if self.dropped > 0
-            && let Some(last) = self.kept.last()
-        {
-            self.kept.push(Diagnostic {
-                span: last.span.clone(),
-                message: format!("{} more of this kind are not shown", self.dropped),
-                help: "correct the ones above first".into(),
-            });
-        }
-        self.kept
     }
 }
 
 /// A word of the user's in backquotes, cut to a length that fits into one line.
-pub(crate) fn quoted(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let clean = |c: char| {
-        if c.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
+pub(crate) fn quoted(text: &str) -> Quoted<'_> {
+    Quoted(text)
+}
+
+/// See [`quoted`].
+pub(crate) struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 60;
+        f.write_char('`')?;
+        for (index, c) in self.0.chars().enumerate() {
+            if index == SHOWN {
+                f.write_char('…')?;
+                break;
+            }
+            f.write_char(if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            })?;
         }
-    };
-    let mut shown: String = text.chars().take(SHOWN).map(clean).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
+        f.write_char('`')
     }
-    format!("`{shown}`")
 }

@@ -37,10 +37,10 @@ pub(crate) fn split(drafts: &mut Drafts) {
         if !families.into_iter().all(has) {
             continue;
         }
-        let (span, name) = (instance.span.clone(), format!("{}-6", instance.name));
+        let (span, name) = (instance.span, format!("{}-6", instance.name));
         let member = |name: &str| Placed {
             value: name.into(),
-            span: span.clone(),
+            span,
         };
         let own = groups.iter_mut().find_map(|group| {
             let place = group
@@ -54,7 +54,7 @@ pub(crate) fn split(drafts: &mut Drafts) {
             Some((group, place)) => group.draft.members.insert(place + 1, member(&name)),
             None => groups.push(InstanceDraft {
                 name: instance.name.clone(),
-                span: span.clone(),
+                span,
                 draft: Draft {
                     members: vec![member(&instance.name), member(&name)],
                     ..Draft::default()
@@ -115,7 +115,7 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
     draft.vips.retain(|placed| {
         let same = Family::of(&placed.vip.address) == family;
         if !same {
-            let message = format!(
+            let message = format_args!(
                 "{} is ignored, as in keepalived: this is an {} instance",
                 placed.vip.address,
                 match family {
@@ -123,7 +123,9 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
                     Family::V6 => "IPv6",
                 }
             );
-            let help = "write a second instance for the other family; it may have the same VRID";
+            let help = format_args!(
+                "write a second instance for the other family; it may have the same VRID"
+            );
             report.warn(&placed.span, message, help);
         }
         same
@@ -133,8 +135,12 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
 /// RFC 3768 knows IPv4 alone.
 fn version(draft: &Draft, report: &mut Report) {
     if let Some(version) = draft.version.as_ref().filter(|version| version.value == 2) {
-        let message = "VRRP version 2 has no IPv6";
-        report.error(&version.span, message, "write `version 3` on all routers");
+        let message = format_args!("VRRP version 2 has no IPv6");
+        report.error(
+            &version.span,
+            message,
+            format_args!("write `version 3` on all routers"),
+        );
     }
 }
 
@@ -152,17 +158,22 @@ fn link_local_first(draft: &mut Draft, report: &mut Report) {
         Some(0) => {}
         Some(place) => {
             let placed = &draft.vips[place];
-            let message = format!(
+            let message = format_args!(
                 "{} goes to the front: the first address of an IPv6 instance is link-local (RFC 9568 §5.2.9)",
                 placed.vip.address
             );
-            report.warn(&placed.span, message, "write it first, on all routers");
+            report.warn(
+                &placed.span,
+                message,
+                format_args!("write it first, on all routers"),
+            );
             draft.vips[..=place].rotate_right(1);
         }
         None => {
-            let message =
-                "the first address of an IPv6 instance should be link-local (RFC 9568 §5.2.9)";
-            let help = "add one such as fe80::1 in front, the same on all routers";
+            let message = format_args!(
+                "the first address of an IPv6 instance should be link-local (RFC 9568 §5.2.9)"
+            );
+            let help = format_args!("add one such as fe80::1 in front, the same on all routers");
             report.warn(&first.span, message, help);
         }
     }
@@ -170,11 +181,11 @@ fn link_local_first(draft: &mut Draft, report: &mut Report) {
 
 fn fits(draft: &Draft, report: &mut Report) {
     if let Some(placed) = draft.vips.get(limits::ADDRESSES_IPV6) {
-        let message = format!(
+        let message = format_args!(
             "the instance has more than {} addresses",
             limits::ADDRESSES_IPV6
         );
-        let help = "an IPv6 advert holds no more: make another instance for the rest";
+        let help = format_args!("an IPv6 advert holds no more: make another instance for the rest");
         report.error(&placed.span, message, help);
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::error::{Placed, Report, quoted};
 use super::read::{Drafts, InstanceDraft};
-use super::schema::nearest;
+use super::schema::nearest_help;
 use super::track::Entry;
 
 /// Tells each instance its group, and gives it what the group and its other members track.
@@ -14,20 +14,20 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
     } = drafts;
     for (index, group) in groups.iter().enumerate() {
         if let Some(before) = groups[..index].iter().find(|g| g.name == group.name) {
-            let message = format!(
+            let message = format_args!(
                 "sync group {} already stands at {}",
                 quoted(&group.name),
-                before.span
+                report.place(before.span)
             );
-            report.error(&group.span, message, "give it another name");
+            report.error(&group.span, message, format_args!("give it another name"));
         }
         let members = members(group, instances, report);
         if members.len() < 2 {
-            let message = format!(
+            let message = format_args!(
                 "sync group {} has fewer than two instances: it has no effect",
                 quoted(&group.name)
             );
-            let help = "name them all in `group { … }`";
+            let help = format_args!("name them all in `group {{ … }}`");
             report.warn(&group.span, message, help);
         }
         share(group, &members, instances, report);
@@ -46,21 +46,23 @@ fn members(
         let place = instances.iter().position(|i| *i.name == *member.value);
         let Some(place) = place else {
             let names: Vec<&str> = instances.iter().map(|i| &*i.name).collect();
-            let help = match nearest(&member.value, &names) {
-                Some(near) => format!("write `{near}`"),
-                None => "write the name of a vrrp_instance".into(),
-            };
-            let message = format!("there is no instance {}", quoted(&member.value));
-            report.error(&member.span, message, help);
+            let otherwise = "write the name of a vrrp_instance";
+            let help = nearest_help(&member.value, &names, otherwise);
+            let message = format_args!("there is no instance {}", quoted(&member.value));
+            report.error(&member.span, message, format_args!("{help}"));
             continue;
         };
         if let Some(other) = instances[place].group.replace(Rc::clone(&name)) {
-            let message = format!(
+            let message = format_args!(
                 "instance {} is already in sync group {}",
                 quoted(&member.value),
                 quoted(&other)
             );
-            report.error(&member.span, message, "remove it from one of the two");
+            report.error(
+                &member.span,
+                message,
+                format_args!("remove it from one of the two"),
+            );
         }
         found.push(place);
     }
@@ -95,13 +97,14 @@ fn share(
             match common.iter().find(same) {
                 None => common.push(placed.clone()),
                 Some(other) if other.value != placed.value => {
-                    let message = format!(
+                    let message = format_args!(
                         "the sync group tracks {} in another way at {}, which counts",
                         quoted(&placed.value.what.name),
-                        other.span
+                        report.place(other.span)
                     );
-                    let help =
-                        "write the same at both, or `sync_group_tracking_weight` into the group";
+                    let help = format_args!(
+                        "write the same at both, or `sync_group_tracking_weight` into the group"
+                    );
                     report.warn(&placed.span, message, help);
                 }
                 Some(_) => {}

@@ -43,10 +43,10 @@ mod vip;
 mod vmac;
 
 pub use checks::MAX_INSTANCES;
-pub use error::{Diagnostic, Failure, Span};
+pub use error::{Diagnostic, Failure, Place};
 pub use vip::MAX_VIPS;
 
-use error::Report;
+use error::{Report, Span};
 use files::{Disk, Files, Memory};
 use model::{Config, Dialect};
 use read::Drafts;
@@ -78,9 +78,9 @@ pub fn load_with(path: &str, files: &mut dyn Files) -> Result<Loaded, Failure> {
         Err(why) => {
             let mut report = Report::default();
             let file = report.file(path);
-            let message = format!("cannot read it ({why})");
-            let help = "correct the name or the permissions";
-            report.error(&Span::whole(&file), message, help);
+            let message = format_args!("cannot read it ({why})");
+            let help = format_args!("correct the name or the permissions");
+            report.error(&Span::whole(file), message, help);
             let (errors, warnings) = report.finish();
             Err(Failure { errors, warnings })
         }
@@ -115,12 +115,14 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
         Dialect::Uci => uci::parse(name, bytes, files, &mut report, each),
     };
     if drafts.instances.is_empty() && report.error_count() == 0 {
-        let message = "there is no `vrrp_instance`, so nothing to do";
+        let message = format_args!("there is no `vrrp_instance`, so nothing to do");
         let help = match dialect {
-            Dialect::Keepalived => "add `vrrp_instance NAME { … }`",
-            Dialect::Uci => "add `config vrrp_instance 'NAME'`, or set its `enabled` to 1",
+            Dialect::Keepalived => format_args!("add `vrrp_instance NAME {{ … }}`"),
+            Dialect::Uci => {
+                format_args!("add `config vrrp_instance 'NAME'`, or set its `enabled` to 1")
+            }
         };
-        report.error(&Span::whole(&file), message, help);
+        report.error(&Span::whole(file), message, help);
     }
     if dialect == Dialect::Uci {
         family::split(&mut drafts);

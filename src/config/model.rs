@@ -181,6 +181,19 @@ pub struct Globals {
     pub states_on_reload: bool,
     /// `hotplug_keepalived`: OpenWrt's scripts for keepalived are run too.
     pub hotplug_keepalived: bool,
+    /// How vipd stands beside other processes.
+    pub urgency: Urgency,
+}
+
+/// How vipd stands beside other processes of the machine. Set at the start only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Urgency {
+    /// `vrrp_priority`: its niceness, from -20 to 19.
+    pub nice: Option<i32>,
+    /// `vrrp_rt_priority`: its real-time priority, from 1 to 99.
+    pub realtime: Option<u32>,
+    /// `vrrp_no_swap`: all of it stays in memory.
+    pub no_swap: bool,
 }
 
 /// One `vrrp_sync_group`; each instance says which one it is in.

@@ -28,24 +28,20 @@ pub(crate) fn read<'a>(
     report: &mut Report,
 ) -> Option<Found<'a>> {
     let Some(keyword) = block.find(&word.text) else {
-        let message = format!("unknown option {} of {of}", quoted(&word.text));
-        let wanted = !report.is_full();
-        let suggestion = wanted
-            .then(|| block.suggest(&word.text, report.dialect))
-            .flatten();
-        let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists the options".into());
-        report.error(&word.span, message, help);
+        let message = format_args!("unknown option {} of {of}", quoted(&word.text));
+        let otherwise = "remove it; CONFIG.md lists the options";
+        let help = block.help(&word.text, report, otherwise);
+        report.error(&word.span, message, format_args!("{help}"));
         return None;
     };
-    let takes = keyword.syntax();
-    let value = if takes.is_empty() {
+    let value = if keyword.takes_nothing() {
         Some(word)
     } else {
         rest.next()
     };
-    let skipped = match keyword.rule {
-        Rule::Skipped { why, .. } => Some(why),
-        _ => None,
+    let (skipped, instead) = match keyword.rule {
+        Rule::Skipped { why, instead, .. } => (Some(why), instead),
+        _ => (None, ""),
     };
     let says = match skipped {
         Some(Skip::Later) => "is not supported yet by vipd",
@@ -55,11 +51,11 @@ pub(crate) fn read<'a>(
     };
     if !says.is_empty() {
         let message = format!("`{}` of {of} {says}", keyword.name);
-        report.skip(keyword.name, &word.span, message, keyword.doc);
+        report.skip(keyword.name, &word.span, message, instead);
     }
     let Some(value) = value.or(skipped.map(|_| word)) else {
-        let message = format!("`{}` needs a value", keyword.name);
-        let help = format!("write `{} {takes}`", keyword.name);
+        let message = format_args!("`{}` needs a value", keyword.name);
+        let help = format_args!("write `{} {}`", keyword.name, keyword.syntax());
         report.error(&word.span, message, help);
         return None;
     };
@@ -99,15 +95,15 @@ impl Families {
         report: &mut Report,
     ) -> Option<IpAddr> {
         let Ok(address) = text.parse::<IpAddr>() else {
-            let message = format!("{} is not an address", quoted(text));
-            let help = "write one such as 192.0.2.1 or 2001:db8::1";
+            let message = format_args!("{} is not an address", quoted(text));
+            let help = format_args!("write one such as 192.0.2.1 or 2001:db8::1");
             report.error(&word.span, message, help);
             return None;
         };
         let family = Family::of(&address);
         if *self.seen.get_or_insert(family) != family {
-            let message = "addresses of both families in one line";
-            let help = "write a line for IPv4 and one for IPv6";
+            let message = format_args!("addresses of both families in one line");
+            let help = format_args!("write a line for IPv4 and one for IPv6");
             report.error(&word.span, message, help);
             return None;
         }
@@ -131,8 +127,8 @@ impl Families {
         };
         let network = network(address, len);
         if network != address {
-            let message = format!("{address}/{len} has bits beyond its prefix");
-            report.warn(&word.span, message, format!("write {network}/{len}"));
+            let message = format_args!("{address}/{len} has bits beyond its prefix");
+            report.warn(&word.span, message, format_args!("write {network}/{len}"));
         }
         Some(Some(Prefix {
             address: network,
@@ -163,11 +159,11 @@ pub(crate) fn number(word: &Word, text: &str, most: u32, report: &mut Report) ->
     };
     let number = number.filter(|number| *number <= most);
     if number.is_none() {
-        let message = format!("{} is not a number from 0 to {most}", quoted(text));
+        let message = format_args!("{} is not a number from 0 to {most}", quoted(text));
         report.error(
             &word.span,
             message,
-            "write one, decimal or with 0x in front",
+            format_args!("write one, decimal or with 0x in front"),
         );
     }
     number
@@ -184,8 +180,9 @@ pub(crate) fn table(word: &Word, report: &mut Report) -> Option<u32> {
     };
     let known = known.filter(|table| *table != 0);
     if known.is_none() {
-        let message = format!("{} is no routing table", quoted(text));
-        let help = "write a number from 1, or add the name to /etc/iproute2/rt_tables";
+        let message = format_args!("{} is no routing table", quoted(text));
+        let help =
+            format_args!("write a number from 1, or add the name to /etc/iproute2/rt_tables");
         report.error(&word.span, message, help);
     }
     known

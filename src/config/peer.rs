@@ -14,7 +14,11 @@ use crate::vrrp::types::Peer;
 pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut Report) {
     for line in lines {
         if line.children.is_some() {
-            report.error(&line.span, "a peer is not a block", "remove the braces");
+            report.error(
+                &line.span,
+                format_args!("a peer is not a block"),
+                format_args!("remove the braces"),
+            );
         }
         let mut words = line.words.iter();
         while let Some(word) = words.next() {
@@ -29,15 +33,23 @@ pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut
 fn add(peer: Peer, span: &Span, block: &Span, draft: &mut Draft, report: &mut Report) {
     let same = |placed: &&Placed<Peer>| placed.value.address == peer.address;
     if let Some(before) = draft.peers.iter().find(same) {
-        let message = format!("peer {} already stands at {}", peer.address, before.span);
-        return report.error(span, message, "remove one of the two");
+        let message = format_args!(
+            "peer {} already stands at {}",
+            peer.address,
+            report.place(before.span)
+        );
+        return report.error(span, message, format_args!("remove one of the two"));
     }
     if draft.peers.len() == limits::PEERS {
-        let message = format!("the block at {block} has more than {} peers", limits::PEERS);
-        let help = "write fewer, or let the routers use multicast";
+        let message = format_args!(
+            "the block at {} has more than {} peers",
+            report.place(*block),
+            limits::PEERS
+        );
+        let help = format_args!("write fewer, or let the routers use multicast");
         return report.error(span, message, help);
     }
-    let span = span.clone();
+    let span = *span;
     draft.peers.push(Placed { value: peer, span });
 }
 
@@ -49,10 +61,10 @@ fn peer<'a>(
 ) -> Option<Peer> {
     let address = word.text.parse::<IpAddr>().ok();
     let Some(address) = address.filter(vip::is_host) else {
-        let message = format!("{} is not the address of a router", quoted(&word.text));
-        let suggestion = Block::Peer.suggest(&word.text, report.dialect);
-        let help = suggestion.unwrap_or_else(|| "write its IP address without a prefix".into());
-        report.error(&word.span, message, help);
+        let message = format_args!("{} is not the address of a router", quoted(&word.text));
+        let otherwise = "write its IP address without a prefix";
+        let help = Block::Peer.help(&word.text, report, otherwise);
+        report.error(&word.span, message, format_args!("{help}"));
         return None;
     };
     let (mut min, mut max) = (0, u8::MAX);
@@ -64,8 +76,12 @@ fn peer<'a>(
         }
     }
     if min > max {
-        let message = format!("min_ttl {min} is above max_ttl {max}: nothing fits");
-        report.error(&word.span, message, "write the smaller one as min_ttl");
+        let message = format_args!("min_ttl {min} is above max_ttl {max}: nothing fits");
+        report.error(
+            &word.span,
+            message,
+            format_args!("write the smaller one as min_ttl"),
+        );
     }
     let ttl: RangeInclusive<u8> = min..=max;
     Some(Peer { address, ttl })
@@ -81,11 +97,11 @@ fn next_option<'a>(rest: &mut (impl Iterator<Item = &'a Word> + Clone)) -> Optio
 fn ttl(option: &Word, value: Option<&Word>, report: &mut Report) -> Option<u8> {
     let ttl = value.and_then(|word| word.text.parse().ok());
     if ttl.is_none() {
-        let message = format!("`{}` needs a number from 0 to 255", option.text);
+        let message = format_args!("`{}` needs a number from 0 to 255", option.text);
         report.error(
             &option.span,
             message,
-            format!("write `{} 0–255`", option.text),
+            format_args!("write `{} 0–255`", option.text),
         );
     }
     ttl

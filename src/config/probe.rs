@@ -87,11 +87,11 @@ pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> O
             _ => ("a family", "default_route`, or `default_route ipv6"),
         };
         let shown = arguments.iter().map(|word| &*word.text);
-        let shown = quoted(&shown.collect::<Vec<_>>().join(" "));
-        let message = format!("{shown} is not {what}");
+        let shown = shown.collect::<Vec<_>>().join(" ");
+        let message = format_args!("{} is not {what}", quoted(&shown));
         let help = match keyword {
-            "default_route" => format!("write `{example}`"),
-            _ => format!("vipd resolves no names: write `{example}`"),
+            "default_route" => format_args!("write `{example}`"),
+            _ => format_args!("vipd resolves no names: write `{example}`"),
         };
         report.error(&first.span, message, help);
     }
@@ -127,11 +127,8 @@ impl Reader<'_> {
                 weight: Some(weight.0),
                 reverse: weight.1,
             };
-            let span = line.span.clone();
-            draft.tracked.push(Placed {
-                value,
-                span: span.clone(),
-            });
+            let span = line.span;
+            draft.tracked.push(Placed { value, span });
             let same = |(kind, known): &(Kind, InstanceDraft)| {
                 *kind == Kind::Probe && *known.name == *name
             };
@@ -160,8 +157,12 @@ pub(crate) fn build(
             continue;
         };
         if probes.len() == limits::PROBES {
-            let message = format!("more than {} probes", limits::PROBES);
-            report.error(&probe.span, message, "remove this one and those behind it");
+            let message = format_args!("more than {} probes", limits::PROBES);
+            report.error(
+                &probe.span,
+                message,
+                format_args!("remove this one and those behind it"),
+            );
             break;
         }
         let is_it = |what: &Watched| what.kind == Kind::Probe && what.name == built.name;
@@ -178,16 +179,17 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
     let failed = |words: &[Keyword]| words.iter().any(|word| draft.failed.contains(&word.name));
     let (checks, others) = Block::Probe.words().split_at(CHECKS);
     if draft.check.is_none() && !failed(checks) {
-        let message = format!("probe {} asks nothing", quoted(&probe.name));
+        let message = format_args!("probe {} asks nothing", quoted(&probe.name));
         report.error(
             &probe.span,
             message,
-            "add a check, such as `ping 192.0.2.1`",
+            format_args!("add a check, such as `ping 192.0.2.1`"),
         );
     }
     if draft.interface.is_none() && !failed(others) {
-        let message = format!("probe {} has no `interface`", quoted(&probe.name));
-        let help = "add the one that it asks through: `interface NAME`, or `via NAME`";
+        let message = format_args!("probe {} has no `interface`", quoted(&probe.name));
+        let help =
+            format_args!("add the one that it asks through: `interface NAME`, or `via NAME`");
         report.error(&probe.span, message, help);
     }
     let interval = draft
@@ -195,11 +197,11 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
         .as_ref()
         .map_or(INTERVAL, |placed| placed.value);
     if let Some(timeout) = draft.timeout.as_ref().filter(|t| t.value > interval) {
-        let message = format!("a timeout above the interval, {interval}");
+        let message = format_args!("a timeout above the interval, {interval}");
         report.error(
             &timeout.span,
             message,
-            "write a shorter one, or a longer interval",
+            format_args!("write a shorter one, or a longer interval"),
         );
     }
     let timeout = draft

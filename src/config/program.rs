@@ -22,8 +22,8 @@ pub(crate) fn read(
             false => script::command(&arguments[..1], report)?,
         };
     } else if hook != Hook::Deleted {
-        let message = format!("`{}` needs a value", keyword.name);
-        let help = format!("write {}", report.spell(keyword.name, &keyword.syntax()));
+        let message = format_args!("`{}` needs a value", keyword.name);
+        let help = format_args!("write {}", report.spell(keyword.name, &keyword.syntax()));
         report.error(span, message, help);
         return None;
     }
@@ -36,10 +36,18 @@ pub(crate) fn read(
     let same = |placed: &Placed<Program>| placed.value.hook == hook;
     if let Some(at) = draft.programs.iter().position(same) {
         let before = draft.programs.remove(at).span;
-        let message = format!("`{}` was already set at {before}", keyword.name);
-        report.warn(span, message, "the last one counts; remove the other");
+        let message = format_args!(
+            "`{}` was already set at {}",
+            keyword.name,
+            report.place(before)
+        );
+        report.warn(
+            span,
+            message,
+            format_args!("the last one counts; remove the other"),
+        );
     }
-    let span = span.clone();
+    let span = *span;
     draft.programs.push(Placed { value, span });
     Some(())
 }
@@ -49,7 +57,11 @@ fn fifo(word: &Word, report: &mut Report) -> Option<Box<[Box<str>]>> {
     if word.text.starts_with('/') {
         return Some([word.text.as_str().into()].into());
     }
-    let message = format!("{} is not the path of a file", quoted(&word.text));
-    report.error(&word.span, message, "write the whole path, from `/` on");
+    let message = format_args!("{} is not the path of a file", quoted(&word.text));
+    report.error(
+        &word.span,
+        message,
+        format_args!("write the whole path, from `/` on"),
+    );
     None
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
-use super::schema::{Block, Draft, Keyword, Rule, Skip};
+use super::schema::{Block, Draft, Form, Keyword, Rule, Skip};
 use super::{peer, probe, route, rule, track, vip};
 use crate::vrrp::track::Kind;
 
@@ -93,7 +93,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
     let most = match keyword.rule {
         Rule::Flag { .. }
         | Rule::Skipped {
-            takes: "[BOOL]", ..
+            takes: Form::Bool, ..
         } => {
             let is_bool = |word: &Word| boolean(&word.text).is_some();
             usize::from(arguments.first().is_some_and(is_bool))
@@ -116,8 +116,8 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
         | Rule::Probes
         | Rule::Delays => 0,
         Rule::Check { .. } => probe::taken(keyword.name, arguments),
-        Rule::Option { takes } | Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => {
-            if takes.is_empty() || takes.starts_with('{') {
+        Rule::Option { .. } | Rule::Skipped { .. } | Rule::SkippedWords { .. } => {
+            if keyword.takes_nothing() || keyword.is_list() {
                 0
             } else {
                 arguments.len()
@@ -132,7 +132,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let mut behind = arguments.iter().take(most).skip(1);
             1 + behind.position(next).unwrap_or(most.saturating_sub(1))
         }
-        Rule::Line { .. } => {
+        Rule::Line(_) => {
             let next = |word: &Word| !word.quoted && Block::TrackProcess.find(&word.text).is_some();
             arguments.iter().take_while(|word| !next(word)).count()
         }
@@ -178,8 +178,8 @@ impl Reader<'_> {
             (Some(name), Some(children)) => (name, children),
             (name, _) => {
                 let missing = if name.is_none() { "name" } else { "block" };
-                let message = format!("`{}` without a {missing}", keyword.name);
-                let help = format!("write `{} NAME {{ … }}`", keyword.name);
+                let message = format_args!("`{}` without a {missing}", keyword.name);
+                let help = format_args!("write `{} NAME {{ … }}`", keyword.name);
                 self.report.error(&statement.word.span, message, help);
                 return None;
             }
@@ -190,7 +190,7 @@ impl Reader<'_> {
         draft.vips.shrink_to_fit();
         Some(InstanceDraft {
             name: name.text.as_str().into(),
-            span: name.span.clone(),
+            span: name.span,
             draft,
             group: None,
         })
@@ -213,18 +213,16 @@ impl Reader<'_> {
         let word = statement.word;
         let found = block.find(&word.text);
         if found.is_none() {
-            let message = if block.is_secret() {
-                "unknown word".into()
-            } else {
-                format!("unknown word {}", quoted(&word.text))
+            let (shown, place) = (quoted(&word.text), block.name());
+            let message = match block {
+                Block::Top => format_args!("unknown word {shown}"),
+                block if block.is_secret() => format_args!("unknown word in `{place}`"),
+                _ => format_args!("unknown word {shown} in `{place}`"),
             };
-            let place = match block {
-                Block::Top => message,
-                block => format!("{message} in `{}`", block.name()),
-            };
-            let suggestion = self.suggest(block, word);
-            let help = suggestion.unwrap_or_else(|| "remove it; CONFIG.md lists all words".into());
-            self.report.error(&word.span, place, help);
+            let otherwise = "remove it; CONFIG.md lists all words";
+            let help = block.help(&word.text, self.report, otherwise);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         found
     }
@@ -241,23 +239,27 @@ impl Reader<'_> {
     /// second keyword of a line would change what the line means: that is an error.
     fn unused(&mut self, words: &[Word], block: Block) {
         let Some(first) = words.first() else { return };
-        let help = "remove it, or put it on a line of its own";
+        let help = format_args!("remove it, or put it on a line of its own");
         if block.is_secret() {
-            self.report.warn(&first.span, "this word is not used", help);
+            self.report
+                .warn(&first.span, format_args!("this word is not used"), help);
         } else if let Some(suggestion) = self.suggest(block, first) {
-            let message = format!("unknown word {}", quoted(&first.text));
-            self.report.error(&first.span, message, suggestion);
+            let message = format_args!("unknown word {}", quoted(&first.text));
+            self.report
+                .error(&first.span, message, format_args!("{suggestion}"));
         } else {
-            let message = format!("{} is not used", quoted(&first.text));
+            let message = format_args!("{} is not used", quoted(&first.text));
             self.report.warn(&first.span, message, help);
         }
     }
 
     fn keyword(&mut self, keyword: &'static Keyword, statement: &Statement<'_>, draft: &mut Draft) {
         match keyword.rule {
-            Rule::Skipped { why, .. } => return self.skip(keyword, why, &statement.word.span),
-            Rule::SkippedWords { words, .. } => {
-                self.skip(keyword, Skip::Later, &statement.word.span);
+            Rule::Skipped { why, instead, .. } => {
+                return self.skip(keyword, why, instead, &statement.word.span);
+            }
+            Rule::SkippedWords { words, instead, .. } => {
+                self.skip(keyword, Skip::Later, instead, &statement.word.span);
                 return self.check_words(statement.children.unwrap_or_default(), words);
             }
             Rule::Words(_)
@@ -270,8 +272,8 @@ impl Reader<'_> {
             | Rule::Probes
             | Rule::Delays => {
                 let Some(children) = statement.children else {
-                    let message = format!("`{}` without a block", keyword.name);
-                    let help = format!("write `{} {{ … }}`", keyword.name);
+                    let message = format_args!("`{}` without a block", keyword.name);
+                    let help = format_args!("write `{} {{ … }}`", keyword.name);
                     self.report.error(&statement.word.span, message, help);
                     draft.failed.push(keyword.name);
                     return;
@@ -297,8 +299,8 @@ impl Reader<'_> {
             _ => {}
         }
         if statement.children.is_some() {
-            let message = format!("`{}` is not a block", keyword.name);
-            let help = format!(
+            let message = format_args!("`{}` is not a block", keyword.name);
+            let help = format_args!(
                 "write `{} {}` without braces",
                 keyword.name,
                 keyword.syntax()
@@ -310,14 +312,14 @@ impl Reader<'_> {
         }
     }
 
-    fn skip(&mut self, keyword: &'static Keyword, why: Skip, span: &Span) {
+    fn skip(&mut self, keyword: &Keyword, why: Skip, instead: &'static str, span: &Span) {
         let name = keyword.name;
         let message = match why {
             Skip::Later => format!("`{name}` is not supported yet by vipd"),
             Skip::Needless => format!("`{name}` is not needed by vipd"),
             Skip::Foreign => format!("`{name}` is not supported by vipd"),
         };
-        self.report.skip(name, span, message, keyword.doc);
+        self.report.skip(name, span, message, instead);
     }
 
     fn check_words(&mut self, nodes: &[Node], block: Block) {

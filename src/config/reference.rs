@@ -145,7 +145,7 @@ fn write_working(text: &mut String, word: &Keyword) {
         word.name,
         code(&word.syntax()),
         escape(word.reference.default),
-        escape(word.doc),
+        escape(word.reference.doc),
         word.reference.source,
         class(word.reference.class),
     );
@@ -167,7 +167,7 @@ fn write_skipped(text: &mut String, word: &Keyword) {
         "| `{}` | {} | {why} | {} | {} |",
         word.name,
         code(&word.syntax()),
-        escape(word.doc),
+        escape(word.reference.doc),
         class(word.reference.class),
     );
 }

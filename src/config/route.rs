@@ -51,12 +51,12 @@ pub(crate) fn items(
     read: impl FnOnce(&[Word], &mut Report) -> Option<What>,
 ) {
     if line.children.is_some() {
-        let message = format!("{of} is not a block");
-        return report.error(&line.span, message, "remove the braces");
+        let message = format_args!("{of} is not a block");
+        return report.error(&line.span, message, format_args!("remove the braces"));
     }
     if list.len() == limits::ROUTES {
-        let message = format!("more than {} of {of} in one block", limits::ROUTES);
-        return report.error(&line.span, message, "write fewer");
+        let message = format_args!("more than {} of {of} in one block", limits::ROUTES);
+        return report.error(&line.span, message, format_args!("write fewer"));
     }
     let Some(what) = read(&line.words, report) else {
         return;
@@ -169,9 +169,9 @@ impl<'a> Reader<'a> {
             "pref" => {
                 let known = PREFERENCES.iter().find(|(word, _)| *word == value.text);
                 if known.is_none() {
-                    let help = "write low, medium or high";
+                    let help = format_args!("write low, medium or high");
                     self.report
-                        .error(&value.span, "this is no preference", help);
+                        .error(&value.span, format_args!("this is no preference"), help);
                 }
                 self.route.preference = Some(known?.1);
             }
@@ -193,8 +193,9 @@ impl<'a> Reader<'a> {
     fn hop(&mut self, word: &Word) -> Option<&mut Hop> {
         let hops = &mut self.route.hops;
         if hops.len() > limits::HOPS {
-            let message = format!("more than {} next hops", limits::HOPS);
-            self.report.error(&word.span, message, "write fewer");
+            let message = format_args!("more than {} next hops", limits::HOPS);
+            self.report
+                .error(&word.span, message, format_args!("write fewer"));
             return None;
         }
         if hops.is_empty() {
@@ -233,23 +234,23 @@ impl<'a> Reader<'a> {
         let single = |hop: &Hop| hop.weight == 0 || self.in_hop;
         let wrong = if self.to.is_none() {
             Some((
-                "this route has no destination",
-                "write a prefix, or `default`",
+                format_args!("this route has no destination"),
+                format_args!("write a prefix, or `default`"),
             ))
         } else if unicast && (route.hops.is_empty() || !route.hops.iter().all(leads)) {
             Some((
-                "this route leads nowhere",
-                "write `via ADDRESS`, `dev INTERFACE` or both",
+                format_args!("this route leads nowhere"),
+                format_args!("write `via ADDRESS`, `dev INTERFACE` or both"),
             ))
         } else if !unicast && !route.hops.is_empty() {
             Some((
-                "a route that leads nowhere needs no `via` and no `dev`",
-                "remove them, or the other word",
+                format_args!("a route that leads nowhere needs no `via` and no `dev`"),
+                format_args!("remove them, or the other word"),
             ))
         } else if !route.hops.iter().all(single) {
             Some((
-                "`weight` is for one `nexthop` of several",
-                "remove it, or write `nexthop` in front of each",
+                format_args!("`weight` is for one `nexthop` of several"),
+                format_args!("remove it, or write `nexthop` in front of each"),
             ))
         } else {
             None

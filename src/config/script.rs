@@ -35,8 +35,8 @@ pub(crate) fn command(words: &[Word], report: &mut Report) -> Option<Box<[Box<st
     } else {
         return Some(argv.into());
     };
-    let message = format!("{} {message}", quoted(&first.text));
-    report.error(&first.span, message, help);
+    let message = format_args!("{} {message}", quoted(&first.text));
+    report.error(&first.span, message, format_args!("{help}"));
     None
 }
 
@@ -75,23 +75,20 @@ pub(crate) fn user(words: &[Word]) -> Vec<Box<str>> {
 pub(crate) fn in_place(line: &str, span: &Span, report: &mut Report) -> InstanceDraft {
     let word = Word {
         text: line.into(),
-        span: span.clone(),
+        span: *span,
         quoted: true,
     };
     let command = command(&[word], report);
     InstanceDraft {
         name: line.into(),
-        span: span.clone(),
+        span: *span,
         draft: Draft {
             failed: if command.is_none() {
                 vec!["script"]
             } else {
                 Vec::new()
             },
-            command: command.map(|value| Placed {
-                value,
-                span: span.clone(),
-            }),
+            command: command.map(|value| Placed { value, span: *span }),
             ..Draft::default()
         },
         group: None,
@@ -143,8 +140,12 @@ pub(crate) fn build(
         } = &mut draft.draft;
         let Some(Placed { value, span }) = command.take() else {
             if !failed.contains(&"script") {
-                let message = format!("script {} has no command", quoted(&draft.name));
-                report.error(&draft.span, message, "add `script` and its path");
+                let message = format_args!("script {} has no command", quoted(&draft.name));
+                report.error(
+                    &draft.span,
+                    message,
+                    format_args!("add `script` and its path"),
+                );
             }
             continue;
         };
@@ -193,15 +194,15 @@ pub(crate) fn keep_tracked(scripts: &mut Vec<Script>, instances: &[Instance]) {
 fn ids(words: &[Box<str>], span: &Span, files: &mut dyn Files, report: &mut Report) -> Option<Ids> {
     let user = words.first()?;
     let Some(mut ids) = named(files, user) else {
-        let message = format!("there is no user {}", quoted(user));
-        let help = "make it, or name another one: /etc/passwd has all";
+        let message = format_args!("there is no user {}", quoted(user));
+        let help = format_args!("make it, or name another one: /etc/passwd has all");
         report.error(span, message, help);
         return None;
     };
     if let Some(group) = words.get(1) {
         let Some((gid, _)) = entry(files, "/etc/group", group) else {
-            let message = format!("there is no group {}", quoted(group));
-            let help = "make it, or name another one: /etc/group has all";
+            let message = format_args!("there is no group {}", quoted(group));
+            let help = format_args!("make it, or name another one: /etc/group has all");
             report.error(span, message, help);
             return None;
         };
@@ -230,12 +231,16 @@ fn entry(files: &mut dyn Files, path: &str, name: &str) -> Option<(u32, Option<u
 /// Says what is wrong with the file; `secure` if nobody but root may have a way to change it.
 fn look_at(path: &str, secure: bool, span: &Span, files: &mut dyn Files, report: &mut Report) {
     let Some(mode) = files.mode(path) else {
-        let message = format!("there is no {}: it fails until there is", quoted(path));
-        return report.warn(span, message, "correct the path, or install it");
+        let message = format_args!("there is no {}: it fails until there is", quoted(path));
+        return report.warn(
+            span,
+            message,
+            format_args!("correct the path, or install it"),
+        );
     };
     if mode.bits & EXECUTABLE == 0 || mode.is_folder {
-        let message = format!("{} cannot be executed: it fails", quoted(path));
-        report.warn(span, message, "set its mode with `chmod +x`");
+        let message = format_args!("{} cannot be executed: it fails", quoted(path));
+        report.warn(span, message, format_args!("set its mode with `chmod +x`"));
     }
     if !secure {
         return;
@@ -253,11 +258,11 @@ fn look_at(path: &str, secure: bool, span: &Span, files: &mut dyn Files, report:
             {
                 continue;
             }
-            let message = format!(
+            let message = format_args!(
                 "{} is not root's alone to write, and this runs as root",
                 quoted(part)
             );
-            let help = format!(
+            let help = format_args!(
                 "write `chown root {part}; chmod go-w {part}`, or give the script a `user`"
             );
             return report.error(span, message, help);

@@ -20,15 +20,16 @@ pub(crate) fn settle(
     if !strict.value {
         return;
     }
-    let strict = strict.span.clone();
+    let strict = strict.span;
+    let at = report.place(strict);
     if let Some(peer) = draft.peers.first() {
-        let message = format!("`unicast_peer` does not go with strict mode at {strict}");
-        report.error(&peer.span, message, "remove one of the two");
+        let message = format_args!("`unicast_peer` does not go with strict mode at {at}");
+        report.error(&peer.span, message, format_args!("remove one of the two"));
     }
     let is_owner = priority == PRIORITY_OWNER;
     let mut ignored = |what: &str, span: &Span| {
-        let message = format!("{what} does not go with strict mode at {strict}");
-        let help = "it is ignored, as in keepalived; remove one of the two";
+        let message = format_args!("{what} does not go with strict mode at {at}");
+        let help = format_args!("it is ignored, as in keepalived; remove one of the two");
         report.warn(span, message, help);
     };
     if let Some(kind) = draft.auth_type.take() {
@@ -57,7 +58,7 @@ pub(crate) fn settle(
     }
     draft.garp_lower_prio_repeat = Some(Placed {
         value: 0,
-        span: strict.clone(),
+        span: strict,
     });
     draft.garp_lower_prio_delay = Some(Placed {
         value: Duration::ZERO,

@@ -5,7 +5,7 @@ use super::block::{Node, Word};
 use super::error::{Placed, Report, quoted};
 use super::model::{Compare, Delay, TrackFile, TrackProcess};
 use super::read::{Drafts, InstanceDraft};
-use super::schema::{Block, Draft, nearest};
+use super::schema::{Block, Draft, nearest_help};
 use super::script;
 use super::value::parse_seconds;
 use super::vip;
@@ -79,12 +79,16 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
                 text => reverse = text == "reverse",
             }
         }
-        let span = word.span.clone();
+        let span = word.span;
         let what = Watched { kind, name };
         let same = |placed: &&Placed<Entry>| placed.value.what == what;
         if let Some(before) = draft.tracked.iter().find(same) {
-            let message = format!("{} already stands at {}", quoted(&what.name), before.span);
-            report.error(&span, message, "remove one of the two");
+            let message = format_args!(
+                "{} already stands at {}",
+                quoted(&what.name),
+                report.place(before.span)
+            );
+            report.error(&span, message, format_args!("remove one of the two"));
             continue;
         }
         let value = Entry {
@@ -102,8 +106,8 @@ fn name(kind: Kind, word: &Word, report: &mut Report) -> Option<Box<str>> {
         return Some(word.text.as_str().into());
     }
     if let Some(suggestion) = Block::Tracked.suggest(&word.text, report.dialect) {
-        let message = format!("{} is not an interface", quoted(&word.text));
-        report.error(&word.span, message, suggestion);
+        let message = format_args!("{} is not an interface", quoted(&word.text));
+        report.error(&word.span, message, format_args!("{suggestion}"));
         return None;
     }
     vip::interface(word, report).map(|name| (&*name).into())
@@ -119,8 +123,12 @@ fn weight(kind: Kind, option: &Word, value: Option<&Word>, report: &mut Report) 
     let max = max_weight(kind);
     let weight = value.and_then(|word| parse_weight(&word.text, max));
     if weight.is_none() {
-        let message = format!("`weight` needs a number from -{max} to {max}");
-        report.error(&option.span, message, "write `weight -50`, for example");
+        let message = format_args!("`weight` needs a number from -{max} to {max}");
+        report.error(
+            &option.span,
+            message,
+            format_args!("write `weight -50`, for example"),
+        );
     }
     weight.unwrap_or(0)
 }
@@ -152,12 +160,9 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
             let Some(place) = place else {
                 let of_kind = watched.iter().filter(|(of, _)| of == kind);
                 let names: Vec<&str> = of_kind.map(|(_, draft)| &*draft.name).collect();
-                let help = match nearest(name, &names) {
-                    Some(near) => format!("write `{near}`"),
-                    None => "define it outside of all blocks".into(),
-                };
-                let message = format!("there is no {} {}", kind.name(), quoted(name));
-                report.error(span, message, help);
+                let help = nearest_help(name, &names, "define it outside of all blocks");
+                let message = format_args!("there is no {} {}", kind.name(), quoted(name));
+                report.error(span, message, format_args!("{help}"));
                 continue;
             };
             tracked[place] = true;
@@ -171,11 +176,15 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
         let same = |(of, other): &&(Kind, InstanceDraft)| of == kind && other.name == draft.name;
         let name = quoted(&draft.name);
         if let Some((_, before)) = watched[..index].iter().find(same) {
-            let message = format!("{} {name} already stands at {}", kind.name(), before.span);
-            report.error(&draft.span, message, "give it another name");
+            let message = format_args!(
+                "{} {name} already stands at {}",
+                kind.name(),
+                report.place(before.span)
+            );
+            report.error(&draft.span, message, format_args!("give it another name"));
         } else if !tracked[index] {
-            let message = format!("nobody tracks {} {name}: it has no effect", kind.name());
-            let help = format!("name it in `track_{}`, or remove it", kind.name());
+            let message = format_args!("nobody tracks {} {name}: it has no effect", kind.name());
+            let help = format_args!("name it in `track_{}`, or remove it", kind.name());
             report.warn(&draft.span, message, help);
         }
     }
@@ -202,10 +211,14 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
             None => {
                 let name = quoted(&watched.name);
                 let span = path.map_or(&watched.span, |path| &path.span);
-                let message = format!(
+                let message = format_args!(
                     "file {name} has no path that begins with a slash and ends with a name"
                 );
-                report.error(span, message, "write `file /run/load`, for example");
+                report.error(
+                    span,
+                    message,
+                    format_args!("write `file /run/load`, for example"),
+                );
             }
         }
     }
@@ -228,11 +241,11 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     let draft = &watched.draft;
     let words = draft.command.as_ref().map(|command| &*command.value);
     let Some(words @ [command, parameters @ ..]) = words else {
-        let message = format!("process {} has no command", quoted(&watched.name));
+        let message = format_args!("process {} has no command", quoted(&watched.name));
         report.error(
             &watched.span,
             message,
-            "write `process haproxy`, for example",
+            format_args!("write `process haproxy`, for example"),
         );
         return None;
     };
@@ -241,8 +254,12 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     if let (Some(how), Some(word)) = (how, how_word)
         && !matches!(&**word, "initial" | "partial")
     {
-        let message = format!("`param_match` cannot be {}", quoted(word));
-        report.error(&how.span, message, "write `initial`, `partial` or nothing");
+        let message = format_args!("`param_match` cannot be {}", quoted(word));
+        report.error(
+            &how.span,
+            message,
+            format_args!("write `initial`, `partial` or nothing"),
+        );
     }
     let full = draft.full_command.as_ref().is_some_and(|full| full.value);
     let mut wanted = words.join("\0").into_bytes();
@@ -251,14 +268,14 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         (None, []) if full => Compare::Start,
         (None, []) => {
             if let (Some(command), true) = (&draft.command, command.starts_with('/')) {
-                let message = format!(
+                let message = format_args!(
                     "the name of a process is no path as {}",
                     quoted(&command.value[0])
                 );
                 report.warn(
                     &command.span,
                     message,
-                    "add `full_command`, or write the name alone",
+                    format_args!("add `full_command`, or write the name alone"),
                 );
             }
             wanted.pop();
@@ -277,8 +294,8 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         .as_ref()
         .map_or(most.min(1), |quorum| quorum.value);
     if let (Some(placed), true) = (&draft.fall, quorum > most) {
-        let message = format!("`quorum_max` {most} is less than `quorum` {quorum}");
-        report.error(&placed.span, message, "remove one of the two");
+        let message = format_args!("`quorum_max` {most} is less than `quorum` {quorum}");
+        report.error(&placed.span, message, format_args!("remove one of the two"));
     }
     let delay = |own: &Option<Placed<Duration>>| {
         let delay = own.as_ref().or(draft.interval.as_ref());
@@ -300,7 +317,7 @@ pub(crate) fn members(lines: &[Node], draft: &mut Draft) {
     let words = lines.iter().flat_map(|line| &line.words);
     draft.members.extend(words.map(|word| Placed {
         value: word.text.as_str().into(),
-        span: word.span.clone(),
+        span: word.span,
     }));
 }
 
@@ -319,14 +336,14 @@ pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
         };
         let fits = |delay: &Duration| *delay <= MAX_DELAY;
         let (Some(down), true) = (down.filter(fits), up.as_ref().is_none_or(fits)) else {
-            let message = format!(
+            let message = format_args!(
                 "the delays of {} are not numbers of seconds",
                 quoted(&word.text)
             );
             report.error(
                 &word.span,
                 message,
-                "write `INTERFACE DOWN [UP]`, each from 0 to 255",
+                format_args!("write `INTERFACE DOWN [UP]`, each from 0 to 255"),
             );
             continue;
         };

@@ -18,28 +18,26 @@ pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
             let name = quoted(&uplink.value);
             let is_section = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
             let before = known.iter().find(|(_, of)| of.value == uplink.value);
-            let (message, help) = if !uplink.value.bytes().all(is_section) {
-                let message = format!("{name} is no interface of /etc/config/network");
-                (message, "write `wan`, for example")
+            let span = &uplink.span;
+            if !uplink.value.bytes().all(is_section) {
+                let message = format_args!("{name} is no interface of /etc/config/network");
+                report.error(span, message, format_args!("write `wan`, for example"));
             } else if let Some((owner, before)) = before {
                 let together = owner.group.is_some() && owner.group == instance.group;
                 if together && !core::ptr::eq(*owner, instance) {
                     continue;
                 }
-                (
-                    format!("uplink {name} already stands at {}", before.span),
-                    "name it once, or put both instances into one vrrp_sync_group",
-                )
+                let at = report.place(before.span);
+                let message = format_args!("uplink {name} already stands at {at}");
+                let help =
+                    format_args!("name it once, or put both instances into one vrrp_sync_group");
+                report.error(span, message, help);
             } else if known.len() == limits::UPLINKS {
-                (
-                    format!("more than {} uplinks", limits::UPLINKS),
-                    "name fewer",
-                )
+                let message = format_args!("more than {} uplinks", limits::UPLINKS);
+                report.error(span, message, format_args!("name fewer"));
             } else {
                 known.push((instance, uplink));
-                continue;
-            };
-            report.error(&uplink.span, message, help);
+            }
         }
     }
 }

@@ -44,13 +44,13 @@ impl Reader<'_> {
             };
             return self.fill(slot(draft), keyword, span, span, value);
         }
-        if let Rule::Line { slot, .. } = keyword.rule {
+        if let Rule::Line(line) = keyword.rule {
             let value = statement
                 .arguments
                 .iter()
                 .map(|word| word.text.as_str().into())
                 .collect();
-            return self.fill(slot(draft), keyword, span, span, value);
+            return self.fill((line.slot)(draft), keyword, span, span, value);
         }
         if let Rule::Program(hook) = keyword.rule {
             return program::read(keyword, hook, span, statement.arguments, draft, self.report);
@@ -62,28 +62,29 @@ impl Reader<'_> {
             return self.fill(&mut draft.check, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
-            let message = format!("`{}` needs a value", keyword.name);
+            let message = format_args!("`{}` needs a value", keyword.name);
             let help = wanted(keyword, self.report);
-            self.report.error(span, message, help);
+            self.report.error(span, message, format_args!("{help}"));
             return None;
         };
         let at = &word.span;
         match keyword.rule {
             Rule::Number { min, max, slot } => {
-                let value = self.number(keyword, word, min, max)?;
+                let value = self.number(keyword, word, i32::from(min), max)?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Repeat { slot } => {
                 let mut value = self.number(keyword, word, 0, 255)?;
                 if value == 0 {
-                    let message = format!("`{} 0` counts as 1, as in keepalived", keyword.name);
-                    self.report.warn(at, message, "write 1");
+                    let message =
+                        format_args!("`{} 0` counts as 1, as in keepalived", keyword.name);
+                    self.report.warn(at, message, format_args!("write 1"));
                     value = 1;
                 }
                 self.fill(slot(draft), keyword, span, at, value)
             }
-            Rule::Seconds { min, max, slot } => {
-                let value = self.seconds(keyword, word, min, max)?;
+            Rule::Seconds { within, slot } => {
+                let value = self.seconds(keyword, word, within)?;
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Text { slot } => self.fill(slot(draft), keyword, span, at, word.text.clone()),
@@ -94,11 +95,12 @@ impl Reader<'_> {
             Rule::Interface { slot } => {
                 let value = vip::interface(word, self.report)?;
                 if &*value == "lo" {
-                    let message = "the loopback interface has no neighbours to elect with";
+                    let message =
+                        format_args!("the loopback interface has no neighbours to elect with");
                     self.report.error(
                         at,
                         message,
-                        "write the interface that faces the other routers",
+                        format_args!("write the interface that faces the other routers"),
                     );
                     return None;
                 }
@@ -155,7 +157,7 @@ impl Reader<'_> {
             | Rule::Peers
             | Rule::Vmac { .. }
             | Rule::InitFile { .. }
-            | Rule::Line { .. }
+            | Rule::Line(_)
             | Rule::Program(_)
             | Rule::Option { .. }
             | Rule::Skipped { .. }
@@ -172,13 +174,18 @@ impl Reader<'_> {
         value: T,
     ) -> Option<()> {
         if let Some(before) = slot {
-            let message = format!("`{}` was already set at {}", keyword.name, before.span);
-            self.report
-                .warn(word, message, "the last one counts; remove the other");
+            self.told_twice(keyword, word, before.span);
         }
-        let span = at.clone();
+        let span = *at;
         *slot = Some(Placed { value, span });
         Some(())
+    }
+
+    fn told_twice(&mut self, keyword: &Keyword, word: &Span, before: Span) {
+        let at = self.report.place(before);
+        let message = format_args!("`{}` was already set at {at}", keyword.name);
+        let help = format_args!("the last one counts; remove the other");
+        self.report.warn(word, message, help);
     }
 
     fn flag(&mut self, keyword: &'static Keyword, arguments: &[Word]) -> Option<bool> {
@@ -187,14 +194,15 @@ impl Reader<'_> {
         };
         let value = boolean(&word.text);
         if value.is_none() {
-            let message = format!("{} is neither on nor off", quoted(&word.text));
+            let message = format_args!("{} is neither on nor off", quoted(&word.text));
             let help = match self.report.dialect {
                 Dialect::Keepalived => {
                     format!("write `{0}`, `{0} on` or `{0} off`", keyword.name)
                 }
                 Dialect::Uci => format!("write `option {} '1'`, or '0'", keyword.name),
             };
-            self.report.error(&word.span, message, help);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         value
     }
@@ -203,31 +211,31 @@ impl Reader<'_> {
         &mut self,
         keyword: &'static Keyword,
         word: &Word,
-        min: u32,
-        max: u32,
+        min: i32,
+        max: i32,
     ) -> Option<u32> {
-        let is_number = !word.text.is_empty() && word.text.bytes().all(|c| c.is_ascii_digit());
-        let value = word
-            .text
-            .parse()
-            .ok()
-            .filter(|value| (min..=max).contains(value));
+        let digits = match word.text.strip_prefix('-') {
+            Some(digits) if min < 0 => digits,
+            _ => &word.text,
+        };
+        let is_number = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit());
+        let value = word.text.parse::<i32>().ok();
+        let value = value.filter(|value| (min..=max).contains(value));
         if value.is_none() || !is_number {
             self.bad_value(keyword, word, is_number, "a whole number");
             return None;
         }
-        value
+        value.map(i32::cast_unsigned)
     }
 
     fn seconds(
         &mut self,
         keyword: &'static Keyword,
         word: &Word,
-        min: Duration,
-        max: Duration,
+        (min, max): &(Duration, Duration),
     ) -> Option<Duration> {
         let value = parse_seconds(&word.text);
-        let in_range = value.filter(|value| (min..=max).contains(value));
+        let in_range = value.filter(|value| (min..=max).contains(&value));
         if in_range.is_none() {
             let what = "a number of seconds with at most six decimals";
             self.bad_value(keyword, word, value.is_some(), what);
@@ -243,7 +251,11 @@ impl Reader<'_> {
             format!("{shown} is not {what}")
         };
         let help = wanted(keyword, self.report);
-        self.report.error(&word.span, message, help);
+        self.report.error(
+            &word.span,
+            format_args!("{message}"),
+            format_args!("{help}"),
+        );
     }
 
     fn choice(
@@ -254,9 +266,10 @@ impl Reader<'_> {
     ) -> Option<&'static str> {
         let value = of.iter().copied().find(|choice| *choice == word.text);
         if value.is_none() {
-            let message = format!("`{}` cannot be {}", keyword.name, quoted(&word.text));
+            let message = format_args!("`{}` cannot be {}", keyword.name, quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report.error(&word.span, message, help);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         value
     }
@@ -270,9 +283,10 @@ impl Reader<'_> {
     ) -> Option<A> {
         let value = word.text.parse().ok().filter(|address| fits(address));
         if value.is_none() {
-            let message = format!("{} is not {what}", quoted(&word.text));
+            let message = format_args!("{} is not {what}", quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report.error(&word.span, message, help);
+            self.report
+                .error(&word.span, message, format_args!("{help}"));
         }
         value
     }

@@ -37,7 +37,11 @@ pub(crate) fn read(
     list.reserve_exact(lines.len().min(most));
     for line in lines {
         if line.children.is_some() {
-            report.error(&line.span, "an address is not a block", "remove the braces");
+            report.error(
+                &line.span,
+                format_args!("an address is not a block"),
+                format_args!("remove the braces"),
+            );
         }
         for words in entries(&line.words) {
             let Some(placed) = entry(words, report) else {
@@ -45,13 +49,16 @@ pub(crate) fn read(
                 continue;
             };
             if list.len() == most {
-                let message = format!("the block at {block} has more than {most} addresses");
+                let message = format_args!(
+                    "the block at {} has more than {most} addresses",
+                    report.place(*block)
+                );
                 let help = if most == MAX_VIPS {
                     "an advert holds no more: make another instance for the rest"
                 } else {
                     "write fewer"
                 };
-                report.error(&placed.span, message, help);
+                report.error(&placed.span, message, format_args!("{help}"));
                 return good;
             }
             list.push(placed);
@@ -66,7 +73,7 @@ fn entries(words: &[Word]) -> Vec<&[Word]> {
     while index < words.len() {
         let word = &words[index].text;
         match Block::Address.find(word) {
-            Some(option) if !option.syntax().is_empty() => index += 1,
+            Some(option) if !option.takes_nothing() => index += 1,
             None if is_address(word) => {
                 found.push(&words[start..index]);
                 start = index;
@@ -108,7 +115,7 @@ fn entry(words: &[Word], report: &mut Report) -> Option<PlacedVip> {
     Some(PlacedVip {
         vip,
         use_vmac,
-        span: first.span.clone(),
+        span: first.span,
     })
 }
 
@@ -124,7 +131,7 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
         None => (word.text.as_str(), None),
     };
     let Ok(address) = text.parse::<IpAddr>() else {
-        let message = format!("{} is not an address", quoted(text));
+        let message = format_args!("{} is not an address", quoted(text));
         let is_keyword = [Block::Instance, Block::Top]
             .iter()
             .any(|block| block.find(text).is_some());
@@ -133,15 +140,15 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
             Dialect::Keepalived if is_keyword => UNCLOSED,
             Dialect::Keepalived => WANTED,
         };
-        report.error(&word.span, message, help);
+        report.error(&word.span, message, format_args!("{help}"));
         return None;
     };
     if !is_host(&address) {
-        let message = format!("{address} cannot be a virtual address");
+        let message = format_args!("{address} cannot be a virtual address");
         report.error(
             &word.span,
             message,
-            "write a unicast address of the network",
+            format_args!("write a unicast address of the network"),
         );
         return None;
     }
@@ -155,11 +162,11 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
         .ok()
         .filter(|len| digits && (1..=longest).contains(len));
     if prefix_len.is_none() {
-        let message = format!("{} is not a prefix length", quoted(prefix));
+        let message = format_args!("{} is not a prefix length", quoted(prefix));
         report.error(
             &word.span,
             message,
-            format!("write a number from 1 to {longest} behind the slash"),
+            format_args!("write a number from 1 to {longest} behind the slash"),
         );
     }
     Some((address, prefix_len?))
@@ -199,8 +206,8 @@ fn option<'a>(
             vip.broadcast = Some(broadcast(value, address, vip.prefix_len, report)?);
         }
         (name, IpAddr::V6(_)) => {
-            let message = format!("an IPv6 address has no `{name}`: it is ignored");
-            report.warn(&word.span, message, "remove it");
+            let message = format_args!("an IPv6 address has no `{name}`: it is ignored");
+            report.warn(&word.span, message, format_args!("remove it"));
         }
     }
     Some(())
@@ -210,23 +217,18 @@ fn option<'a>(
 pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<Rc<str>> {
     let name = word.text.as_str();
     let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    let device = quoted(name.split(':').next().unwrap_or_default());
     let wrong = if name.is_empty() || name.len() > 15 {
-        Some("write a name of 1 to 15 bytes".to_owned())
-    } else if let Some((device, _)) = name.split_once(':') {
-        Some(format!(
-            "write {}, and the alias as `label` of the address",
-            quoted(device)
-        ))
+        format_args!("write a name of 1 to 15 bytes")
+    } else if name.contains(':') {
+        format_args!("write {device}, and the alias as `label` of the address")
     } else if name == "." || name == ".." || name.contains(bad) {
-        Some("write a name without `/` and blanks".to_owned())
+        format_args!("write a name without `/` and blanks")
     } else {
-        None
-    };
-    let Some(help) = wrong else {
         return Some(name.into());
     };
-    let message = format!("{} is not the name of an interface", quoted(name));
-    report.error(&word.span, message, help);
+    let message = format_args!("{} is not the name of an interface", quoted(name));
+    report.error(&word.span, message, wrong);
     None
 }
 
@@ -240,8 +242,9 @@ pub(crate) fn scope(word: &Word, report: &mut Report) -> Option<u8> {
         text => text.parse().ok(),
     };
     if number.is_none() {
-        let message = format!("unknown scope {}", quoted(&word.text));
-        let help = "write global, site, link, host, nowhere, or a number from 0 to 255";
+        let message = format_args!("unknown scope {}", quoted(&word.text));
+        let help =
+            format_args!("write global, site, link, host, nowhere, or a number from 0 to 255");
         report.error(&word.span, message, help);
     }
     number
@@ -251,8 +254,12 @@ fn label(word: &Word, report: &mut Report) -> Option<Rc<str>> {
     if (1..=15).contains(&word.text.len()) {
         return Some(word.text.as_str().into());
     }
-    let message = format!("label {} is too long or empty", quoted(&word.text));
-    report.error(&word.span, message, "write 1 to 15 bytes, such as eth0:1");
+    let message = format_args!("label {} is too long or empty", quoted(&word.text));
+    report.error(
+        &word.span,
+        message,
+        format_args!("write 1 to 15 bytes, such as eth0:1"),
+    );
     None
 }
 
@@ -264,15 +271,20 @@ fn broadcast(word: &Word, address: Ipv4Addr, prefix: u8, report: &mut Report) ->
         text => {
             let given = text.parse().ok();
             if given.is_none() {
-                let message = format!("{} is not a broadcast address", quoted(text));
-                report.error(&word.span, message, "write an IPv4 address, `+` or `-`");
+                let message = format_args!("{} is not a broadcast address", quoted(text));
+                report.error(
+                    &word.span,
+                    message,
+                    format_args!("write an IPv4 address, `+` or `-`"),
+                );
             }
             return given;
         }
     };
     if prefix > 30 {
-        let message = format!("a /{prefix} has no broadcast address");
-        let help = "write the prefix of the network behind the address, or leave it out";
+        let message = format_args!("a /{prefix} has no broadcast address");
+        let help =
+            format_args!("write the prefix of the network behind the address, or leave it out");
         report.error(&word.span, message, help);
         return None;
     }

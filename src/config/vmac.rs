@@ -13,9 +13,10 @@ use crate::vrrp::types::{Family, Settings, is_link_local};
 /// `use_vmac [NAME]`: the name, if one is given. None if it is wrong.
 pub(crate) fn name(words: &[Word], report: &mut Report) -> Option<Option<Rc<str>>> {
     if let Some(mac) = words.iter().find(|word| word.text.contains(':')) {
-        let message = "a virtual MAC address of your own is not supported";
-        let help =
-            "remove it, on all routers: it is 00:00:5e:00:01:VRID, or 00:00:5e:00:02:VRID for IPv6";
+        let message = format_args!("a virtual MAC address of your own is not supported");
+        let help = format_args!(
+            "remove it, on all routers: it is 00:00:5e:00:01:VRID, or 00:00:5e:00:02:VRID for IPv6"
+        );
         report.error(&mac.span, message, help);
         return None;
     }
@@ -53,8 +54,9 @@ impl Names {
             };
             let Some(name) = &placed.value else { continue };
             if taken.contains(name) {
-                let message = format!("`use_vmac {name}`: another interface has this name");
-                let help = "write another one, or none: it is vrrp.VRID or vrrp6.VRID then";
+                let message = format_args!("`use_vmac {name}`: another interface has this name");
+                let help =
+                    format_args!("write another one, or none: it is vrrp.VRID or vrrp6.VRID then");
                 report.error(&placed.span, message, help);
             }
             taken.push(Rc::clone(name));
@@ -112,8 +114,9 @@ impl Names {
                 let mac = (Rc::clone(base), settings.virtual_mac());
                 if self.macs.contains(&mac) {
                     let message =
-                        format!("another instance has this virtual MAC address on {base}");
-                    let help = "write another virtual_router_id, the same on all routers";
+                        format_args!("another instance has this virtual MAC address on {base}");
+                    let help =
+                        format_args!("write another virtual_router_id, the same on all routers");
                     report.error(&placed.span, message, help);
                 }
                 self.macs.push(mac);

@@ -92,6 +92,11 @@ impl Daemon {
                 ..Outcome::default()
             });
         }
+        if config.globals.urgency != self.config.globals.urgency {
+            log::warn!(
+                "vrrp_priority, vrrp_rt_priority and vrrp_no_swap have changed: they take effect at the next start"
+            );
+        }
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);

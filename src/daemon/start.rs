@@ -219,7 +219,8 @@ impl Daemon {
         // They need not wait for the kernel to compile a filter. Addresses do: they come once nothing can fail.
         daemon.executor.send_frames();
         memory::trim();
-        rights::confine()?;
+        let locks = rights::hurry(daemon.config.globals.urgency);
+        rights::confine(locks)?;
         Ok(daemon)
     }
 }

@@ -12,6 +12,7 @@ pub mod link_request;
 pub mod lookup;
 pub mod nft;
 pub mod parse;
+pub mod process;
 pub mod route;
 pub mod rule;
 

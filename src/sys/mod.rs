@@ -37,6 +37,7 @@ pub mod sysctl;
 pub mod timer;
 pub mod unicast;
 pub mod unix;
+pub mod urgency;
 
 pub use error::Error;
 pub use nix::errno::Errno;

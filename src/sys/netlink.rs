@@ -10,6 +10,7 @@ use super::socket;
 use crate::netlink::build::{Batch, pieces};
 use crate::netlink::error::{NLMSG_DONE, NLMSG_ERROR, done};
 use crate::netlink::parse::{Message, Messages};
+use crate::netlink::process;
 use crate::time::Duration;
 
 /// Longest request datagram. The default send buffer takes 200 KB, a small router's 80.
@@ -224,13 +225,17 @@ impl EventSocket {
         .iter()
         .fold(0, |mask, group| mask | 1 << (group - 1));
         let fd = open(libc::NETLINK_ROUTE, groups).context("open netlink socket for events", "")?;
-        let events = Self {
+        let events = Self::with(fd);
+        events.apply_size()?;
+        Ok(events)
+    }
+
+    fn with(fd: OwnedFd) -> Self {
+        Self {
             fd,
             buffer: vec![0; DATAGRAM_LEN].into_boxed_slice(),
             receive_buffer: EVENT_BUFFER,
-        };
-        events.apply_size()?;
-        Ok(events)
+        }
     }
 
     /// Subscribes to another group (RTNLGRP_…), or leaves it.
@@ -256,9 +261,18 @@ impl EventSocket {
         limit: usize,
         mut each: impl FnMut(Message<'_>),
     ) -> Result<Events, Error> {
+        self.receive_all(limit, &mut each)
+    }
+
+    /// One copy of it in the program.
+    fn receive_all(
+        &mut self,
+        limit: usize,
+        each: &mut dyn FnMut(Message<'_>),
+    ) -> Result<Events, Error> {
         for _ in 0..limit {
             match receive(self.fd.as_fd(), &mut self.buffer) {
-                Ok(Some(datagram)) => Messages::new(datagram).for_each(&mut each),
+                Ok(Some(datagram)) => Messages::new(datagram).for_each(&mut *each),
                 Ok(None) => return Ok(Events::Drained),
                 Err(Errno::ENOBUFS) => return Ok(Events::Overrun),
                 Err(errno) => return Err(errno).context("receive netlink event", ""),
@@ -285,6 +299,49 @@ impl EventSocket {
 impl AsFd for EventSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// The kernel's news of processes. There are some in the initial network, user and process namespaces
+/// only.
+#[derive(Debug)]
+pub struct ProcessSocket(EventSocket);
+
+impl ProcessSocket {
+    /// Opens the socket and asks for news; the first one is an answer, if they will come.
+    ///
+    /// # Errors
+    /// As socket(2), bind(2), which wants CAP_NET_ADMIN, and sendto(2): ECONNREFUSED in a network
+    /// namespace. EPROTONOSUPPORT if the kernel has no connector.
+    pub fn open() -> Result<Self, Errno> {
+        let fd = open(libc::NETLINK_CONNECTOR, process::GROUP)?;
+        send(fd.as_fd(), &process::request(true))?;
+        Ok(Self(EventSocket::with(fd)))
+    }
+
+    /// As [`EventSocket::receive`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn receive(
+        &mut self,
+        limit: usize,
+        each: impl FnMut(Message<'_>),
+    ) -> Result<Events, Error> {
+        self.0.receive(limit, each)
+    }
+}
+
+/// Kernels before 6.6 go on counting who has only closed his socket.
+impl Drop for ProcessSocket {
+    fn drop(&mut self) {
+        let _ = send(self.0.as_fd(), &process::request(false));
+    }
+}
+
+impl AsFd for ProcessSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

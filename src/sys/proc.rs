@@ -52,8 +52,8 @@ impl Walk {
     }
 }
 
-/// The numbers among the names of directory entries.
-fn ids(mut entries: &[u8], seen: &mut dyn FnMut(u32)) {
+/// The numbers among the names of directory entries, struct `linux_dirent64`. Any bytes will do.
+pub fn ids(mut entries: &[u8], seen: &mut dyn FnMut(u32)) {
     while let Some(&[first, second]) = entries.get(LENGTH..LENGTH + 2) {
         let length = usize::from(u16::from_ne_bytes([first, second]));
         let (Some(name), Some(rest)) = (entries.get(NAME..length), entries.get(length..)) else {
@@ -83,6 +83,15 @@ pub fn read<'a>(id: u32, file: &str, buffer: &'a mut [u8]) -> &'a [u8] {
     &buffer[..read.unwrap_or(0)]
 }
 
+/// The name in `/proc/PID/stat`, unless the process has ended and waits for its parent.
+pub fn living(stat: &[u8]) -> Option<&[u8]> {
+    let begin = stat.iter().position(|byte| *byte == b'(')? + 1;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let state = stat.get(end + 2)?;
+    let name = stat.get(begin..end)?;
+    (!matches!(state, b'Z' | b'X' | b'x')).then_some(name)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -106,6 +115,21 @@ mod tests {
             let mut entries = [b'7'; 48];
             entries[LENGTH..LENGTH + 2].copy_from_slice(&length.to_ne_bytes());
             ids(&entries, &mut |_| {});
+        }
+    }
+
+    #[test]
+    fn the_name_may_hold_anything_and_zombies_do_not_count() {
+        for (stat, name) in [
+            ("1 (init) S 0", Some("init")),
+            ("1 (a) Z (b)) R 0", Some("a) Z (b)")),
+            ("1 (init) Z 0", None),
+            ("1 (init)", None),
+            (")(", None),
+            ("1 )( S 0 ", None),
+            ("", None),
+        ] {
+            assert_eq!(living(stat.as_bytes()), name.map(str::as_bytes), "{stat}");
         }
     }
 }

@@ -10,8 +10,14 @@ use super::error::{Context, Error};
 const VERSION: u32 = 0x2008_0522;
 const NET_ADMIN: u32 = 12;
 const NET_RAW: u32 = 13;
-/// What the daemon keeps of what it has. All of them are in the first word.
-const KEPT: [(u32, &str); 2] = [(NET_ADMIN, "CAP_NET_ADMIN"), (NET_RAW, "CAP_NET_RAW")];
+const IPC_LOCK: u32 = 14;
+/// What the daemon keeps of what it has, the last one only if it is needed. All of them are in the first
+/// word.
+const KEPT: [(u32, &str); 3] = [
+    (NET_ADMIN, "CAP_NET_ADMIN"),
+    (NET_RAW, "CAP_NET_RAW"),
+    (IPC_LOCK, "CAP_IPC_LOCK"),
+];
 
 /// The capabilities of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,16 +27,17 @@ pub struct Capabilities(u32);
 type Sets = [[u32; 3]; 2];
 
 impl Capabilities {
-    /// Gives up all but the two that a router needs, or what there is of them: permitted and
-    /// effective alike, nothing for a program that this one might become. The bounding set stays as
+    /// Gives up all but the two that a router needs, or what there is of them, and the one with which
+    /// it may lock more memory, if it `locks`: permitted and effective alike, nothing for a program that this one might become. The bounding set stays as
     /// it is: it limits only what a program would get that is started from here, and
     /// [`never_more`] does that in one system call instead of forty.
     ///
     /// # Errors
     /// As capset(2).
-    pub fn reduce() -> Result<Self, Error> {
+    pub fn reduce(locks: bool) -> Result<Self, Error> {
         let [[_, permitted, _], _] = get().context("read capabilities", "")?;
-        let wanted = KEPT.iter().fold(0, |mask, (bit, _)| mask | 1 << bit);
+        let kept = &KEPT[..2 + usize::from(locks)];
+        let wanted = kept.iter().fold(0, |mask, (bit, _)| mask | 1 << bit);
         let kept = permitted & wanted;
         set(&[[kept, kept, 0], [0; 3]]).context("give up capabilities", "")?;
         Ok(Self(kept))

@@ -1,4 +1,4 @@
-"""A whole machine with a big-endian MIPS kernel, on a port of a laboratory's switch.
+"""A whole machine with a kernel of its own, on a port of a laboratory's switch.
 
 A `Machine` is a `Node`: the same questions are answered by commands inside it. Three serial ports: the
 kernel's console, commands (guest/init), and the output of what `popen` started (guest/spawn).
@@ -11,8 +11,9 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import dataclass
 
-from lib.check import CaseFailed, Deadline, check
+from lib.check import CaseFailed, Deadline, check, equal
 from lib.lab import BRIDGE, Node
 from lib.ns import ip
 from lib.proc import Log, Proc
@@ -23,17 +24,40 @@ IFA_FLAGS = {"nodad": 0x02, "dadfailed": 0x08, "tentative": 0x40}
 EXECUTABLE, LINK = 0o100755, 0o120777
 
 
-class Machine(Node):
-    """`files` are the programs in its /bin, by name; `address` has its prefix length, or is None."""
+@dataclass
+class Board:
+    """A kind of machine: its emulator, network device and console, the two serial ports beside the console as the
+    emulator makes them of two paths, and their names in the machine."""
 
-    def __init__(self, lab, name, address, kernel, files, iface="ens160"):
+    emulator: str
+    network: str
+    console: str
+    serial: str
+    ports: tuple
+
+
+# ARM's board has one serial port; the others are virtio's.
+VIRT = ("virtio-net-device", "ttyAMA0", "-device virtio-serial-device -chardev socket,id=a,path={} "
+        "-device virtconsole,chardev=a -chardev socket,id=b,path={} -device virtconsole,chardev=b", ("hvc0", "hvc1"))
+BOARDS = {
+    "mips": Board("qemu-system-mips -M malta -cpu 24Kc -vga none", "virtio-net-pci,romfile=", "ttyS0",
+                  "-serial unix:{} -serial unix:{}", ("ttyS1", "ttyS2")),
+    "arm": Board("qemu-system-arm -M virt -cpu cortex-a15", *VIRT),
+    "aarch64": Board("qemu-system-aarch64 -M virt -cpu cortex-a53", *VIRT),
+}
+
+
+class Machine(Node):
+    """`files` are what is in it, by path; `address` has its prefix length, or is None."""
+
+    def __init__(self, lab, name, address, board, kernel, files, iface="ens160"):
         super().__init__(lab, name, iface)
         self.ns = lab.switch  # where the emulator runs
         self.number, self.spawned = len(lab.procs), 0
         self._guests = {}
         self._plug()
         commands, output = (self._listener(port) for port in ("commands", "output"))
-        self.qemu = self._boot(kernel, self._initramfs(files))
+        self.qemu = self._boot(board, kernel, self._initramfs(files))
         self._wire = _accept(commands)
         self._commands = self._wire.makefile("rwb")
         threading.Thread(target=self._listen, args=(_accept(output),), daemon=True).start()
@@ -57,31 +81,34 @@ class Machine(Node):
     def _initramfs(self, files):
         archive = _cpio({
             "bin": (0o40755, b""), "dev": (0o40755, b""), "proc": (0o40755, b""), "sys": (0o40755, b""),
-            "tmp": (0o40755, b""), "run": (0o40755, b""), "bin/sh": (LINK, b"busybox"),
+            "tmp": (0o40755, b""), "run": (0o40755, b""), "modules": (0o40755, b""), "bin/sh": (LINK, b"busybox"),
             "init": (EXECUTABLE, _read(f"{HERE}/guest/init")),
             "bin/spawn": (EXECUTABLE, _read(f"{HERE}/guest/spawn")),
-            **{f"bin/{name}": (EXECUTABLE, _read(path)) for name, path in files.items()},
+            **{place: (EXECUTABLE, _read(path)) for place, path in files.items()},
         })
         with open(self._path("initramfs"), "wb") as out:
             out.write(archive)
         return self._path("initramfs")
 
-    def _boot(self, kernel, initramfs):
+    def _boot(self, board, kernel, initramfs):
         mac = f"52:54:00:76:70:{self.number:02x}"
-        argv = ["ip", "netns", "exec", self.ns, "qemu-system-mips", "-M", "malta", "-cpu", "24Kc", "-m", "128",
-                "-no-reboot", "-display", "none", "-monitor", "none", "-vga", "none", "-nic", "none",
-                "-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1",
+        # What the kernel does not know is the environment of process 1.
+        commands, output = board.ports
+        append = f"console={board.console} quiet panic=-1 COMMANDS=/dev/{commands} OUTPUT=/dev/{output}"
+        serial = board.serial.format(self._path("commands"), self._path("output"))
+        argv = ["ip", "netns", "exec", self.ns, *board.emulator.split(), "-m", "128",
+                "-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none",
+                "-kernel", kernel, "-initrd", initramfs, "-append", append,
                 "-netdev", f"tap,id=wire,ifname={self.name},script=no,downscript=no",
-                "-device", f"virtio-net-pci,netdev=wire,mac={mac},romfile=",
-                "-serial", "file:/dev/stdout",
-                "-serial", f"unix:{self._path('commands')}", "-serial", f"unix:{self._path('output')}"]
+                "-device", f"{board.network},netdev=wire,mac={mac}",
+                "-serial", "file:/dev/stdout", *serial.split()]
         proc = Proc(f"{self.name}/machine", argv)
         self.lab.procs.append(proc)
         return proc
 
     def _wait_boot(self):
         try:
-            check(self._commands.readline() == b"ready\n", f"{self.name} ended while it booted")
+            equal(self._commands.readline(), b"ready\n", f"what {self.name} said when it had booted")
         except TimeoutError:
             raise CaseFailed(f"{self.name} did not boot within {BOOT_S} s") from None
         self._wire.settimeout(COMMAND_S)
@@ -239,7 +266,7 @@ def _accept(listener):
     try:
         connection, _ = listener.accept()
     except TimeoutError:
-        raise CaseFailed("qemu-system-mips did not start: see its log") from None
+        raise CaseFailed("the emulator did not start: see its log") from None
     finally:
         listener.close()
     connection.settimeout(BOOT_S)

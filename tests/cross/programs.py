@@ -3,7 +3,7 @@
 tests/cross/run says by the environment what there is:
 VIPD_TARGETS   `NAME:BINARY:EMULATOR:PROCESSOR` for each target (no emulator: it runs as it is)
 VIPD           the native vipd, the peer
-VIPD_KERNEL, VIPD_BUSYBOX, VIPD_MIPS, VIPD_KERNEL_TESTS   what is in the machines; the last one is tests/kernel
+VIPD_MACHINES  `NAME:KERNEL:BUSYBOX:MODULES:BINARY:TESTS` for each machine (tests/cross/run machine_of)
 """
 
 import os
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lib.check import check
 from lib.vipd import Vipd, binary
-from machine import Machine
+from machine import BOARDS, Machine
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ELFCLASS64 = 2
@@ -53,25 +53,41 @@ class Emulated:
         return Vipd(node, text, name, command=self.command())
 
 
+@dataclass
 class OnMachine:
-    """The router binary on a big-endian MIPS kernel. `files` are more programs for the machine."""
+    """The router binary on a kernel of its architecture; `tests` is tests/kernel. `str()` names its cases."""
 
-    def __init__(self, **files):
-        self.kernel = os.environ["VIPD_KERNEL"]
-        self.files = {"busybox": os.environ["VIPD_BUSYBOX"], "vipd": os.environ["VIPD_MIPS"], **files}
+    name: str
+    kernel: str
+    busybox: str
+    modules: str
+    binary: str
+    tests: str
 
-    def place(self, lab, name, address=None):
-        """A machine for it."""
-        return Machine(lab, name, address, self.kernel, self.files)
+    def __str__(self):
+        return self.name
 
-    def router(self, node, text, name="cross"):
+    def place(self, lab, name, address=None, **programs):
+        """A machine for it, with more programs in its /bin."""
+        programs = {"busybox": self.busybox, "vipd": self.binary, **programs}
+        files = {f"bin/{program}": path for program, path in programs.items()}
+        for module in sorted(os.listdir(self.modules)) if self.modules else ():
+            files[f"modules/{module}"] = os.path.join(self.modules, module)
+        return Machine(lab, name, address, BOARDS[self.name], self.kernel, files)
+
+    def router(self, node, text, name="cross", level="info"):
         """The program as a router."""
-        return Vipd(node, text, name, command=["vipd"])
+        return Vipd(node, text, name, level, command=["vipd"])
 
 
 def targets():
     """The programs for qemu-user."""
     return [Emulated(*entry.split(":")) for entry in os.environ.get("VIPD_TARGETS", "").split()]
+
+
+def machines():
+    """The programs for machines."""
+    return [OnMachine(*entry.split(":")) for entry in os.environ.get("VIPD_MACHINES", "").split()]
 
 
 def native(node, text, name="native"):

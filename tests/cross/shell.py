@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A MIPS machine by hand: `shell.py [BINARY…]`. Needs root.
+"""A machine by hand: `shell.py [mips|arm|aarch64] [BINARY…]`. Needs root.
 
-Boots it on a switch with the binaries (and the router binary of mips, if it is built) in its /bin, and runs
+Boots it on a switch with the binaries (and its router binary, if it is built) in its /bin, and runs
 each line of standard input in it. `&` works; output of what runs on is had by `> /tmp/FILE`. Says which
 namespace holds the switch, for tcpdump and for peers.
 """
@@ -17,9 +17,11 @@ sys.dont_write_bytecode = True
 
 from lib import conf  # noqa: E402
 from lib.lab import BRIDGE, Lab, remove_leftovers  # noqa: E402
-from machine import Machine  # noqa: E402
+from programs import OnMachine  # noqa: E402
 
-ROUTER = os.path.join(ROOT, "target/cross/mips-unknown-linux-musl/router/vipd")
+TRIPLES = {"mips": "mips-unknown-linux-musl", "arm": "armv5te-unknown-linux-musleabi",
+           "aarch64": "aarch64-unknown-linux-musl"}
+DEBIAN = {"arm": "armhf", "aarch64": "arm64"}
 
 
 def guest(part):
@@ -33,11 +35,19 @@ def main():
     if os.geteuid() != 0:
         sys.exit("a machine needs root, for its wire: sudo tests/cross/shell.py")
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    paths = [guest("busybox"), *([ROUTER] if os.path.exists(ROUTER) else []), *sys.argv[1:]]
-    files = {"busybox" if n == 0 else os.path.basename(path): path for n, path in enumerate(paths)}
+    name, binaries = "mips", sys.argv[1:]
+    if binaries and binaries[0] in TRIPLES:
+        name = binaries.pop(0)
+    if name in DEBIAN:
+        folder = guest(DEBIAN[name])
+        kernel, busybox, modules = (os.path.join(folder, part) for part in ("kernel", "busybox", "modules"))
+    else:
+        kernel, busybox, modules = guest("kernel"), guest("busybox"), ""
+    router = os.path.join(ROOT, "target/cross", TRIPLES[name], "router/vipd")
+    program = OnMachine(name, kernel, busybox, modules, router if os.path.exists(router) else busybox, "")
     remove_leftovers()
     with Lab() as lab:
-        machine = Machine(lab, "n1", conf.NODE1, guest("kernel"), files)
+        machine = program.place(lab, "n1", conf.NODE1, **{os.path.basename(path): path for path in binaries})
         print(f"{conf.NODE1} on {machine.iface}; beside it: ip netns exec {lab.switch} tcpdump -ni {BRIDGE}", flush=True)
         for line in sys.stdin:
             code, out, err = machine.sh(line.rstrip("\n"))

@@ -6,7 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vipd::frame;
 use vipd::helper::message::{Reply, Request};
 use vipd::limits;
+use vipd::netlink::parse::Messages;
+use vipd::netlink::process::News;
 use vipd::probe::{arp, dns, echo};
+use vipd::sys::proc;
 use vipd::time::{Duration, Instant};
 use vipd::vrrp::action::{Action, Actions, Unresolved};
 use vipd::vrrp::instance::{Event, LinkState};
@@ -132,6 +135,22 @@ pub fn answer(data: &[u8]) {
     let len = dns::question(&mut question, 0x1234, "openwrt.org", PEER);
     let rcode = dns::parse(&question[..len], data);
     assert!(rcode.is_none_or(|rcode| rcode < 16));
+}
+
+/// What tells of processes: an entry of /proc, `/proc/PID/stat`, a message of the proc connector.
+pub fn process(data: &[u8]) {
+    let mut count = 0;
+    proc::ids(data, &mut |_| count += 1);
+    assert!(count <= data.len() / 20, "an entry has 20 bytes");
+    if let Some(name) = proc::living(data) {
+        assert!(name.len() + 4 <= data.len());
+    }
+    for message in Messages::new(data) {
+        if let Some(News::Changed(id) | News::Ended(id)) = News::parse(&message) {
+            let id = id.to_ne_bytes();
+            assert!(message.body.windows(4).any(|word| word == id));
+        }
+    }
 }
 
 /// A sequence of operations on a router: two bytes each, what and how much. Whatever the order,

@@ -8,5 +8,6 @@ mod lab;
 mod links;
 mod nft;
 mod packets;
+mod processes;
 mod rights;
 mod routes;

@@ -58,7 +58,7 @@ fn victim() {
         return;
     };
     let confine = || -> Result<Capabilities, Error> {
-        let kept = Capabilities::reduce()?;
+        let kept = Capabilities::reduce(false)?;
         never_more()?;
         seccomp::confine()?;
         Ok(kept)

@@ -1,7 +1,5 @@
 //! Definitions and their replacement.
 
-use std::rc::Rc;
-
 use super::Parser;
 use super::line::{Char, Line};
 use super::variables::{self, Use};
@@ -33,13 +31,14 @@ impl Replaced {
 impl Parser<'_> {
     pub(super) fn define(&mut self, line: &Line, name: String, value: Vec<Line>) {
         if name.starts_with('_') {
-            let message = format!("`${name}`: names that begin with `_` are built in");
+            let message = format_args!("`${name}`: names that begin with `_` are built in");
             self.report
-                .error(&line.span(0), message, "choose another name");
+                .error(&line.span(0), message, format_args!("choose another name"));
         } else if !self.variables.define(name, value) {
             let limit = variables::MAX_VARIABLES;
-            let message = format!("more than {limit} variables are defined");
-            self.report.error(&line.span(0), message, "define fewer");
+            let message = format_args!("more than {limit} variables are defined");
+            self.report
+                .error(&line.span(0), message, format_args!("define fewer"));
         }
     }
 
@@ -59,8 +58,8 @@ impl Parser<'_> {
         self.spend(replaced.length(), &line.span(found.start));
         self.replacements += 1;
         if self.replacements > MAX_REPLACEMENTS {
-            let message = format!("more than {MAX_REPLACEMENTS} variables were replaced");
-            let help = "look for a definition that uses itself";
+            let message = format_args!("more than {MAX_REPLACEMENTS} variables were replaced");
+            let help = format_args!("look for a definition that uses itself");
             self.give_up(&line.span(found.start), message, help);
         }
         replaced
@@ -78,18 +77,18 @@ impl Parser<'_> {
                 let name = words.next().unwrap_or_default();
                 let value = self.files.env(name);
                 if value.is_none() {
-                    let message = format!("the environment has no {}", quoted(name));
+                    let message = format_args!("the environment has no {}", quoted(name));
                     self.report.error(
                         &line.span(found.start),
                         message,
-                        "set it where vipd is started, or write the value here",
+                        format_args!("set it where vipd is started, or write the value here"),
                     );
                 }
                 Some(value.unwrap_or_default())
             }
             "_RANDOM" => {
-                let message = "`${_RANDOM}` is not supported";
-                let help = "write a number: a reload must read what the start read";
+                let message = format_args!("`${{_RANDOM}}` is not supported");
+                let help = format_args!("write a number: a reload must read what the start read");
                 self.report.error(&line.span(found.start), message, help);
                 Some(String::new())
             }
@@ -100,11 +99,11 @@ impl Parser<'_> {
     /// A definition of several lines: what stands around its use goes to its first and last line.
     pub(super) fn expand(&mut self, line: &Line, found: &Use, mut lines: Vec<Line>, depth: usize) {
         if depth == MAX_EXPANSION_DEPTH {
-            let message = format!("definitions use one another more than {depth} deep");
+            let message = format_args!("definitions use one another more than {depth} deep");
             self.give_up(
                 &line.span(found.start),
                 message,
-                "look for one that uses itself",
+                format_args!("look for one that uses itself"),
             );
             return;
         }
@@ -112,7 +111,7 @@ impl Parser<'_> {
         for value in &mut lines {
             // A line has one file: text from another one gets the place of its use.
             if value.file != line.file {
-                value.file = Rc::clone(&line.file);
+                value.file = line.file;
                 value
                     .chars
                     .iter_mut()

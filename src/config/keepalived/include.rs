@@ -39,14 +39,21 @@ impl Include {
 impl Parser<'_> {
     pub(super) fn include(&mut self, kind: Include, span: &Span, arguments: &[Token]) {
         let [Token::Word { text, span, .. }] = arguments else {
-            let message = "`include` takes one file name";
-            let help = "write `include FILE`, with quotes around a name that has spaces or braces";
+            let message = format_args!("`include` takes one file name");
+            let help = format_args!(
+                "write `include FILE`, with quotes around a name that has spaces or braces"
+            );
             self.report.error(span, message, help);
             return;
         };
         if self.reading.len() > MAX_INCLUDE_DEPTH {
-            let message = format!("files include one another more than {MAX_INCLUDE_DEPTH} deep");
-            self.give_up(span, message, "look for a file that includes itself");
+            let message =
+                format_args!("files include one another more than {MAX_INCLUDE_DEPTH} deep");
+            self.give_up(
+                span,
+                message,
+                format_args!("look for a file that includes itself"),
+            );
             return;
         }
         let pattern = match self.reading.last() {
@@ -59,9 +66,12 @@ impl Parser<'_> {
             vec![pattern.clone()]
         };
         if paths.is_empty() && kind.needs_match {
-            let message = format!("no file matches {}", quoted(&pattern));
-            self.report
-                .error(span, message, "correct the pattern, or write `include`");
+            let message = format_args!("no file matches {}", quoted(&pattern));
+            self.report.error(
+                span,
+                message,
+                format_args!("correct the pattern, or write `include`"),
+            );
         }
         for path in paths {
             self.include_one(kind, span, &path, is_pattern(&pattern));
@@ -70,19 +80,21 @@ impl Parser<'_> {
 
     fn include_one(&mut self, kind: Include, span: &Span, path: &str, matched: bool) {
         if self.reading.iter().any(|open| open == path) {
-            let message = format!("{} includes itself", quoted(path));
-            self.report.error(span, message, "remove this line");
+            let message = format_args!("{} includes itself", quoted(path));
+            self.report
+                .error(span, message, format_args!("remove this line"));
             return;
         }
         match self.files.read(path) {
             Ok(bytes) => self.file(path, &bytes),
             Err(why) => {
-                let message = format!("cannot read {} ({why})", quoted(path));
+                let message = format_args!("cannot read {} ({why})", quoted(path));
                 if kind.needs_file || (kind.needs_readable && matched) {
-                    let help = "correct the name or the permissions";
+                    let help = format_args!("correct the name or the permissions");
                     self.report.error(span, message, help);
                 } else {
-                    let help = "it is left out; correct the name, or remove this line";
+                    let help =
+                        format_args!("it is left out; correct the name, or remove this line");
                     self.report.warn(span, message, help);
                 }
             }

@@ -1,7 +1,5 @@
 //! One line of keepalived syntax: comments, continuation, quotes, words and braces.
 
-use std::rc::Rc;
-
 use super::variables::close_of;
 use crate::config::error::Span;
 
@@ -10,13 +8,13 @@ use crate::config::error::Span;
 pub(super) struct Char {
     pub(super) c: char,
     pub(super) line: u32,
-    pub(super) column: u32,
+    pub(super) column: u16,
 }
 
 /// A logical line. `file` holds all its characters.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    pub(super) file: Rc<str>,
+    pub(super) file: u16,
     pub(super) chars: Vec<Char>,
 }
 
@@ -25,13 +23,13 @@ impl Line {
     pub(super) fn span(&self, index: usize) -> Span {
         match self.chars.get(index).or(self.chars.last()) {
             Some(at) => self.span_of(*at),
-            None => Span::whole(&self.file),
+            None => Span::whole(self.file),
         }
     }
 
     fn span_of(&self, at: Char) -> Span {
         Span {
-            file: Rc::clone(&self.file),
+            file: self.file,
             line: at.line,
             column: at.column,
         }
@@ -56,7 +54,7 @@ impl Line {
             .rposition(is_text)
             .map_or(first, |last| last + 1);
         Line {
-            file: Rc::clone(&self.file),
+            file: self.file,
             chars: rest[first..end].to_vec(),
         }
     }
@@ -74,7 +72,7 @@ pub(super) struct Physical {
 
 /// Cuts the comment and the continuation mark off the physical line `text`.
 pub(super) fn physical(text: &str, line: u32) -> Physical {
-    let columns = 1u32..;
+    let columns = 1u16..;
     let mut chars: Vec<Char> = text
         .chars()
         .zip(columns)
@@ -245,10 +243,7 @@ mod tests {
     /// The line's words, `<` and `>` for the braces, `?` for what is wrong.
     fn words(text: &str) -> Vec<String> {
         let Physical { chars, .. } = physical(text, 1);
-        let line = Line {
-            file: Rc::from("t"),
-            chars,
-        };
+        let line = Line { file: 0, chars };
         let shown = |token| match token {
             Token::Word { text, .. } => text,
             Token::Open(_) => "<".into(),

@@ -12,7 +12,7 @@ mod line;
 mod tests;
 mod variables;
 
-use std::rc::Rc;
+use core::fmt::Arguments;
 
 use super::block::{Builder, Node, Word};
 use super::error::{Report, Span};
@@ -78,25 +78,25 @@ struct Parser<'a> {
 impl Parser<'_> {
     fn file(&mut self, name: &str, bytes: &[u8]) {
         let file = self.report.file(name);
-        self.spend(bytes.len(), &Span::whole(&file));
+        self.spend(bytes.len(), &Span::whole(file));
         if self.gave_up {
             return;
         }
         let text = String::from_utf8_lossy(bytes);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         self.reading.push(name.to_owned());
-        self.lines(&file, text);
+        self.lines(file, text);
         self.reading.pop();
     }
 
     /// Joins physical lines to logical ones.
-    fn lines(&mut self, file: &Rc<str>, text: &str) {
+    fn lines(&mut self, file: u16, text: &str) {
         let mut parts: Vec<Line> = Vec::new();
         let mut continued = false;
         for (number, text) in (1u32..).zip(text.split('\n')) {
             // Four bytes are the longest character.
             if text.len() > 4 * MAX_LINE_CHARS {
-                let (file, line, column) = (Rc::clone(file), number, 1);
+                let (file, line, column) = (file, number, 1);
                 self.error_too_long(&Span { file, line, column });
                 continue;
             }
@@ -110,7 +110,7 @@ impl Parser<'_> {
                 continue;
             }
             parts.push(Line {
-                file: Rc::clone(file),
+                file,
                 chars: physical.chars,
             });
             continued = physical.continued;
@@ -125,14 +125,15 @@ impl Parser<'_> {
         self.logical(&parts);
     }
 
-    fn warn_glued_comment(&mut self, file: &Rc<str>, line: u32, index: usize) {
+    fn warn_glued_comment(&mut self, file: u16, line: u32, index: usize) {
         let span = Span {
-            file: Rc::clone(file),
+            file,
             line,
-            column: u32::try_from(index + 1).unwrap_or(u32::MAX),
+            column: u16::try_from(index + 1).unwrap_or(u16::MAX),
         };
-        let message = "a comment begins in the middle of a word";
-        let help = "put a space before it, or quotes around the word if it belongs to it";
+        let message = format_args!("a comment begins in the middle of a word");
+        let help =
+            format_args!("put a space before it, or quotes around the word if it belongs to it");
         self.report.warn(&span, message, help);
     }
 
@@ -208,9 +209,9 @@ impl Parser<'_> {
     }
 
     fn error_too_long(&mut self, span: &Span) {
-        let message = format!("this line is longer than {MAX_LINE_CHARS} characters");
+        let message = format_args!("this line is longer than {MAX_LINE_CHARS} characters");
         self.report
-            .error(span, message, "break it into several lines");
+            .error(span, message, format_args!("break it into several lines"));
     }
 
     /// `@id rest` and `@^id rest`: the rest, if it holds for this router.
@@ -221,11 +222,11 @@ impl Parser<'_> {
         let length = line.chars.iter().position(is_end);
         let end = length.unwrap_or(line.chars.len());
         if end <= start {
-            let message = "`@` without an id";
+            let message = format_args!("`@` without an id");
             self.report.error(
                 &line.span(0),
                 message,
-                "write `@id` or `@^id` in front of the line",
+                format_args!("write `@id` or `@^id` in front of the line"),
             );
             return None;
         }
@@ -240,11 +241,11 @@ impl Parser<'_> {
     /// A line that is ready to be read.
     fn statement(&mut self, line: &Line) {
         if let Some(name) = loop_keyword(line) {
-            let message = format!("{name} is not supported");
+            let message = format_args!("{name} is not supported");
             self.report.error(
                 &line.span(0),
                 message,
-                "write the lines out, one for each value",
+                format_args!("write the lines out, one for each value"),
             );
             return;
         }
@@ -277,13 +278,17 @@ impl Parser<'_> {
             Token::Open(span) => self.builder.open(span, self.report),
             Token::Close(span) => self.builder.close(&span, self.report),
             Token::BadQuote(span) => {
-                let message = "this quote is not closed on its line";
-                self.report.error(&span, message, "add the closing quote");
+                let message = format_args!("this quote is not closed on its line");
+                self.report
+                    .error(&span, message, format_args!("add the closing quote"));
             }
             Token::BadChar(span) => {
-                let message = "this character is not printable UTF-8";
-                self.report
-                    .error(&span, message, "remove it, or save the file as UTF-8");
+                let message = format_args!("this character is not printable UTF-8");
+                self.report.error(
+                    &span,
+                    message,
+                    format_args!("remove it, or save the file as UTF-8"),
+                );
             }
         }
     }
@@ -292,12 +297,16 @@ impl Parser<'_> {
     fn spend(&mut self, bytes: usize, span: &Span) {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > MAX_TOTAL_BYTES {
-            let message = format!("the configuration is larger than {MAX_TOTAL_BYTES} bytes");
-            self.give_up(span, message, "include fewer or smaller files");
+            let message = format_args!("the configuration is larger than {MAX_TOTAL_BYTES} bytes");
+            self.give_up(
+                span,
+                message,
+                format_args!("include fewer or smaller files"),
+            );
         }
     }
 
-    fn give_up(&mut self, span: &Span, message: String, help: &str) {
+    fn give_up(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
         if !self.gave_up {
             self.report.error(span, message, help);
         }

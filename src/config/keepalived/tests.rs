@@ -256,12 +256,12 @@ fn likely_text() -> impl Strategy<Value = String> {
 }
 
 /// Whether the place exists in the text.
-fn is_inside(span: &Span, text: &str) -> bool {
-    let Some(line) = (span.line as usize).checked_sub(1) else {
-        return span.column == 0;
+fn is_inside(line: u32, column: u16, text: &str) -> bool {
+    let Some(line) = (line as usize).checked_sub(1) else {
+        return column == 0;
     };
     let length = text.split('\n').nth(line).map(|line| line.chars().count());
-    length.is_some_and(|length| span.column >= 1 && span.column as usize <= length.max(1))
+    length.is_some_and(|length| column >= 1 && usize::from(column) <= length.max(1))
 }
 
 fn check_nodes(nodes: &[Node], text: &str, depth: usize) {
@@ -270,7 +270,11 @@ fn check_nodes(nodes: &[Node], text: &str, depth: usize) {
         assert!(!node.words.is_empty());
         assert_eq!(node.span, node.words[0].span);
         for word in &node.words {
-            assert!(is_inside(&word.span, text), "{:?} in {text:?}", word.span);
+            assert!(
+                is_inside(word.span.line, word.span.column, text),
+                "{:?} in {text:?}",
+                word.span
+            );
         }
         check_nodes(
             node.children.as_deref().unwrap_or_default(),
@@ -294,7 +298,7 @@ fn check_bytes(bytes: &[u8]) {
     };
     for diagnostic in all {
         assert!(
-            is_inside(&diagnostic.span, &text),
+            is_inside(diagnostic.place.line, diagnostic.place.column, &text),
             "{diagnostic} in {text:?}"
         );
         assert!(!diagnostic.to_string().contains('\n'), "{diagnostic:?}");

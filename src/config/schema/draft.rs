@@ -29,12 +29,15 @@ pub(crate) struct Draft {
     /// `interface`, or `default_interface`.
     pub(crate) interface: Option<Placed<Rc<str>>>,
     pub(crate) vrid: Option<Placed<u32>>,
+    /// In the globals: `vrrp_priority`.
     pub(crate) priority: Option<Placed<u32>>,
     pub(crate) advert_int: Option<Placed<Duration>>,
+    /// In the globals: `vrrp_no_swap`.
     pub(crate) preempt: Option<Placed<bool>>,
     pub(crate) preempt_delay: Option<Placed<Duration>>,
     pub(crate) mcast_src_ip: Option<Placed<IpAddr>>,
     pub(crate) unicast_src_ip: Option<Placed<IpAddr>>,
+    /// In the globals: `vrrp_rt_priority`.
     pub(crate) unicast_ttl: Option<Placed<u32>>,
     pub(crate) check_unicast_src: Option<Placed<bool>>,
     pub(crate) unicast_fault_no_peer: Option<Placed<bool>>,

@@ -1,7 +1,7 @@
 //! `global_defs`.
 
 use super::Class::{A, B, C, Own};
-use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row};
+use super::{Block, Choices, Keyword, Rule, Table, not_needed, not_ours, not_yet, row};
 use crate::config::model::Hook;
 use crate::time::Duration;
 
@@ -10,11 +10,11 @@ pub(super) const MAX_DELAY: Duration = Duration::from_secs(86_400);
 /// The longest that a program of the start or of the end may take.
 const MAX_SCRIPT: Duration = Duration::from_secs(1000);
 /// What `receive` takes.
-pub(super) const RECEIVE: &[&str] = &["auto", "packet", "raw"];
+pub(super) const RECEIVE: Choices = &["auto", "packet", "raw"];
 /// What `garp_mode` takes.
-pub(super) const GARP_MODE: &[&str] = &["request", "reply", "both"];
+pub(super) const GARP_MODE: Choices = &["request", "reply", "both"];
 /// What `v3_checksum` takes.
-pub(super) const V3_CHECKSUM: &[&str] = &["auto", "rfc9568", "rfc5798"];
+pub(super) const V3_CHECKSUM: Choices = &["auto", "rfc9568", "rfc5798"];
 
 const NO_SCRIPT: &str = "no script is run";
 const NO_MAIL: &str = "no mail is sent; watch the log instead";
@@ -29,7 +29,7 @@ const VMAC_NAMES: &str =
 const NO_FILTER: &str =
     "adverts need no rule, and what `no_accept` needs stands in a table of vipd's own";
 const ONE_PROCESS: &str =
-    "vipd is one process that neither swaps nor lags enough to need it; use nice or chrt";
+    "vipd is one process with little to do; `vrrp_rt_priority` puts it in front of others";
 const OWN_BUFFERS: &str = "vipd sizes its socket buffers itself";
 const ALWAYS_CHECKED: &str =
     "a reload always checks the whole file first, and a bad one changes nothing";
@@ -46,25 +46,25 @@ pub(super) const GLOBAL_DEFS: Table = Table {
 const WORDS: &[Keyword] = &[
     row("router_id", A, Rule::Text { slot: |d| &mut d.router_id }, "the host name", "How this router is called in messages.", ""),
     row("vrrp_version", A, Rule::Number { min: 2, max: 3, slot: |d| &mut d.version }, "2", "Version of the adverts of instances that have no `version`.", "RFC 3768, RFC 9568"),
-    row("vrrp_garp_master_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_master_delay }, "5", "From becoming Active to the second round of gratuitous ARPs; 0: no second round.", ""),
+    row("vrrp_garp_master_delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_DELAY), slot: |d| &mut d.garp_master_delay }, "5", "From becoming Active to the second round of gratuitous ARPs; 0: no second round.", ""),
     row("vrrp_garp_master_repeat", B, Rule::Repeat { slot: |d| &mut d.garp_master_repeat }, "5", "Gratuitous ARPs of each address in the first and in the second round.", ""),
-    row("vrrp_garp_master_refresh", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_master_refresh }, "0", "Period of further gratuitous ARPs while Active; 0: none.", ""),
+    row("vrrp_garp_master_refresh", B, Rule::Seconds { within: &(Duration::ZERO, MAX_DELAY), slot: |d| &mut d.garp_master_refresh }, "0", "Period of further gratuitous ARPs while Active; 0: none.", ""),
     row("vrrp_garp_master_refresh_repeat", B, Rule::Repeat { slot: |d| &mut d.garp_master_refresh_repeat }, "1", "Gratuitous ARPs of each address at each refresh.", ""),
-    row("vrrp_garp_lower_prio_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.garp_lower_prio_delay }, "as the master delay", "From hearing a lower-priority Active to the second round; 0: no second round.", ""),
+    row("vrrp_garp_lower_prio_delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_DELAY), slot: |d| &mut d.garp_lower_prio_delay }, "as the master delay", "From hearing a lower-priority Active to the second round; 0: no second round.", ""),
     row("vrrp_garp_lower_prio_repeat", B, Rule::Number { min: 0, max: 255, slot: |d| &mut d.garp_lower_prio_repeat }, "as the master repeat", "Gratuitous ARPs of each address after a lower-priority Active was heard; 0: none.", ""),
-    row("vrrp_garp_interval", B, Rule::Seconds { min: Duration::ZERO, max: Duration::from_secs(10), slot: |d| &mut d.garp_interval }, "0", "Gap between two gratuitous ARPs on an interface.", ""),
+    row("vrrp_garp_interval", B, Rule::Seconds { within: &(Duration::ZERO, Duration::from_secs(10)), slot: |d| &mut d.garp_interval }, "0", "Gap between two gratuitous ARPs on an interface.", ""),
     row("vrrp_min_garp", C, Rule::Flag { bare: true, slot: |d| &mut d.min_garp }, "off", "One gratuitous ARP and no second round, where nothing else is set.", ""),
-    row("vrrp_startup_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_DELAY, slot: |d| &mut d.startup_delay }, "0", "Instances stay in Initialize for so long after the start.", ""),
+    row("vrrp_startup_delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_DELAY), slot: |d| &mut d.startup_delay }, "0", "Instances stay in Initialize for so long after the start.", ""),
     row("vrrp_mcast_group4", B, Rule::Group { slot: |d| &mut d.mcast_group4 }, "224.0.0.18", "Where IPv4 adverts go.", "RFC 9568 §5.1.1.2"),
     row("vrrp_skip_check_adv_addr", B, Rule::Flag { bare: true, slot: |d| &mut d.skip_check_adv_addr }, "off", "Do not compare the address list of an advert again when its sender is the same as before.", ""),
     row("vrrp_down_timer_adverts", C, Rule::Number { min: 1, max: 100, slot: |d| &mut d.down_timer_adverts }, "3", "Adverts that may be missed before the Active counts as down.", "RFC 9568 §6.1"),
     row("v3_checksum_as_v2", C, Rule::Flag { bare: true, slot: |d| &mut d.checksum_as_v2 }, "not set: as `v3_checksum auto`", "on: v3 checksums over IPv4 cover the message alone (`v3_checksum rfc9568`); off: `v3_checksum rfc5798`.", "RFC 9568 §5.2.8"),
-    row("v3_checksum", Own, Rule::Choice { of: V3_CHECKSUM, slot: |d| &mut d.checksum }, "auto", "What a v3 checksum over IPv4 covers: the message (rfc9568), a pseudo-header too (rfc5798), or what the peers do (auto).", "RFC 9568 §5.2.8"),
+    row("v3_checksum", Own, Rule::Choice { of: &V3_CHECKSUM, slot: |d| &mut d.checksum }, "auto", "What a v3 checksum over IPv4 covers: the message (rfc9568), a pseudo-header too (rfc5798), or what the peers do (auto).", "RFC 9568 §5.2.8"),
     row("vrrp_strict", B, Rule::Flag { bare: true, slot: |d| &mut d.strict }, "off", "`no_accept` unless said otherwise (v2: always), no gratuitous ARP after an advert of lower priority; `unicast_peer` is an error; authentication, `preempt_delay` and `state MASTER` below priority 255 are ignored.", "RFC 9568, RFC 3768"),
     row("default_interface", B, Rule::Interface { slot: |d| &mut d.interface }, "", "The interface of instances that name none.", ""),
     row("address_lease", Own, Rule::Number { min: 0, max: 86_400, slot: |d| &mut d.address_lease }, "0", "Seconds after which the kernel itself removes the addresses if vipd is killed or hangs; 0: never; else 2 or more.", ""),
-    row("receive", Own, Rule::Choice { of: RECEIVE, slot: |d| &mut d.receive }, "auto", "How adverts are received: behind the firewall's back (packet), as any program (raw), or the cheaper of both that works (auto).", ""),
-    row("garp_mode", Own, Rule::Choice { of: GARP_MODE, slot: |d| &mut d.garp_mode }, "request", "The form of a gratuitous ARP: some old gear listens only to replies.", "RFC 5227 §3"),
+    row("receive", Own, Rule::Choice { of: &RECEIVE, slot: |d| &mut d.receive }, "auto", "How adverts are received: behind the firewall's back (packet), as any program (raw), or the cheaper of both that works (auto).", ""),
+    row("garp_mode", Own, Rule::Choice { of: &GARP_MODE, slot: |d| &mut d.garp_mode }, "request", "The form of a gratuitous ARP: some old gear listens only to replies.", "RFC 5227 §3"),
     row("vrrp_check_unicast_src", B, Rule::Flag { bare: true, slot: |d| &mut d.check_unicast_src }, "off", "Drop adverts of anybody else than the peers.", ""),
     row("script_user", A, Rule::User { slot: |d| &mut d.user }, "keepalived_script if there is such a user, else whom vipd runs as", "Of whom scripts run that say nothing else. The group is that of the user unless given, and the only one.", ""),
     row("enable_script_security", A, Rule::Flag { bare: true, slot: |d| &mut d.script_security }, "off", "A script that runs as root, and that somebody else than root can write, or a folder on its path, is an error.", ""),
@@ -76,9 +76,9 @@ const WORDS: &[Keyword] = &[
     row("vrrp_notify_fifo", B, Rule::Program(Hook::VrrpFifo), "none", "Another one.", ""),
     row("vrrp_notify_fifo_script", B, Rule::Program(Hook::VrrpFifoScript), "none", "Runs beside vipd and reads the other FIFO.", ""),
     row("startup_script", B, Rule::Program(Hook::Startup), "none", "Run first: instances wait for its end in Initialize.", ""),
-    row("startup_script_timeout", C, Rule::Seconds { min: Duration::from_secs(1), max: MAX_SCRIPT, slot: |d| &mut d.startup_timeout }, "10", "How long it may take.", ""),
+    row("startup_script_timeout", C, Rule::Seconds { within: &(Duration::from_secs(1), MAX_SCRIPT), slot: |d| &mut d.startup_timeout }, "10", "How long it may take.", ""),
     row("shutdown_script", B, Rule::Program(Hook::Shutdown), "none", "Run last, when the addresses have gone.", ""),
-    row("shutdown_script_timeout", C, Rule::Seconds { min: Duration::from_secs(1), max: MAX_SCRIPT, slot: |d| &mut d.shutdown_timeout }, "10", "How long it may take.", ""),
+    row("shutdown_script_timeout", C, Rule::Seconds { within: &(Duration::from_secs(1), MAX_SCRIPT), slot: |d| &mut d.shutdown_timeout }, "10", "How long it may take.", ""),
     row("vrrp_notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "off", "Tell the FIFOs each new effective priority.", ""),
     row("fifo_write_vrrp_states_on_reload", C, Rule::Flag { bare: true, slot: |d| &mut d.states_on_reload }, "off", "Tell the FIFOs the states of all at each reload.", ""),
     row("hotplug_keepalived", Own, Rule::Flag { bare: true, slot: |d| &mut d.hotplug_keepalived }, "off", "UCI: run the scripts in /etc/hotplug.d/keepalived too, with what those in /etc/hotplug.d/vipd get: ACTION=NOTIFY_MASTER (BACKUP, FAULT, STOP), TYPE, NAME, PRIORITY and REASON.", ""),
@@ -102,9 +102,9 @@ const WORDS: &[Keyword] = &[
     not_ours("nftables_ipvs", C, "[TABLE]", NO_LVS),
     not_ours("nftables_ipvs_priority", C, "NUMBER", NO_LVS),
     not_ours("nftables_ipvs_start_fwmark", C, "NUMBER", NO_LVS),
-    not_needed("vrrp_priority", C, "-20–19", ONE_PROCESS),
-    not_needed("vrrp_rt_priority", C, "1–99", ONE_PROCESS),
-    not_needed("vrrp_no_swap", C, "[BOOL]", ONE_PROCESS),
+    row("vrrp_priority", C, Rule::Number { min: -20, max: 19, slot: |d| &mut d.priority }, "as started", "Niceness of vipd, not of its scripts. Like the next two set at the start only, with rights that are given up then.", "setpriority(2)"),
+    row("vrrp_rt_priority", C, Rule::Number { min: 1, max: 99, slot: |d| &mut d.unicast_ttl }, "not real-time", "Real-time priority of vipd (SCHED_RR), for adverts of 10 ms on a machine that is busy.", "sched(7)"),
+    row("vrrp_no_swap", C, Rule::Flag { bare: true, slot: |d| &mut d.preempt }, "off", "Keep all of vipd in memory, its program too, which is otherwise read again from the flash when memory is short.", "mlockall(2)"),
     not_needed("vrrp_cpu_affinity", C, "CPU …", ONE_PROCESS),
     not_needed("vrrp_rlimit_rttime", C, "MICROSECONDS", ONE_PROCESS),
     not_needed("vrrp_rlimit_rtime", C, "MICROSECONDS", ONE_PROCESS),

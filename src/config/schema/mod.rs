@@ -6,17 +6,19 @@ mod globals;
 mod instance;
 mod others;
 mod routing;
+mod suggest;
 pub(crate) mod uci;
 
 use std::rc::Rc;
 
-use crate::config::model::{Dialect, Hook, InitFile};
+use crate::config::model::{Hook, InitFile};
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
 pub(crate) use draft::Draft;
 use draft::Slot;
+pub(crate) use suggest::{nearest, nearest_help};
 
 /// Of `dhcp` and `ra`: with the Active.
 pub(crate) const FOLLOW: &str = "follow";
@@ -67,14 +69,13 @@ pub(crate) enum Class {
 pub(crate) enum Rule {
     /// `[on|off|true|false|yes|no]`; the bare word means `bare`, and `off` its opposite.
     Flag { bare: bool, slot: Slot<bool> },
-    /// A whole number.
-    Number { min: u32, max: u32, slot: Slot<u32> },
+    /// A whole number; one below zero is in its slot as the two's complement.
+    Number { min: i16, max: i32, slot: Slot<u32> },
     /// A count of 1–255 where keepalived reads 0 as 1.
     Repeat { slot: Slot<u32> },
-    /// Seconds with up to six decimals, from `min` to `max`.
+    /// Seconds with up to six decimals, from the first to the second.
     Seconds {
-        min: Duration,
-        max: Duration,
+        within: &'static (Duration, Duration),
         slot: Slot<Duration>,
     },
     /// Any word.
@@ -83,7 +84,7 @@ pub(crate) enum Rule {
     Interface { slot: Slot<Rc<str>> },
     /// One of these words.
     Choice {
-        of: &'static [&'static str],
+        of: &'static Choices,
         slot: Slot<&'static str>,
     },
     /// An address of the router's own.
@@ -107,10 +108,7 @@ pub(crate) enum Rule {
     /// A path and arguments.
     Command { slot: Slot<Box<[Box<str>]>> },
     /// Any words up to the end of the line or the next keyword of `vrrp_track_process`.
-    Line {
-        takes: &'static str,
-        slot: Slot<Box<[Box<str>]>>,
-    },
+    Line(&'static Line),
     /// `USER [GROUP]`
     User { slot: Slot<Vec<Box<str>>> },
     /// `weight N [reverse]` of what can be tracked.
@@ -141,10 +139,39 @@ pub(crate) enum Rule {
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
     /// file of its block; `takes` says what follows.
     Option { takes: &'static str },
-    /// Known, without effect, answered with one warning.
-    Skipped { why: Skip, takes: &'static str },
+    /// Known, without effect, answered with one warning, which says what happens instead.
+    Skipped {
+        why: Skip,
+        takes: Form,
+        instead: &'static str,
+    },
     /// A known block without effect; its words are checked for being known.
-    SkippedWords { words: Block, takes: &'static str },
+    SkippedWords {
+        words: Block,
+        takes: Form,
+        instead: &'static str,
+    },
+}
+
+/// The words that a keyword chooses from. A [`Rule`] refers to them: there are hundreds of rules.
+pub(crate) type Choices = &'static [&'static str];
+
+/// See [`Rule::Line`].
+pub(crate) struct Line {
+    pub(crate) takes: &'static str,
+    pub(crate) slot: Slot<Box<[Box<str>]>>,
+}
+
+/// What the reader must know of what a skipped word takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Nothing,
+    /// Nothing, or a BOOL.
+    Bool,
+    /// Any words up to the end of the line.
+    Words,
+    /// Nothing but a block.
+    Block,
 }
 
 /// Why a known word has no effect.
@@ -165,9 +192,6 @@ pub(crate) struct Keyword {
     pub(crate) name: &'static str,
     /// What it takes.
     pub(crate) rule: Rule,
-    /// For a skipped word: what happens instead. For one that works: one line of reference, empty
-    /// in router builds.
-    pub(crate) doc: &'static str,
     /// What CONFIG.md alone says: 11 KB, left out of router builds.
     #[cfg(feature = "reference")]
     pub(crate) reference: Reference,
@@ -179,8 +203,12 @@ pub(crate) struct Keyword {
 pub(crate) struct Reference {
     /// How common it is.
     pub(crate) class: Class,
+    /// Of a skipped word: what it takes.
+    pub(crate) takes: &'static str,
     /// Its default, as text.
     pub(crate) default: &'static str,
+    /// One line about it; of a skipped word what happens instead.
+    pub(crate) doc: &'static str,
     /// The RFC section it comes from, empty for keepalived's own words.
     pub(crate) source: &'static str,
 }
@@ -253,80 +281,6 @@ impl Block {
     pub(crate) fn find(self, name: &str) -> Option<&'static Keyword> {
         self.words().iter().find(|word| word.name == name)
     }
-
-    /// What the user may have meant by `unknown`.
-    pub(crate) fn suggest(self, unknown: &str, dialect: Dialect) -> Option<String> {
-        if unknown.starts_with("include") {
-            return Some("begin a new line with `include`".into());
-        }
-        let names: Vec<&str> = self.words().iter().map(|word| word.name).collect();
-        if let Some(name) = nearest(unknown, &names) {
-            return Some(format!("write `{name}`"));
-        }
-        let is_longer = |word: &&Keyword| word.name.len() > 5 && unknown.starts_with(word.name);
-        let is_shorter = |word: &&Keyword| unknown.len() > 3 && word.name.starts_with(unknown);
-        let (mut longer, mut shorter) = (self.words().iter(), self.words().iter());
-        if let Some(word) = longer.find(is_longer).or(shorter.find(is_shorter)) {
-            return Some(format!("write `{}`", word.name));
-        }
-        let elsewhere = TABLES.iter().find(|table| {
-            !matches!(
-                table.block,
-                Self::Address | Self::Route | Self::Rule | Self::Peer | Self::Tracked
-            ) && table.words.iter().any(|word| word.name == unknown)
-        })?;
-        match elsewhere.block {
-            Self::Top => Some(match dialect {
-                Dialect::Keepalived => {
-                    "it belongs outside of all blocks: close the block above it".into()
-                }
-                Dialect::Uci => format!("write `config {unknown}` for a section of its own"),
-            }),
-            block => Some(format!("it belongs into `{}`", block.called(dialect))),
-        }
-    }
-}
-
-/// The one of `names` that is meant by `unknown`, if one is near enough.
-pub(crate) fn nearest<'a>(unknown: &str, names: &[&'a str]) -> Option<&'a str> {
-    let near = |name: &&'a str| (distance(unknown, name), *name);
-    let (wrong, name) = names.iter().map(near).min()?;
-    (wrong <= tolerance(unknown)).then_some(name)
-}
-
-/// How many letters may be wrong for a word to be recognized.
-fn tolerance(word: &str) -> usize {
-    match word.chars().count() {
-        0..=3 => 1,
-        4..=7 => 2,
-        _ => 3,
-    }
-}
-
-/// Letters to insert, remove, replace or swap to get from `a` to `b` (optimal string alignment).
-/// Words longer than any keyword are infinitely far away.
-fn distance(a: &str, b: &str) -> usize {
-    const LONGEST: usize = 48;
-    let (a, b): (Vec<char>, Vec<char>) =
-        (a.chars().take(LONGEST + 1).collect(), b.chars().collect());
-    if a.len() > LONGEST {
-        return usize::MAX;
-    }
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for i in 0..a.len() {
-        let mut next = vec![i + 1];
-        for j in 0..b.len() {
-            let replaced = row[j] + usize::from(a[i] != b[j]);
-            let mut best = replaced.min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
-                best = best.min(before[j - 1] + 1);
-            }
-            next.push(best);
-        }
-        before = core::mem::replace(&mut row, next);
-    }
-    row[b.len()]
 }
 
 impl Keyword {
@@ -336,7 +290,8 @@ impl Keyword {
             Rule::Flag { .. } => "[BOOL]".into(),
             Rule::Number { min, max, .. } => format!("{min}–{max}"),
             Rule::Repeat { .. } => "1–255".into(),
-            Rule::Seconds { min, max, .. } => {
+            Rule::Seconds { within, .. } => {
+                let (min, max) = *within;
                 let bare = |span: Duration| span.to_string().trim_end_matches('s').to_owned();
                 format!("SECONDS ({}–{})", bare(min), bare(max))
             }
@@ -368,28 +323,50 @@ impl Keyword {
             Rule::Program(hook) if hook.is_fifo() => "FILE [USER [GROUP]]".into(),
             Rule::Program(_) => "COMMAND [USER [GROUP]]".into(),
             Rule::Probes => "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }".into(),
-            Rule::Option { takes }
-            | Rule::Check { takes }
-            | Rule::Line { takes, .. }
-            | Rule::Skipped { takes, .. }
-            | Rule::SkippedWords { takes, .. } => takes.into(),
+            Rule::Line(line) => line.takes.into(),
+            Rule::Option { takes } | Rule::Check { takes } => takes.into(),
+            #[cfg(feature = "reference")]
+            Rule::Skipped { .. } | Rule::SkippedWords { .. } => self.reference.takes.into(),
+            // Nobody asks.
+            #[cfg(not(feature = "reference"))]
+            Rule::Skipped { .. } | Rule::SkippedWords { .. } => String::new(),
+        }
+    }
+
+    /// Whether the word stands alone.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        match self.rule {
+            Rule::Option { takes } => takes.is_empty(),
+            Rule::Skipped { takes, .. } => takes == Form::Nothing,
+            _ => false,
+        }
+    }
+
+    /// Whether a block, and nothing else, follows the word: in UCI it is a list.
+    pub(crate) fn is_list(&self) -> bool {
+        match self.rule {
+            Rule::Words(_)
+            | Rule::Members
+            | Rule::Tracked(_)
+            | Rule::Delays
+            | Rule::Addresses { .. }
+            | Rule::Routes
+            | Rule::Rules
+            | Rule::Peers
+            | Rule::Probes => true,
+            Rule::Skipped { takes, .. } | Rule::SkippedWords { takes, .. } => takes == Form::Block,
+            _ => false,
         }
     }
 
     /// Whether the word does something.
     #[cfg(feature = "reference")]
     pub(crate) const fn works(&self) -> bool {
-        !self.rule.skips()
+        !matches!(self.rule, Rule::Skipped { .. } | Rule::SkippedWords { .. })
     }
 }
 
-impl Rule {
-    const fn skips(&self) -> bool {
-        matches!(self, Self::Skipped { .. } | Self::SkippedWords { .. })
-    }
-}
-
-/// A word that works; for one that does not, `doc` says what happens instead.
+/// A word that works.
 #[cfg_attr(not(feature = "reference"), allow(unused_variables))]
 const fn row(
     name: &'static str,
@@ -399,37 +376,66 @@ const fn row(
     doc: &'static str,
     source: &'static str,
 ) -> Keyword {
-    let is_message = rule.skips();
     Keyword {
         name,
         rule,
-        doc: if is_message || cfg!(feature = "reference") {
-            doc
-        } else {
-            ""
-        },
         #[cfg(feature = "reference")]
         reference: Reference {
             class,
+            takes: "",
             default,
+            doc,
             source,
         },
     }
 }
 
-/// What a skipped word takes. Router builds keep only what the reader goes by.
-const fn form(takes: &'static str) -> &'static str {
+/// What the reader must know of `takes`.
+const fn form(takes: &str) -> Form {
     match takes.as_bytes() {
-        _ if cfg!(feature = "reference") => takes,
-        b"" | b"[BOOL]" => takes,
-        [b'{', ..] => "{ … }",
-        _ => "…",
+        b"" => Form::Nothing,
+        b"[BOOL]" => Form::Bool,
+        [b'{', ..] => Form::Block,
+        _ => Form::Words,
     }
 }
 
-const fn skipped(why: Skip, takes: &'static str) -> Rule {
-    let takes = form(takes);
-    Rule::Skipped { why, takes }
+#[cfg_attr(not(feature = "reference"), allow(unused_variables))]
+const fn skipped(
+    name: &'static str,
+    class: Class,
+    rule: Rule,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    Keyword {
+        name,
+        rule,
+        #[cfg(feature = "reference")]
+        reference: Reference {
+            class,
+            takes,
+            default: "",
+            doc: instead,
+            source: "",
+        },
+    }
+}
+
+/// A word of which the reader only knows what it takes.
+const fn without_effect(
+    why: Skip,
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
+    let rule = Rule::Skipped {
+        why,
+        takes: form(takes),
+        instead,
+    };
+    skipped(name, class, rule, takes, instead)
 }
 
 /// A word without effect so far; `instead` is what happens.
@@ -439,8 +445,7 @@ const fn not_yet(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    let why = Skip::Later;
-    row(name, class, skipped(why, takes), "", instead, "")
+    without_effect(Skip::Later, name, class, takes, instead)
 }
 
 /// A word that vipd needs not; `instead` says why.
@@ -450,8 +455,7 @@ const fn not_needed(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    let why = Skip::Needless;
-    row(name, class, skipped(why, takes), "", instead, "")
+    without_effect(Skip::Needless, name, class, takes, instead)
 }
 
 /// A word that is no business of vipd's.
@@ -461,8 +465,7 @@ const fn not_ours(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    let why = Skip::Foreign;
-    row(name, class, skipped(why, takes), "", instead, "")
+    without_effect(Skip::Foreign, name, class, takes, instead)
 }
 
 /// A block without effect so far, whose words are known.
@@ -473,17 +476,12 @@ const fn skipped_block(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    row(
-        name,
-        class,
-        Rule::SkippedWords {
-            words,
-            takes: form(takes),
-        },
-        "",
+    let rule = Rule::SkippedWords {
+        words,
+        takes: form(takes),
         instead,
-        "",
-    )
+    };
+    skipped(name, class, rule, takes, instead)
 }
 
 #[cfg(test)]
@@ -502,35 +500,24 @@ mod tests {
                     word.name,
                     table.block.name()
                 );
-                assert!(!word.doc.is_empty(), "{} has no line of doc", word.name);
-                assert!(!word.doc.contains(['\n', '|']), "{}", word.name);
+                assert!(
+                    !word.reference.doc.is_empty(),
+                    "{} has no line of doc",
+                    word.name
+                );
+                assert!(!word.reference.doc.contains(['\n', '|']), "{}", word.name);
             }
         }
     }
 
     #[test]
-    fn a_slip_of_the_finger_is_recognized() {
-        let rows = [
-            ("priorty", Some("write `priority`")),
-            ("virtual_ruoter_id", Some("write `virtual_router_id`")),
-            ("virtual_ipadress", Some("write `virtual_ipaddress`")),
-            ("advert_interval", Some("write `advert_int`")),
-            ("prio", Some("write `priority`")),
-            ("nopremt", Some("write `nopreempt`")),
-            ("router_id", Some("it belongs into `global_defs`")),
-            (
-                "vrrp_instance",
-                Some("it belongs outside of all blocks: close the block above it"),
-            ),
-            ("xyzzy", None),
-        ];
-        for (unknown, expected) in rows {
-            let found = Block::Instance.suggest(unknown, Dialect::Keepalived);
-            assert_eq!(found.as_deref(), expected, "{unknown}");
-        }
-        assert_eq!(
-            Block::Top.suggest(&"x".repeat(100_000), Dialect::Keepalived),
-            None
+    fn a_row_is_small() {
+        // Hundreds of them are in the program: three words beside its name are enough for a rule.
+        let word = size_of::<usize>();
+        assert!(
+            size_of::<Rule>() <= 3 * word.max(4),
+            "{}",
+            size_of::<Rule>()
         );
     }
 }

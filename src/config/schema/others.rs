@@ -1,7 +1,7 @@
 //! The top level, and the blocks beside `global_defs` and `vrrp_instance`.
 
 use super::Class::{A, B, C, Own};
-use super::{Block, Keyword, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use super::{Block, Keyword, Line, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
 use crate::config::model::Hook;
 use crate::limits;
 use crate::time::Duration;
@@ -10,7 +10,7 @@ use crate::vrrp::track::Kind;
 const NO_LVS: &str =
     "the block is skipped: vipd balances no load; leave it to keepalived or ipvsadm";
 const NO_TRACK: &str = "the block is skipped: nothing is tracked by it";
-const MAX_PROCESSES: u32 = 65_535;
+const MAX_PROCESSES: i32 = 65_535;
 const NO_BFD: &str = "the block is skipped: there is no BFD";
 const ONE_PROCESS: &str = "vipd is one process";
 
@@ -76,15 +76,15 @@ pub(super) const SYNC_GROUP: Table = Table {
 
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 const MAX_INTERVAL: Duration = Duration::from_secs(86_400);
-const MAX_COUNT: u32 = 1_000_000;
+const MAX_COUNT: i32 = 1_000_000;
 
 #[rustfmt::skip] // one row a keyword
 pub(super) const SCRIPT: Table = Table {
     block: Block::Script,
     words: &[
         row("script", A, Rule::Command { slot: |d| &mut d.command }, "", "Its path and its arguments. No shell sees them; blanks within quotes keep. Its input and its output are /dev/null, its environment is `PATH=/usr/sbin:/usr/bin:/sbin:/bin`. What it leaves behind is killed when it ends, daemons too.", ""),
-        row("interval", A, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one start to the next. It is not started a second time while it runs.", ""),
-        row("timeout", B, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "interval", "How long it may take: then SIGTERM to it and all that it has started, SIGKILL a second later, and it has failed.", ""),
+        row("interval", A, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.interval }, "1", "From one start to the next. It is not started a second time while it runs.", ""),
+        row("timeout", B, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.timeout }, "interval", "How long it may take: then SIGTERM to it and all that it has started, SIGKILL a second later, and it has failed.", ""),
         row("weight", A, Rule::Weight { max: 253, slot: |d| &mut d.weight }, "0", "Its weight where `track_script` gives none.", ""),
         row("rise", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.rise }, "1", "Successes in a row after which it counts as up.", ""),
         row("fall", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.fall }, "1", "Failures in a row after which it counts as down.", ""),
@@ -107,14 +107,14 @@ pub(super) const TRACK_FILE: Table = Table {
 pub(super) const TRACK_PROCESS: Table = Table {
     block: Block::TrackProcess,
     words: &[
-        row("process", B, Rule::Line { takes: "COMMAND [PARAMETER …]", slot: |d| &mut d.command }, "", "The name of a process as in /proc/PID/comm, of 15 bytes at most; with parameters its command line, word by word. A parameter that is a word of this block stands in quotes.", ""),
+        row("process", B, Rule::Line(&Line { takes: "COMMAND [PARAMETER …]", slot: |d| &mut d.command }), "", "The name of a process as in /proc/PID/comm, of 15 bytes at most; with parameters its command line, word by word. A parameter that is a word of this block stands in quotes.", ""),
         row("weight", B, Rule::Weight { max: 254, slot: |d| &mut d.weight }, "1", "Its weight where `track_process` gives none.", ""),
         row("quorum", B, Rule::Number { min: 1, max: MAX_PROCESSES, slot: |d| &mut d.rise }, "1, or quorum_max if that is 0", "Processes that there must be. Zombies are none.", ""),
         row("quorum_max", B, Rule::Number { min: 0, max: MAX_PROCESSES, slot: |d| &mut d.fall }, "no limit", "Processes that there may be. 0: there must be none.", ""),
-        row("delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "0", "`fork_delay` and `terminate_delay`, where they do not stand.", ""),
-        row("fork_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_INTERVAL, slot: |d| &mut d.fork_delay }, "delay", "How long a change must last to count that more processes have brought.", ""),
-        row("terminate_delay", B, Rule::Seconds { min: Duration::ZERO, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "delay", "The same, when processes have ended.", ""),
-        row("param_match", B, Rule::Line { takes: "[initial|partial]", slot: |d| &mut d.param_match }, "all parameters, if there are any", "partial: more parameters may follow. initial: and the last one may be longer. Without parameters: there must be none.", ""),
+        row("delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_INTERVAL), slot: |d| &mut d.interval }, "0", "`fork_delay` and `terminate_delay`, where they do not stand.", ""),
+        row("fork_delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_INTERVAL), slot: |d| &mut d.fork_delay }, "delay", "How long a change must last to count that more processes have brought.", ""),
+        row("terminate_delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_INTERVAL), slot: |d| &mut d.timeout }, "delay", "The same, when processes have ended.", ""),
+        row("param_match", B, Rule::Line(&Line { takes: "[initial|partial]", slot: |d| &mut d.param_match }), "all parameters, if there are any", "partial: more parameters may follow. initial: and the last one may be longer. Without parameters: there must be none.", ""),
         row("full_command", B, Rule::Flag { bare: true, slot: |d| &mut d.full_command }, "off", "COMMAND is the first word of the command line, not the name.", ""),
     ],
 };
@@ -130,8 +130,8 @@ pub(super) const PROBE: Table = Table {
         row("default_route", Own, Rule::Check { takes: "[ipv4|ipv6]" }, "ipv4", "The kernel has a default route through the interface; it is asked for each interval (Linux 4.13).", ""),
         row("interface", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The interface that is asked through. While it is down, so is the probe.", ""),
         row("via", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The same as `interface`.", ""),
-        row("interval", Own, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one question to the next.", ""),
-        row("timeout", Own, Rule::Seconds { min: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "1, or the interval if that is shorter", "How long an answer may take; not above the interval.", ""),
+        row("interval", Own, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.interval }, "1", "From one question to the next.", ""),
+        row("timeout", Own, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.timeout }, "1, or the interval if that is shorter", "How long an answer may take; not above the interval.", ""),
         row("rise", Own, Rule::Number { min: 1, max: 100, slot: |d| &mut d.rise }, "2", "Answers in a row after which it is up again; the first answer after the start counts at once.", ""),
         row("fall", Own, Rule::Number { min: 1, max: 100, slot: |d| &mut d.fall }, "3", "Failures in a row after which it is down. Until an answer or so many failures, an instance that tracks it waits.", ""),
         row("weight", Own, Rule::Weight { max: 253, slot: |d| &mut d.weight }, "0", "What it counts for where it is tracked without a `weight`.", ""),

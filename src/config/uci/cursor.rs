@@ -1,7 +1,5 @@
 //! A place in the text of a UCI file: lines, words, quotes, backslashes, as libuci reads them.
 
-use std::rc::Rc;
-
 use crate::config::error::{Report, Span};
 
 /// A statement with more characters than this is refused.
@@ -15,7 +13,7 @@ pub(super) struct Reported;
 struct Char {
     c: char,
     line: u32,
-    column: u32,
+    column: u16,
 }
 
 /// The first word of a statement, and how it ends.
@@ -32,7 +30,7 @@ pub(super) struct Argument {
     pub(super) text: String,
     pub(super) span: Span,
     /// Where its text begins, behind a quote if there is one.
-    pub(super) column: u32,
+    pub(super) column: u16,
 }
 
 pub(super) struct Cursor<'a> {
@@ -40,14 +38,14 @@ pub(super) struct Cursor<'a> {
     /// What is being read: a line, and those that a quote or a backslash adds to it.
     line: Vec<Char>,
     pos: usize,
-    pub(super) file: &'a Rc<str>,
+    pub(super) file: u16,
     pub(super) report: &'a mut Report,
     /// A limit was reached and reported: read no further.
     gave_up: bool,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(file: &'a Rc<str>, text: &'a str, report: &'a mut Report) -> Self {
+    pub(super) fn new(file: u16, text: &'a str, report: &'a mut Report) -> Self {
         Self {
             lines: (1..).zip(text.split_inclusive('\n')),
             line: Vec::new(),
@@ -73,7 +71,7 @@ impl<'a> Cursor<'a> {
         // Four bytes are the longest character.
         let bytes = text.len() + 4 * self.line.len();
         if bytes > 4 * MAX_STATEMENT || text.contains('\0') {
-            let (file, column) = (Rc::clone(self.file), 1);
+            let (file, column) = (self.file, 1);
             let span = Span { file, line, column };
             let (message, help) = if text.contains('\0') {
                 ("there is a NUL in this line", "remove it")
@@ -83,11 +81,12 @@ impl<'a> Cursor<'a> {
                     "close the quote in front of it, or make it shorter",
                 )
             };
-            self.report.error(&span, message, help);
+            self.report
+                .error(&span, format_args!("{message}"), format_args!("{help}"));
             self.gave_up = true;
             return false;
         }
-        let columns = 1u32..;
+        let columns = 1u16..;
         let chars = text.chars().zip(columns);
         self.line
             .extend(chars.map(|(c, column)| Char { c, line, column }));
@@ -102,7 +101,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn here(&self) -> Span {
         match self.line.get(self.pos).or(self.line.last()) {
             Some(at) => Span {
-                file: Rc::clone(self.file),
+                file: self.file,
                 line: at.line,
                 column: at.column,
             },
@@ -116,14 +115,15 @@ impl<'a> Cursor<'a> {
         message: &str,
         help: &str,
     ) -> Result<T, Reported> {
-        self.report.error(span, message, help);
+        self.report
+            .error(span, format_args!("{message}"), format_args!("{help}"));
         Err(Reported)
     }
 
     /// A limit: nothing more is read.
     pub(super) fn give_up(&mut self, span: &Span, message: &str) {
-        let help = "the rest is not read: write less";
-        self.report.error(span, message, help);
+        let help = format_args!("the rest is not read: write less");
+        self.report.error(span, format_args!("{message}"), help);
         self.gave_up = true;
     }
 
@@ -166,7 +166,7 @@ impl<'a> Cursor<'a> {
         let is_quoted = matches!(self.current(), Some('"' | '\''));
         let mut found = Argument {
             text: String::new(),
-            column: span.column + u32::from(is_quoted),
+            column: span.right(usize::from(is_quoted)).column,
             span,
         };
         if self.current() == Some(';') {

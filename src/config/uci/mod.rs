@@ -57,7 +57,7 @@ pub(crate) fn parse(
 ) -> Dialect {
     let file = report.file(name);
     let text = String::from_utf8_lossy(bytes);
-    let sections = text::sections(&file, &text, report);
+    let sections = text::sections(file, &text, report);
     sections.iter().for_each(|s| check_quotes(s, report));
     // What a forgotten quote has swallowed says nothing sensible, and a password may be in it.
     if report.error_count() > 0 {
@@ -92,8 +92,10 @@ fn alternative<'a>(
     match files.read(&path.text) {
         Ok(bytes) => Some((&path.text, bytes)),
         Err(why) => {
-            let message = format!("cannot read {} ({why})", quoted(&path.text));
-            let help = "the sections of this file count instead; correct the name, or remove it";
+            let message = format_args!("cannot read {} ({why})", quoted(&path.text));
+            let help = format_args!(
+                "the sections of this file count instead; correct the name, or remove it"
+            );
             report.warn(&path.span, message, help);
             None
         }
@@ -108,7 +110,7 @@ fn alternative<'a>(
 pub fn sections(name: &str, bytes: &[u8]) -> Result<Vec<Section>, Vec<Diagnostic>> {
     let mut report = Report::default();
     let file = report.file(name);
-    let sections = text::sections(&file, &String::from_utf8_lossy(bytes), &mut report);
+    let sections = text::sections(file, &String::from_utf8_lossy(bytes), &mut report);
     let (errors, _) = report.finish();
     if errors.is_empty() {
         Ok(sections)

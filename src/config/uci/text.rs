@@ -6,8 +6,6 @@
 //! follow. What differs on purpose: a NUL, a statement longer than [`MAX_STATEMENT`](super::cursor::MAX_STATEMENT), more sections
 //! than [`MAX_SECTIONS`] or more options in one than [`MAX_SETTINGS`] are errors.
 
-use std::rc::Rc;
-
 use super::cursor::{Argument, Cursor, Reported};
 use crate::config::block::Word;
 use crate::config::error::{Report, Span, quoted};
@@ -45,11 +43,11 @@ pub struct Value {
     /// As it is, with all blanks.
     pub whole: Word,
     /// The column where its text begins, behind a quote if there is one.
-    pub column: u32,
+    pub column: u16,
 }
 
 /// The sections of `text`, the content of `file`; those of one name are one.
-pub(crate) fn sections(file: &Rc<str>, text: &str, report: &mut Report) -> Vec<Section> {
+pub(crate) fn sections(file: u16, text: &str, report: &mut Report) -> Vec<Section> {
     let mut parser = Parser {
         cursor: Cursor::new(file, text, report),
         sections: Vec::new(),
@@ -145,7 +143,7 @@ impl Parser<'_> {
                 let message = format!(
                     "section {} already stands at {} with another type",
                     quoted(name),
-                    before.kind.span
+                    self.cursor.report.place(before.kind.span)
                 );
                 return self
                     .cursor
@@ -228,8 +226,12 @@ impl Parser<'_> {
             if !old.list && old.values[0].whole.text == value.whole.text {
                 return;
             }
-            let message = format!("`{}` was already set at {}", name.text, old.name.span);
-            let help = "the last one counts; remove the other";
+            let message = format_args!(
+                "`{}` was already set at {}",
+                name.text,
+                self.cursor.report.place(old.name.span)
+            );
+            let help = format_args!("the last one counts; remove the other");
             self.cursor.report.warn(&name.span, message, help);
             settings.remove(before);
         }
@@ -254,8 +256,8 @@ impl Parser<'_> {
 
 /// A value of several lines, where there should be none.
 pub(super) fn report_open(span: &Span, report: &mut Report) {
-    let message = "this value goes on in the next line";
-    report.error(span, message, "close its quote where it ends");
+    let message = format_args!("this value goes on in the next line");
+    report.error(span, message, format_args!("close its quote where it ends"));
 }
 
 /// An option becomes a list, at the end; a list gets one more.

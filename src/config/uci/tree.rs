@@ -5,7 +5,7 @@ use super::text::{Section, Setting, Value};
 use crate::config::block::{Builder, Node, Word};
 use crate::config::error::{Report, Span, quoted};
 use crate::config::schema::uci::{ENTRIES, Entry, KINDS, LVS_ONLY, Part, ignored};
-use crate::config::schema::{Block, Keyword, Rule, nearest};
+use crate::config::schema::{Block, Keyword, Rule, nearest, nearest_help};
 
 /// Hands the statements that the sections stand for to `each`, in their order.
 pub(super) fn read(
@@ -26,6 +26,9 @@ pub(super) fn read(
     }
 }
 
+/// What to do about an option that nobody knows.
+const REMOVE: &str = "remove it; CONFIG.md lists all options";
+
 struct Tree<'a> {
     sections: &'a [Section],
     report: &'a mut Report,
@@ -42,14 +45,14 @@ impl<'a> Tree<'a> {
     fn say(&mut self, text: &str, span: &Span) {
         let word = Word {
             text: text.to_owned(),
-            span: span.clone(),
+            span: *span,
             quoted: false,
         };
         self.out.word(word, self.report);
     }
 
     fn open(&mut self, span: &Span) {
-        self.out.open(span.clone(), self.report);
+        self.out.open(*span, self.report);
     }
 
     fn close(&mut self, span: &Span) {
@@ -85,8 +88,8 @@ impl<'a> Tree<'a> {
             Rule::Instance | Rule::SyncGroup | Rule::Watched { .. }
         );
         if is_named && name.is_none() {
-            let message = "this section has no name";
-            let help = format!("write `config {kind} 'NAME'`, or add `option name 'NAME'`");
+            let message = format_args!("this section has no name");
+            let help = format_args!("write `config {kind} 'NAME'`, or add `option name 'NAME'`");
             return self.report.error(span, message, help);
         }
         self.say(word, span);
@@ -125,8 +128,8 @@ impl<'a> Tree<'a> {
                     self.out.end_of_line();
                 }
             } else if !matches!(name.text.as_str(), "name" | "enabled") {
-                let help = Some(format!("write `list {option}`"));
-                self.unknown(name, &section.kind.text, help);
+                let help = format!("write `list {option}`");
+                self.unknown(name, &section.kind.text, &help);
             }
         }
     }
@@ -137,8 +140,8 @@ impl<'a> Tree<'a> {
         };
         let on = boolean(&value.whole.text);
         if on.is_none() {
-            let message = format!("{} is neither on nor off", quoted(&value.whole.text));
-            let help = "write `option enabled '1'`, or '0'";
+            let message = format_args!("{} is neither on nor off", quoted(&value.whole.text));
+            let help = format_args!("write `option enabled '1'`, or '0'");
             self.report.error(&value.whole.span, message, help);
         }
         on == Some(false)
@@ -150,11 +153,12 @@ impl<'a> Tree<'a> {
         }
         let near = nearest(&kind.text, KINDS);
         let help = match near {
-            Some(near) => format!("write `config {near}`"),
-            None => "remove it; CONFIG.md lists all types".into(),
+            Some(near) => &*format!("write `config {near}`"),
+            None => "remove it; CONFIG.md lists all types",
         };
-        let message = format!("unknown type of section {}", quoted(&kind.text));
-        self.report.error(&kind.span, message, help);
+        let message = format_args!("unknown type of section {}", quoted(&kind.text));
+        self.report
+            .error(&kind.span, message, format_args!("{help}"));
     }
 
     fn block(&mut self, section: &Section, block: Block) {
@@ -163,13 +167,8 @@ impl<'a> Tree<'a> {
             if let Some(keyword) = block.find(&name.text) {
                 self.statement(section, setting, keyword);
             } else if !is_ours(block, &name.text) && !self.is_ignored(section, name) {
-                let dialect = self.report.dialect;
-                let help = if self.report.is_full() {
-                    None
-                } else {
-                    block.suggest(&name.text, dialect)
-                };
-                self.unknown(name, block.called(dialect), help);
+                let help = block.help(&name.text, self.report, REMOVE);
+                self.unknown(name, block.called(self.report.dialect), &help);
             }
         }
         if block == Block::Instance {
@@ -177,10 +176,10 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn unknown(&mut self, option: &Word, place: &str, help: Option<String>) {
-        let message = format!("unknown option {} in `{place}`", quoted(&option.text));
-        let help = help.unwrap_or_else(|| "remove it; CONFIG.md lists all options".into());
-        self.report.error(&option.span, message, help);
+    fn unknown(&mut self, option: &Word, place: &str, help: &str) {
+        let message = format_args!("unknown option {} in `{place}`", quoted(&option.text));
+        self.report
+            .error(&option.span, message, format_args!("{help}"));
     }
 
     /// The block that `auth_type` and `auth_pass` make; without a password there is none, as in
@@ -193,8 +192,8 @@ impl<'a> Tree<'a> {
         };
         let span = &first.name.span;
         if password.is_none() {
-            let message = "`auth_type` has no effect without `auth_pass`";
-            let help = "add `option auth_pass`, or remove it";
+            let message = format_args!("`auth_type` has no effect without `auth_pass`");
+            let help = format_args!("add `option auth_pass`, or remove it");
             return self.report.warn(span, message, help);
         }
         self.say("authentication", span);
@@ -220,7 +219,7 @@ impl<'a> Tree<'a> {
     /// One option: the keyword and its value, or its block with a line for each value.
     fn statement(&mut self, section: &Section, setting: &Setting, keyword: &Keyword) {
         let (name, span) = (&setting.name, &setting.name.span);
-        if keyword.syntax().starts_with('{') {
+        if keyword.is_list() {
             let is_list = |entry: &&Entry| entry.lists.contains(&keyword.name);
             let entry = ENTRIES.iter().find(is_list);
             self.put(name);
@@ -254,7 +253,7 @@ impl<'a> Tree<'a> {
     /// The words of a value; what names a section of the type `entry` is the line of that section.
     /// What stands behind another word belongs to it.
     fn words(&mut self, value: &Value, entry: Option<&Entry>) {
-        let mut span = value.whole.span.clone();
+        let mut span = value.whole.span;
         span.column = value.column;
         let mut names = entry;
         for word in value.whole.text.split(is_space) {
@@ -267,7 +266,7 @@ impl<'a> Tree<'a> {
                 names = None;
             }
             let length = word.chars().count() + 1;
-            span.column += u32::try_from(length).unwrap_or(u32::MAX);
+            span = span.right(length);
         }
     }
 
@@ -286,8 +285,8 @@ impl<'a> Tree<'a> {
             .iter()
             .filter(|(_, part)| *part == Part::Value);
         if let Some((option, _)) = wanted.find(|(option, _)| setting(section, option).is_none()) {
-            let message = format!("this section has no `{option}`");
-            let help = format!("add `option {option} '…'`");
+            let message = format_args!("this section has no `{option}`");
+            let help = format_args!("add `option {option} '…'`");
             return self.report.error(&section.kind.span, message, help);
         }
         for (option, part) in entry.options {
@@ -319,8 +318,8 @@ impl<'a> Tree<'a> {
                 && !self.is_ignored(section, word)
             {
                 let names: Vec<&str> = entry.options.iter().map(|(name, _)| *name).collect();
-                let near = nearest(&word.text, &names);
-                self.unknown(word, entry.kind, near.map(|near| format!("write `{near}`")));
+                let help = nearest_help(&word.text, &names, REMOVE);
+                self.unknown(word, entry.kind, &help);
             }
         }
     }

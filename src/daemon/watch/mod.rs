@@ -97,6 +97,7 @@ impl Watches {
     /// Puts its descriptors into the poll set.
     pub(super) fn add_to(&mut self, poll: &mut Poll) {
         self.files.add_to(poll);
+        self.processes.add_to(poll);
         self.probes.add_to(poll);
     }
 
@@ -111,7 +112,7 @@ impl Watches {
     pub(super) fn tend(&mut self, poll: &Poll, helper: &mut Helper, now: Instant) -> bool {
         self.scripts.tend(helper, now);
         let files = self.files.tend(poll, now);
-        let processes = self.processes.tend(now);
+        let processes = self.processes.tend(poll, now);
         self.probes.tend(poll, now) || files || processes
     }
 

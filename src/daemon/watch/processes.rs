@@ -1,7 +1,15 @@
-//! Processes that are counted: /proc is walked through each second, a piece at each wakeup.
+//! Processes that are counted: /proc is walked through, a piece at each wakeup.
+//!
+//! Where the kernel tells us of processes that is done when one that counts has come, changed or gone,
+//! else each second. The walk alone counts, so that news that are lost or late do no harm.
 
 use crate::config::model::{Compare, TrackProcess};
 use crate::limits;
+use crate::netlink::process::News;
+use crate::sys::Errno;
+use crate::sys::error::Cause;
+use crate::sys::netlink::{Events, ProcessSocket};
+use crate::sys::poll::{Interest, Poll};
 use crate::sys::proc::{self, Walk};
 use crate::time::Instant;
 use crate::vrrp::track::Reading;
@@ -15,6 +23,17 @@ pub(super) struct Processes {
     counted: Box<[Counted]>,
     walk: Option<Walk>,
     walk_at: Option<Instant>,
+    /// No walk begins earlier.
+    rests_until: Option<Instant>,
+    /// Something has happened that the present walk may not see.
+    stale: bool,
+    /// Those that count.
+    ids: Vec<u32>,
+    news: Option<ProcessSocket>,
+    /// The place of `news` in the poll set.
+    place: Option<usize>,
+    /// News do come.
+    is_told: bool,
     /// Process 1 was seen in this walk.
     first_seen: bool,
     /// That processes are hidden, or that /proc cannot be read, has been told.
@@ -51,6 +70,12 @@ impl Processes {
         self.counted = adopted.collect();
         self.walk = None;
         self.walk_at = (!processes.is_empty()).then_some(now);
+        if processes.is_empty() {
+            *self = Self::default();
+        } else if self.news.is_none() {
+            self.ids.reserve_exact(limits::PROCESSES);
+            self.news = ProcessSocket::open().ok();
+        }
     }
 
     pub(super) fn reading(&self, name: &str) -> Reading {
@@ -86,9 +111,15 @@ impl Processes {
         changes.chain(self.walk_at).min().unwrap_or(Instant::NEVER)
     }
 
-    /// Goes a piece further. True if a reading has changed.
-    pub(super) fn tend(&mut self, now: Instant) -> bool {
-        let mut changed = false;
+    pub(super) fn add_to(&mut self, poll: &mut Poll) {
+        let news = self.news.as_ref();
+        self.place = news.map(|news| poll.add(news, Interest::Read));
+    }
+
+    /// Goes a piece further. True if a reading or the descriptors have changed.
+    pub(super) fn tend(&mut self, poll: &Poll, now: Instant) -> bool {
+        let is_ready = self.place.is_some_and(|place| poll.readiness(place).any());
+        let mut changed = is_ready && !self.hear(now);
         if self.walk_at.is_some_and(|at| at <= now) && self.walked(now) {
             for it in &mut self.counted {
                 let found = core::mem::take(&mut it.found);
@@ -101,12 +132,71 @@ impl Processes {
         changed
     }
 
+    /// Reads news. False if there will be none any more.
+    fn hear(&mut self, now: Instant) -> bool {
+        let Self {
+            counted,
+            ids,
+            news: Some(news),
+            is_told,
+            stale,
+            ..
+        } = self
+        else {
+            return true;
+        };
+        let all = ids.len() == limits::PROCESSES;
+        let heard = news.receive(limits::EVENTS, |message| {
+            let matters = match News::parse(&message) {
+                // What has happened before it was not told.
+                Some(News::Answer(errno)) => {
+                    *is_told = errno == 0;
+                    log::debug!(
+                        "news of processes: {}",
+                        Cause(Errno::from_raw(errno as i32))
+                    );
+                    true
+                }
+                _ if *stale => false,
+                Some(News::Ended(id)) => all || ids.contains(&id),
+                Some(News::Changed(id)) => {
+                    let mut counts = ids.contains(&id);
+                    look(counted, id, &mut |_| counts = true);
+                    counts
+                }
+                None => false,
+            };
+            *stale |= matters;
+        });
+        match heard {
+            Ok(Events::Overrun) => *stale = true,
+            Ok(_) => {}
+            Err(_) => (self.news, self.is_told, self.stale) = (None, false, true),
+        }
+        if self.stale && self.walk.is_none() {
+            self.walk_at = Some(self.rests_until.map_or(now, |at| at.max(now)));
+        }
+        self.news.is_some()
+    }
+
+    /// When the next walk begins.
+    fn rest(&mut self, now: Instant) {
+        let gap = now + limits::PROCESS_GAP;
+        self.rests_until = Some(gap);
+        self.walk_at = match (self.stale, self.is_told) {
+            (true, true) => Some(gap),
+            (false, true) => None,
+            (_, false) => Some(now + limits::PROCESS_SCAN),
+        };
+    }
+
     /// True at the end of a walk.
     fn walked(&mut self, now: Instant) -> bool {
         let begun = match self.walk.take() {
             Some(walk) => Ok(walk),
             None => {
-                self.first_seen = false;
+                (self.first_seen, self.stale) = (false, false);
+                self.ids.clear();
                 self.counted.iter_mut().for_each(|it| it.found = 0);
                 Walk::begin()
             }
@@ -122,14 +212,25 @@ impl Processes {
         let Self {
             counted,
             first_seen,
+            ids,
             ..
         } = self;
-        let went_on = walk.next(&mut |id| *first_seen |= look(counted, id) && id == 1);
+        let went_on = walk.next(&mut |id| {
+            let mut counts = false;
+            let is_seen = look(counted, id, &mut |it| {
+                it.found += 1;
+                counts = true;
+            });
+            *first_seen |= is_seen && id == 1;
+            if counts && ids.len() < limits::PROCESSES {
+                ids.push(id);
+            }
+        });
         if went_on == Ok(true) {
             self.walk = Some(walk);
             return false;
         }
-        self.walk_at = Some(now + limits::PROCESS_SCAN);
+        self.rest(now);
         if !self.first_seen {
             self.tell(&"/proc hides processes of others (hidepid)");
         }
@@ -143,10 +244,10 @@ impl Processes {
     }
 }
 
-/// Counts one process where it belongs; false if it cannot be seen.
-fn look(counted: &mut [Counted], id: u32) -> bool {
+/// Hands what a process counts for to `each`; false if it cannot be seen.
+fn look(counted: &mut [Counted], id: u32, each: &mut dyn FnMut(&mut Counted)) -> bool {
     let mut stat = [0; 128];
-    let Some(name) = living(proc::read(id, "stat", &mut stat)) else {
+    let Some(name) = proc::living(proc::read(id, "stat", &mut stat)) else {
         return false;
     };
     let mut buffer = [0; BYTES];
@@ -159,19 +260,9 @@ fn look(counted: &mut [Counted], id: u32) -> bool {
     } else {
         &[]
     };
-    for it in counted {
-        it.found += u32::from(is_it(&it.process, name, line));
-    }
+    let belongs = |it: &&mut Counted| is_it(&it.process, name, line);
+    counted.iter_mut().filter(belongs).for_each(each);
     true
-}
-
-/// The name in `/proc/PID/stat`, unless the process has ended and waits for its parent.
-fn living(stat: &[u8]) -> Option<&[u8]> {
-    let begin = stat.iter().position(|byte| *byte == b'(')? + 1;
-    let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let state = stat.get(end + 2)?;
-    let name = stat.get(begin..end)?;
-    (!matches!(state, b'Z' | b'X' | b'x')).then_some(name)
 }
 
 fn is_it(process: &TrackProcess, name: &[u8], line: &[u8]) -> bool {
@@ -263,21 +354,6 @@ mod tests {
                 is,
                 "{wanted} {line}"
             );
-        }
-    }
-
-    #[test]
-    fn the_name_may_hold_anything_and_zombies_do_not_count() {
-        for (stat, name) in [
-            ("1 (init) S 0", Some("init")),
-            ("1 (a) Z (b)) R 0", Some("a) Z (b)")),
-            ("1 (init) Z 0", None),
-            ("1 (init)", None),
-            (")(", None),
-            ("1 )( S 0 ", None),
-            ("", None),
-        ] {
-            assert_eq!(living(stat.as_bytes()), name.map(str::as_bytes), "{stat}");
         }
     }
 

@@ -90,6 +90,57 @@ def case_effective_priority_as_keepaliveds(words):
     check(seen["Vipd"][0] != seen["Vipd"][1], "the script changes nothing")
 
 
+# Lines of the script's block, what its runs return (`1` fails), and the priorities up to where both daemons agree:
+# keepalived waits for the first result where there is no weight only, and of `init_fail` it takes the first success for
+# all of `rise`, and adds no weight before it.
+RUNS = {
+    "first-success": (("weight 20", "rise 3", "fall 2"), "0010110", [None], [100]),
+    "first-failure": (("weight 20", "rise 3", "fall 2"), "1001000", [None], [100]),
+    "init-fail": (("weight -20", "rise 2", "fall 1", "init_fail"), "00100", [80, 80], [100, 100]),
+    "no-weight": (("rise 2", "fall 2"), "011001", [None], [None]),
+    "no-weight-init-fail": (("rise 2", "fall 2", "init_fail"), "001100", [None, None], [None, 100]),
+}
+INTERVAL_S = 3
+# The first run takes so long: what holds before its result is seen in the adverts.
+FIRST_RUN_S = 1.2
+
+
+def priorities(daemon, lines, results):
+    """The priority in the adverts before the first result of the script and after each one; None where there are none.
+    The script says when it starts: by then the result of its last run has long been taken in."""
+    with Lab() as lab:
+        node, sniffer, script = lab.node("n1", conf.NODE1), lab.sniff(), Script(lab)
+        starts = f"{script.path}.starts"
+        script.does(f"n=$(cat {starts} 2>/dev/null | wc -l); date +%s.%N >>{starts}; "
+                    f"[ $n -gt 0 ] || sleep {FIRST_RUN_S}; exit $(echo {results}0 | cut -c $((n + 1)))")
+        daemon(node, conf.global_defs("script_user root") + block(script, f"interval {INTERVAL_S}", *lines)
+               + conf.instance(extra=tracks()))
+        deadline, times = Deadline(60), []
+        while len(times) < len(results) + 1:
+            check(not deadline.passed(), f"the script ran {len(times)} times only")
+            time.sleep(0.05)
+            if os.path.exists(starts):
+                with open(starts, encoding="ascii") as file:
+                    times = [float(line) for line in file if line.endswith("\n")]
+        adverts = sniffer.adverts("n1")
+    first = [f.priority for f in adverts if f.at < times[0] + FIRST_RUN_S]
+    rows = [first[-1] if first else None]
+    for before in times[1:]:
+        seen = [f.priority for f in adverts if before - 0.4 < f.at < before]
+        rows.append(seen[-1] if seen else None)
+    return rows
+
+
+@each(*RUNS)
+@limits(timeout=120)
+def case_first_result_rise_and_fall_as_keepaliveds(name):
+    lines, results, ours, theirs = RUNS[name]
+    seen, wanted = (priorities(daemon, lines, results) for daemon in (Vipd, Keepalived))
+    equal((seen[:len(ours)], wanted[:len(ours)]), (ours, theirs), "priorities up to where they agree")
+    equal(seen[len(ours):], wanted[len(ours):], f"priorities from there on, with the results {results}")
+    check(len(set(seen)) > 1, "the script changes nothing")
+
+
 @limits(timeout=60)
 def case_without_a_weight_it_holds_the_instance():
     with Lab() as lab:

@@ -9,7 +9,9 @@ use crate::vrrp::types::Family;
 /// An interface that can be asked through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Way {
-    pub(super) name: Box<str>,
+    /// Its name: no more than IFNAMSIZ allows, and no heap, for interfaces are looked at with each change
+    /// of an address.
+    pub(super) name: heapless::String<15, u8>,
     pub(super) ifindex: u32,
     pub(super) mac: [u8; 6],
     /// The address that ARP requests come from.
@@ -27,7 +29,8 @@ impl Way {
             return Err(Failure::InterfaceDown);
         }
         Ok(Way {
-            name: link.name.as_str().into(),
+            name: heapless::String::try_from(link.name.as_str())
+                .map_err(|_| Failure::NoInterface)?,
             ifindex: kernel.ifindex,
             mac: kernel.mac,
             source4: match check {
