@@ -222,6 +222,37 @@ impl Host {
     }
 }
 
+/// What must have happened in some world.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub faults: [u32; 7],
+    pub farewells: u32,
+    pub contradictions: u32,
+    pub solicitations: u32,
+    pub farewells_heard: u32,
+}
+
+impl Counts {
+    fn all(&mut self) -> impl Iterator<Item = &mut u32> {
+        let rest = [
+            &mut self.farewells,
+            &mut self.contradictions,
+            &mut self.solicitations,
+            &mut self.farewells_heard,
+        ];
+        self.faults.iter_mut().chain(rest)
+    }
+
+    pub fn add(&mut self, mut other: Self) {
+        let both = self.all().zip(other.all());
+        both.for_each(|(total, one)| *total += *one);
+    }
+
+    pub fn all_occurred(&mut self) -> bool {
+        self.all().all(|count| *count > 0)
+    }
+}
+
 impl Pair {
     /// What a wakeup of a node ends with.
     pub fn follow(&mut self, node: usize) {

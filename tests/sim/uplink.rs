@@ -16,7 +16,7 @@ use vipd::vrrp::uplink::{Seen, Uplink};
 use vipd::vrrp::validate::Received;
 
 use crate::common;
-use crate::follow::{self, Follower, Host, Said};
+use crate::follow::{self, Counts, Follower, Host, Said};
 use crate::plan;
 use crate::rng::Rng;
 
@@ -114,37 +114,6 @@ enum What {
     Advert(Vec<u8>),
     Ra(Box<Said>),
     Solicitation,
-}
-
-/// What must have happened in some world.
-#[derive(Debug, Default)]
-pub struct Counts {
-    faults: [u32; 7],
-    pub farewells: u32,
-    contradictions: u32,
-    solicitations: u32,
-    farewells_heard: u32,
-}
-
-impl Counts {
-    fn all(&mut self) -> impl Iterator<Item = &mut u32> {
-        let rest = [
-            &mut self.farewells,
-            &mut self.contradictions,
-            &mut self.solicitations,
-            &mut self.farewells_heard,
-        ];
-        self.faults.iter_mut().chain(rest)
-    }
-
-    fn add(&mut self, mut other: Self) {
-        let both = self.all().zip(other.all());
-        both.for_each(|(total, one)| *total += *one);
-    }
-
-    fn all_occurred(&mut self) -> bool {
-        self.all().all(|count| *count > 0)
-    }
 }
 
 pub struct Pair {

@@ -7,11 +7,10 @@ import re
 import socket
 import struct
 import subprocess
-import time
 from dataclasses import dataclass, field
 
 from lib import conf, ns, schema, wire
-from lib.check import Deadline, check, each, equal, limits
+from lib.check import check, each, equal, limits
 from lib.dhcp import Asker, Client, Dnsmasq, Offers, first_choice
 from lib.lab import Lab
 from lib.life import journal, reload
@@ -502,17 +501,12 @@ def case_who_takes_his_leave_is_answered():
         first = world.start(0, 200)
         first.wait_state("Active", 10)
         world.host.wait(lambda: len(advertisements(sniffer, "n1")) == 3, 20, "the first burst")
-        # The next one is due after 200 s. Who stays is not answered: MIN_DELAY_BETWEEN_RAS and MAX_RA_DELAY_TIME.
-        since = sniffer.mark()
-        until = Deadline(4)
-        advertise(world.routers[1], 1800, 0)
-        advertise(world.routers[1], 0, 2700)
-        while not until.passed():
-            equal(advertisements(sniffer, "n1", since), [], "answers to routers that stay")
-            time.sleep(0.2)
-        advertise(world.routers[1], 0, 0)
-        answer = wait_ra(world.host, sniffer, lambda _: True, "an answer", "n1", since)
-        equal((answer.lifetime, answer.prefixes), (1800, {GLOBAL: (2700, 5400)}), "the answer")
+        # The next one by itself is due after 200 s; a host that looks for a router may draw one in between, not three.
+        for _ in range(3):
+            since = sniffer.mark()
+            advertise(world.routers[1], 0, 0)
+            answer = wait_ra(world.host, sniffer, lambda _: True, "an answer", "n1", since, timeout=5)
+            equal((answer.lifetime, answer.prefixes), (1800, {GLOBAL: (2700, 5400)}), "the answer")
 
 
 @limits(timeout=90)
