@@ -10,7 +10,7 @@ from lib import ns
 from lib.check import CaseFailed, Deadline, check
 from lib.ear import Ear
 
-DISCOVER, OFFER = 1, 2
+DISCOVER, OFFER, RELEASE = 1, 2, 7
 # Configures the interface with what it has got, and says what that was.
 SCRIPT = """#!/bin/sh
 case "$1" in
@@ -26,7 +26,7 @@ echo "event $1 ip=$ip router=$router dns=$dns server=$serverid"
 class Dnsmasq:
     """dnsmasq as OpenWrt runs it: authoritative, with ping check, on one interface, DNS and DHCP."""
 
-    def __init__(self, node, pool, vip, iface=None, extra=()):
+    def __init__(self, node, pool, vip, iface=None, extra=(), mask="255.255.254.0"):
         check(shutil.which("dnsmasq"), "dnsmasq is not installed: run tests/run, which installs it")
         folder = node.folder("dnsmasq")
         last = node.address.rpartition(".")[2]
@@ -35,7 +35,7 @@ class Dnsmasq:
             "--no-resolv", "--no-hosts", "--bind-dynamic", f"--interface={iface or node.iface}",
             "--except-interface=lo", "--dhcp-authoritative", f"--dhcp-leasefile={folder}/leases",
             f"--pid-file={folder}/pid",
-            f"--dhcp-range={pool},255.255.254.0,1h", f"--dhcp-option=3,{vip}", f"--dhcp-option=6,{vip}",
+            f"--dhcp-range={pool},{mask},1h", f"--dhcp-option=3,{vip}", f"--dhcp-option=6,{vip}",
             # Tells the two apart.
             f"--address=/who.test/192.0.2.{last}", *extra])
         self.log = self.proc.log
