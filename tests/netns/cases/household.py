@@ -112,19 +112,22 @@ class Household:
         self.provider = Provider(lab, nodes)
         self.capture = lab.sniff(protocols=(socket.IPPROTO_ICMP, socket.IPPROTO_TCP, socket.IPPROTO_UDP))
         equal(run(self.client, "sysctl", "-qw", "net.ipv6.conf.ens160.accept_ra=2")[0], 0, "sysctl")
-        self.routers = {node.name: Router(node, at, wan or {}) for node, at in zip(nodes, auto)}
+        self.routers = {node.name: Router(node, at, wan(self.provider.address[node.name]) if wan else {})
+                        for node, at in zip(nodes, auto)}
         for name, router in self.routers.items():
             router.text = UCI.format(priority=PRIORITIES[name], probe=PROBE if haste else "") + haste
         self.one, self.two = self.routers.values()
         self.offers = Offers(self.client)
 
-    def start(self):
+    def start(self, dialled=False):
         """Both at once; the client comes when they are there."""
         for router in self.routers.values():
             router.start()
         for router in self.routers.values():
             router.vipd.log.wait("vrrp_startup_delay", 10)
         self.udhcpc = Client(self.client)
+        if dialled:
+            dials(self.one)
         self.settles("n1")
         self.leased("bound", "n1")
         self.works("n1")
@@ -201,6 +204,13 @@ class Household:
 def heard(found):
     """Whose sessions, and whether each was released."""
     return [(it.router, it.released) for it in found]
+
+
+def dials(router):
+    """Waits until it is Active and its uplink is coming up: so vipd says, and so does netifd."""
+    router.vipd.wait_state("Active", 15, name="home")
+    await_that(lambda: router.uplinks()[0] == "coming", 10, "the uplink to be coming")
+    equal(router.netifd.state("wan"), "setup", "the uplink")
 
 
 @each("stop", "power-off")
@@ -327,3 +337,29 @@ def case_network_restart(where):
             equal(heard(found), [("n1", False)], "what the provider has heard")
         else:
             check(len(found) > before, f"nothing has happened: {heard(found)}")
+
+
+@limits(timeout=90)
+def case_a_session_takes_its_time():
+    """`pppoe`: the client has its gateway meanwhile, and who goes while it dials has never been up."""
+    with Lab() as lab:
+        home = Household(lab, haste=HASTE.replace(f"'{TIMEOUT_S}'", "'20'"), wan=lambda address: {
+            "proto": "pppoe", "address": f"{address}/24", "gateway": ISP})
+        home.start(dialled=True)
+        home.one.vipd.terminate()
+        equal(home.one.netifd.state("wan"), "down", "the uplink of who has stopped")
+        dials(home.two)
+        home.settles("n2")
+        home.works("n2")
+        found = home.one_uplink(asked=False)
+        equal(heard(found), [("n1", False), ("n2", False)], "what the provider has heard")
+        # Back by its priority, and away again before it has come up.
+        ups = home.one.netifd.model.log.mark()
+        home.one.start("again")
+        home.one.vipd.wait_state("Active", 15, name="home")
+        await_that(lambda: home.two.netifd.state("wan") == "down", 10, "the other's uplink to be down")
+        dials(home.one)
+        home.one.vipd.terminate()
+        equal(home.one.netifd.model.log.matches("ifup wan$", ups), [], "news of an uplink that was not up yet")
+        home.settles("n2")
+        home.works("n2")

@@ -1,4 +1,4 @@
-"""DHCP: dnsmasq on a router, busybox's client on a host, and who has offered what."""
+"""DHCP: dnsmasq on a router, clients on a host (busybox's, ISC's for IPv6), and who has offered what."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ class Dnsmasq:
 
     def asked(self, since=0):
         """The requests that it has heard."""
-        return self.log.matches(r"DHCP(DISCOVER|REQUEST)\(", since)
+        return self.log.matches(r"DHCP(DISCOVER|REQUEST|SOLICIT|CONFIRM|REBIND|INFORMATION-REQUEST)\(", since)
 
 
 class Client:
@@ -60,6 +60,33 @@ class Client:
         """What the next event of these kinds brought, by word."""
         line = self.log.wait(rf"event ({kinds}) (.*)", timeout, since).group(2)
         return dict(word.split("=") for word in line.split())
+
+
+SCRIPT6 = """#!/bin/sh
+echo "event $reason ip=$new_ip6_address dns=$new_dhcp6_name_servers server=$new_dhcp6_server_id"
+"""
+
+
+class Client6:
+    """ISC's dhclient: it asks for an address, or, stateless, for the rest. One with the name of another knows the lease
+    of that one."""
+
+    def __init__(self, node, stateless=False, name="dhclient"):
+        check(shutil.which("dhclient"), "dhclient is not installed: run tests/run, which installs it")
+        path = node.file("dhclient.script", SCRIPT6)
+        os.chmod(path, 0o755)
+        base = os.path.join(node.folder("dhclient"), name)
+        # A copy: the AppArmor profile of the package allows the original no files here.
+        program = shutil.copy(shutil.which("dhclient"), f"{base}.copy")
+        self.proc = node.popen(name, [program, "-6", *(["-S"] if stateless else []), "-d",
+                                      "-cf", "/dev/null", "-lf", f"{base}.leases", "-pf", f"{base}.pid", "-sf", path, node.iface])
+        self.log = self.proc.log
+
+    def event(self, kinds, timeout, since=0):
+        """What the next event of these kinds brought; of `server` the MAC address in its DUID (RFC 8415 §11.2)."""
+        line = self.log.wait(rf"event ({kinds}) (.*)", timeout, since).group(2)
+        got = dict(word.split("=") for word in line.split())
+        return got | {"server": ":".join(byte.zfill(2) for byte in got["server"].split(":")[-6:])}
 
 
 class Offers(Ear):

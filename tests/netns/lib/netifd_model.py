@@ -3,7 +3,7 @@
     netifd_model.py FOLDER PID_FILE INTERFACES
 
 INTERFACES is JSON: names, each with its device and `auto`; one with `proto` "dhcp" runs udhcpc while it is up, one with
-"pppoe" takes three seconds to come up, and one with an `address` has that while it is up. What comes in by the FIFO FOLDER/bus is a line each: the FIFO for the answer, or `-`, and words. `call …` is what ubus was
+"pppoe" takes three seconds to come up, and one with an `address` (and a `gateway`) has that while it is up. What comes in by the FIFO FOLDER/bus is a line each: the FIFO for the answer, or `-`, and words. `call …` is what ubus was
 asked; `restart` is `network restart`; `event …` comes from udhcpc. At ifup and ifdown the process in PID_FILE gets
 SIGHUP, as from the package's hotplug script.
 """
@@ -33,9 +33,9 @@ DIAL = 'sleep 3; echo "- event $NAME up $$" >"$0/bus"; exec sleep infinity'
 class Interface:
     """One logical interface."""
 
-    def __init__(self, model, name, device, auto=False, proto="dhcp", address=None):
+    def __init__(self, model, name, device, auto=False, proto="dhcp", address=None, gateway=None):
         self.model, self.name, self.device, self.auto, self.proto = model, name, device, auto, proto
-        self.address = address
+        self.address, self.gateway = address, gateway
         self.autostart, self.state, self.client = auto, "down", None
 
     def up(self):
@@ -58,6 +58,8 @@ class Interface:
         if self.state != "up":
             if self.address:
                 subprocess.run(["ip", "addr", "replace", self.address, "dev", self.device], check=False)
+            if self.gateway:
+                subprocess.run(["ip", "route", "replace", "default", "via", self.gateway], check=False)
             self.state = "up"
             self.model.hotplug("ifup", self.name)
 
@@ -71,7 +73,7 @@ class Interface:
             self.client = None
         if self.address:
             subprocess.run(["ip", "-4", "addr", "flush", "dev", self.device], check=False)
-        if self.proto == "dhcp":
+        if self.proto in ("dhcp", "pppoe"):
             subprocess.run(["ip", "addr", "flush", "dev", self.device], check=False)
             subprocess.run(["ip", "link", "set", self.device, "down"], check=False)
         self.state = "down"
@@ -106,7 +108,7 @@ class Model:
             interface.autostart = interface.auto
             if interface.auto:
                 interface.up()
-            elif interface.proto == "dhcp":
+            elif interface.proto in ("dhcp", "pppoe"):
                 subprocess.run(["ip", "link", "set", interface.device, "down"], check=False)
 
     def hotplug(self, action, name):

@@ -71,9 +71,10 @@ class Session:
         return f"{self.router} {self.first:.3f} to {self.last:.3f}{' released' if self.released else ''}"
 
 
-def sessions(capture, leases, excused=None):
+def sessions(capture, leases, excused=None, asked=True):
     """All of them, in the order of their beginning; `leases` has the address of each router. `excused` is a router with
-    a time from and one until which what it says is not counted."""
+    a time from and one until which what it says is not counted. One that is not `asked` for begins with its first
+    frame, and there is one a router."""
     found = {name: [] for name in leases}
     # What has happened until now is in the capture once something later is.
     moment = now()
@@ -87,7 +88,9 @@ def sessions(capture, leases, excused=None):
         if kind == dhcp.DISCOVER and not (mine and mine[-1].transaction == transaction):
             mine.append(Session(name, transaction, frame.at, frame.at))
         elif kind or leases[name] == source(frame):
-            check(mine, f"{name} spoke to the provider before it had asked for a lease: {frame}")
+            check(mine or not asked, f"{name} spoke to the provider before it had asked for a lease: {frame}")
+            if not mine:
+                mine.append(Session(name, b"", frame.at, frame.at))
             mine[-1].last = frame.at
             mine[-1].released |= kind == dhcp.RELEASE
     return sorted((it for mine in found.values() for it in mine), key=lambda it: it.first)
@@ -111,15 +114,15 @@ def source(frame):
     return str(ipaddress.ip_address(raw[26:30])) if raw[12:14] == b"\x08\x00" else None
 
 
-def one_uplink(capture, leases, grace=0.0, excused=None):
+def one_uplink(capture, leases, grace=0.0, **how):
     """Fails if the provider has heard uplinks of two routers at once, for longer than `grace` seconds; returns all
-    sessions.
+    [`sessions`], of which `how` tells.
 
     An uplink is up from the first DHCPDISCOVER of a transaction to the last frame from the leased address, be it ARP,
     an answer to the provider's ping or what a client sends, or to a DHCP server, before the next one. All else is
     noise of a link without an address. With no grace the last frame of one comes before the first of the other.
     """
-    found = sessions(capture, leases, excused)
+    found = sessions(capture, leases, **how)
     text = "; ".join(map(str, found))
     for at, one in enumerate(found):
         for other in found[at + 1:]:
