@@ -14,8 +14,8 @@ SERVER = (f"--dhcp-range={GLOBAL}1000,{GLOBAL}1fff,64,1h", f"--dhcp-option=optio
 @each("address", "stateless")
 @limits(timeout=60)
 def case_the_active_alone_answers(what):
-    """The Backup's server hears nothing. A host that asks after a failover whether its lease still holds, as one that was
-    unplugged does, has it confirmed by a server that knows nothing of it, and a new one gets its own."""
+    """The Backup's server hears nothing. A host that asks after a failover whether its lease still holds, as one that
+    was unplugged does, has it confirmed by a server that knows nothing of it, and a new one gets its own."""
     with Lab() as lab:
         routers, host = (lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2)), lab.node("host")
         for router in routers:

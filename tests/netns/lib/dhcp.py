@@ -78,8 +78,8 @@ class Client6:
         base = os.path.join(node.folder("dhclient"), name)
         # A copy: the AppArmor profile of the package allows the original no files here.
         program = shutil.copy(shutil.which("dhclient"), f"{base}.copy")
-        self.proc = node.popen(name, [program, "-6", *(["-S"] if stateless else []), "-d",
-                                      "-cf", "/dev/null", "-lf", f"{base}.leases", "-pf", f"{base}.pid", "-sf", path, node.iface])
+        self.proc = node.popen(name, [program, "-6", *(["-S"] if stateless else []), "-d", "-cf", "/dev/null", "-lf",
+                                      f"{base}.leases", "-pf", f"{base}.pid", "-sf", path, node.iface])
         self.log = self.proc.log
 
     def event(self, kinds, timeout, since=0):

@@ -3,9 +3,10 @@
     netifd_model.py FOLDER PID_FILE INTERFACES
 
 INTERFACES is JSON: names, each with its device and `auto`; one with `proto` "dhcp" runs udhcpc while it is up, one with
-"pppoe" takes three seconds to come up, and one with an `address` (and a `gateway`) has that while it is up. What comes in by the FIFO FOLDER/bus is a line each: the FIFO for the answer, or `-`, and words. `call …` is what ubus was
-asked; `restart` is `network restart`; `event …` comes from udhcpc. At ifup and ifdown the process in PID_FILE gets
-SIGHUP, as from the package's hotplug script.
+"pppoe" takes three seconds to come up, and one with an `address` (and a `gateway`) has that while it is up. What comes
+in by the FIFO FOLDER/bus is a line each: the FIFO for the answer, or `-`, and words. `call …` is what ubus was asked;
+`restart` is `network restart`; `event …` comes from udhcpc. At ifup and ifdown the process in PID_FILE gets SIGHUP, as
+from the package's hotplug script.
 """
 
 import errno

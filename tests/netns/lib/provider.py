@@ -81,7 +81,9 @@ def sessions(capture, leases, excused=None, asked=True):
     capture.wait(lambda frame: frame.at > moment, 10, "a frame from now on", max(0, capture.mark() - 1))
     for frame in list(capture.frames):
         name = frame.port.removesuffix("-wan")
-        if name not in found or name == frame.port or excused and name == excused[0] and excused[1] < frame.at < excused[2]:
+        if name not in found or name == frame.port:
+            continue
+        if excused and name == excused[0] and excused[1] < frame.at < excused[2]:
             continue
         kind, transaction = request(frame)
         mine = found[name]
@@ -114,19 +116,20 @@ def source(frame):
     return str(ipaddress.ip_address(raw[26:30])) if raw[12:14] == b"\x08\x00" else None
 
 
-def one_uplink(capture, leases, grace=0.0, **how):
+def one_uplink(capture, leases, grace=0.0, excused=None, asked=True):
     """Fails if the provider has heard uplinks of two routers at once, for longer than `grace` seconds; returns all
-    [`sessions`], of which `how` tells.
+    [`sessions`]. The time of who is excused counts from the end of that.
 
     An uplink is up from the first DHCPDISCOVER of a transaction to the last frame from the leased address, be it ARP,
     an answer to the provider's ping or what a client sends, or to a DHCP server, before the next one. All else is
     noise of a link without an address. With no grace the last frame of one comes before the first of the other.
     """
-    found = sessions(capture, leases, **how)
+    found = sessions(capture, leases, excused, asked)
     text = "; ".join(map(str, found))
     for at, one in enumerate(found):
         for other in found[at + 1:]:
-            both = min(one.last, other.last) - other.first
+            since = max(other.first, excused[2]) if excused and one.router == excused[0] else other.first
+            both = min(one.last, other.last) - since
             check(one.router == other.router or both <= grace,
                   f"two uplinks were up for {both:.3f} s, not {grace} at most: {text}")
     return found
