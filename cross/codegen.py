@@ -1,6 +1,8 @@
-"""Marks the functions of a program (LLVM's text, standard input to output) as code of a shorter mode: the first
-argument, LLVM's name of it, or nothing. Left out are those few that LLVM cannot translate so: with thread-local
-variables, assembly, or floating point, and those named as further arguments.
+"""Marks the functions of a program (LLVM's text, standard input to output) as code for size, and as code of a shorter
+mode: the first argument, LLVM's name of it, or nothing. Left out of the mode are those few that LLVM cannot translate
+so: with thread-local variables, assembly, or floating point, and those named as further arguments.
+
+For size: what is inlined best at opt-level "s" is translated best at "z", and nobody looks at frame pointers.
 
 For MIPS16, every call is made by the C convention: LLVM's fast one passes arguments in registers that MIPS16 code
 does not reach, and LLVM 22 then leaves out, without a word, the moves between two of them.
@@ -15,6 +17,9 @@ MARK = 100000
 GROUP = re.compile(r"#(\d+)(?=[^#]*\{$)")
 NAME = re.compile(r'@"?([^"(]+)"?\(')
 FEATURES = re.compile(r'("target-features"="[^"]*)"')
+# What tells the group of a function that has a body from that of a declaration.
+BODY = ' "target-cpu"='
+REPLACED = re.compile(r' "frame-pointer"="[^"]*"| (?:minsize|optsize)(?= )')
 
 
 def functions(lines):
@@ -41,6 +46,13 @@ def marked(function):
     return f"{head}\n{rest}"
 
 
+def for_size(line):
+    """A group of attributes, with those for size."""
+    if BODY not in line:
+        return line
+    return REPLACED.sub("", line).replace("= {", "= { minsize optsize", 1)
+
+
 def group_for(mode, line):
     """A group of attributes a second time, for the mode, or nothing."""
     group = re.match(r"attributes #(\d+) = (.*\n)", line)
@@ -55,11 +67,12 @@ def main():
     for piece in functions(sys.stdin):
         if mode == "mips16":
             piece = piece.replace(" fastcc ", " ")
-        if mode and piece.startswith("define "):
+        if piece.startswith("attributes "):
+            piece = for_size(piece)
+            piece += group_for(mode, piece) if mode else ""
+        elif mode and piece.startswith("define "):
             keeps = NOT_SHORT.search(piece) or NAME.search(piece).group(1) in named
             piece = piece if keeps else marked(piece)
-        elif mode:
-            piece += group_for(mode, piece)
         sys.stdout.write(piece)
 
 

@@ -16,28 +16,40 @@ missing_codegen_packages() {
     local llvm
     llvm=$(llvm_version)
     [ -x "/usr/bin/llc-$llvm" ] || echo "llvm-$llvm"
+    [ -x "/usr/bin/ld.lld-$llvm" ] || echo "lld-$llvm"
     [ -x /usr/bin/mips-linux-gnu-ld ] || echo binutils-mips-linux-gnu
 }
 
 # A function of more than 300 instructions is not put into its only caller: where everything is in one function,
 # every value lives on the stack, far away. Costs are ten times LLVM's, so that its bonus for an only caller is a tenth.
-readonly INLINE_FLAGS=(-inline-threshold=100 -inline-instr-cost=50 -inline-call-penalty=250)
+# Calls of AArch64 are short: less is inlined there.
+inline_flags() {
+    local threshold=100
+    [ "$1" != aarch64 ] || threshold=50
+    echo "-inline-threshold=$threshold" -inline-instr-cost=50 -inline-call-penalty=250
+}
 
-# The code generator: no constants kept ready outside of loops, equal ends of branches once, copies by memcpy.
-# LLVM's machine outliner would save 6 KB on ARM, and was seen to make programs there that hang or crash: keep it off.
+# The code generator: no constants kept ready outside of loops, no value kept on the stack that is computed as easily
+# again, equal ends of branches once.
 readonly CODE_FLAGS=(-O2 -relocation-model=static -function-sections -data-sections -disable-machine-licm
-    -enable-tail-merge=true -tail-merge-size=2)
+    -disable-machine-cse -enable-tail-merge=true -tail-merge-size=2)
 
-# Fewer tables for `match`; for MIPS16 none, blocks left in their order, and no rewriting of loops for address modes
-# that it lacks.
+# What a target has of its own. Copies are made by memcpy, tables for `match` are few.
+# MIPS16: no tables at all, blocks left in their order, no rewriting of loops for address modes that it lacks.
+# AArch64: addresses in one instruction, which reach 1 MB, registers saved by functions for that, and functions that
+# differ in constants once. There and on x86_64, LLVM's machine outliner: on ARM and MIPS it was seen to make programs
+# that hang or crash.
 code_flags() {
+    local outliner="-enable-machine-outliner -machine-outliner-reruns=2"
     case $1 in
     mips | mipsel)
-        printf '%s ' -no-integrated-as -disable-lsr -disable-block-placement -max-store-memcpy=1 \
-            -min-jump-table-entries=1000
+        echo -no-integrated-as -disable-lsr -disable-block-placement -max-store-memcpy=1 -min-jump-table-entries=1000
+        return
         ;;
-    *) printf '%s ' -min-jump-table-entries=12 -max-store-memcpy=2 ;;
+    aarch64) echo "$outliner" -code-model=tiny -homogeneous-prolog-epilog -enable-global-merge-func ;;
+    x86_64) echo "$outliner" -disable-phi-elim-edge-splitting -split-spill-mode=size ;;
     esac
+    echo -min-jump-table-entries=12 -max-store-memcpy=2
 }
 
 # LLVM's passes for size, of one compilation unit and of a link, but none that moves computations out of loops: what
@@ -64,12 +76,11 @@ code_mode() {
 # optimised TARGET BITCODE: BITCODE.ll. The daemon has one thread, so that atomics, of which MIPS16 and ARMv5 have
 # none, are plain loads and stores.
 optimised() {
-    local bitcode=$2 llvm pipeline lower=()
+    local bitcode=$2 llvm pipeline flags
     llvm=$(llvm_version)
+    read -ra flags <<<"$(inline_flags "$1")"
     pipeline=$(passes "$llvm" "$bitcode") || return 1
-    [ -z "$(code_mode "$1")" ] || lower=(-passes=lower-atomic)
-    "opt-$llvm" -passes="$pipeline" "${INLINE_FLAGS[@]}" "$bitcode" -o "$bitcode.opt" &&
-        "opt-$llvm" -S "${lower[@]}" "$bitcode.opt" -o "$bitcode.ll"
+    "opt-$llvm" -S -passes="$pipeline,lower-atomic" "${flags[@]}" "$bitcode" -o "$bitcode.ll"
 }
 
 # generated TARGET BITCODE TYPE OUTPUT: the code, of TYPE asm or obj. A function that LLVM cannot translate in the
@@ -78,7 +89,7 @@ generated() {
     local target=$1 bitcode=$2 type=$3 output=$4 llvm mode flags function others=()
     llvm=$(llvm_version)
     mode=$(code_mode "$target")
-    read -ra flags <<<"$(code_flags "$target")"
+    read -rd '' -a flags <<<"$(code_flags "$target")" || true
     while [ ${#others[@]} -lt 100 ]; do
         python3 cross/codegen.py "$mode" "${others[@]}" <"$bitcode.ll" >"$bitcode.mode.ll" || return 1
         "llc-$llvm" "${CODE_FLAGS[@]}" "${flags[@]}" -filetype="$type" "$bitcode.mode.ll" -o "$output" \
@@ -99,34 +110,38 @@ zig_files() {
         grep -oE '/[^ ]*/(crt1\.o|lib(c|zigc|compiler_rt)\.a)' | sort -u
 }
 
-# mips_program TARGET BITCODE BUILTINS PROGRAM [LD-FLAGS…]
-mips_program() {
-    local target=$1 bitcode=$2 builtins=$3 program=$4 files endian=-EB emulation=elf32btsmip
-    shift 4
-    [ "$target" = mips ] || endian=-EL emulation=elf32ltsmip
-    files=$(zig_files "$target" "$bitcode.probe") || {
-        echo "$target: zig names no libraries of its own: is $ZIG whole?" >&2
-        return 1
-    }
-    generated "$target" "$bitcode" asm "$bitcode.s" &&
+# mips_linked TARGET BITCODE PROGRAM ARGUMENTS…: the program of BITCODE and of what the linker's arguments name.
+mips_linked() {
+    local bitcode=$2 program=$3 endian=-EB emulation=elf32btsmip
+    [ "$1" = mips ] || endian=-EL emulation=elf32ltsmip
+    generated "$1" "$bitcode" asm "$bitcode.s" &&
         mips-linux-gnu-as "$endian" -mips32r2 -msoft-float "$bitcode.s" -o "$bitcode.o" || return 1
-    # shellcheck disable=SC2086 # a list of files
+    shift 3
     mips-linux-gnu-ld "$endian" -m "$emulation" -static -O2 --gc-sections --entry __start --build-id=none \
-        -z noexecstack -T cross/discard.ld "$@" -o "$program" "$bitcode.o" "$builtins" --start-group $files --end-group
+        -z noexecstack -T cross/discard.ld -o "$program" "$bitcode.o" "$@"
+}
+
+# linked TARGET BITCODE PROGRAM ARGUMENTS…: the same of every other target. Equal functions stand there once, which
+# zig's own linker does not offer; and nothing but the table of thread-local variables would be made read-only late.
+linked() {
+    local bitcode=$2 program=$3
+    generated "$1" "$bitcode" obj "$bitcode.o" || return 1
+    shift 3
+    "ld.lld-$(llvm_version)" -static -O2 --gc-sections --icf=all --build-id=none -z norelro -T cross/discard.ld \
+        -o "$program" "$bitcode.o" "$@"
 }
 
 # program TARGET BITCODE BUILTINS PROGRAM [LD-FLAGS…]: the program of a bitcode file.
 program() {
-    local target=$1 bitcode=$2 builtins=$3 program=$4
-    optimised "$target" "$bitcode" || return 1
-    case $target in
-    mips | mipsel)
-        mips_program "$@"
-        return
-        ;;
-    esac
+    local target=$1 bitcode=$2 builtins=$3 program=$4 files link=linked
     shift 4
     [ "$target" != arm ] || target=armv5te # its binary (targets.sh)
-    generated "$target" "$bitcode" obj "$bitcode.o" &&
-        "cross/zig-cc-$target" -static -Wl,--gc-sections "$@" "$bitcode.o" "$builtins" -o "$program"
+    case $target in mips | mipsel) link=mips_linked ;; esac
+    files=$(zig_files "$target" "$bitcode.probe") || {
+        echo "$target: zig names no libraries of its own: is $ZIG whole?" >&2
+        return 1
+    }
+    # shellcheck disable=SC2086 # a list of files
+    optimised "$target" "$bitcode" &&
+        $link "$target" "$bitcode" "$program" "$@" "$builtins" --start-group $files --end-group
 }
