@@ -143,7 +143,8 @@ impl Content {
 
     /// The last one of a sender that is Active no more, from the router's `own` address (RFC 4861
     /// §6.2.5): it is no default router and no DNS server, and hosts had better use another router's
-    /// prefixes. Those that both have become preferred again with the other's next advertisement.
+    /// prefixes. Those that both have become preferred again with the other's next advertisement, which
+    /// follows soon: it hears this one.
     ///
     /// A virtual address is not taken back: it is another router's now, and so are the servers.
     pub fn farewell(&mut self, own: Ipv6Addr) {
@@ -152,6 +153,17 @@ impl Content {
         self.servers.retain(|server| *server == own);
         self.prefixes.iter_mut().for_each(|p| p.preferred = 0);
     }
+}
+
+/// What a change of the state asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing.
+    Stay,
+    /// [`Advertiser::start`].
+    Begin,
+    /// A last one, [`Content::farewell`].
+    End,
 }
 
 /// When an interface's advertisements are due.
@@ -193,8 +205,25 @@ impl Advertiser {
         self.before.clear();
     }
 
+    /// What follows from whether this router is Active now. `contradicted`: another one was, too, and may
+    /// have said that it is no more.
+    pub fn turn(&mut self, active: bool, contradicted: bool, now: Instant) -> Turn {
+        match (active, self.runs()) {
+            (true, false) => Turn::Begin,
+            (false, true) => {
+                self.stop();
+                Turn::End
+            }
+            (true, true) if contradicted => {
+                self.stir(now);
+                Turn::Stay
+            }
+            _ => Turn::Stay,
+        }
+    }
+
     /// Active no more.
-    pub fn stop(&mut self) {
+    fn stop(&mut self) {
         self.next = Instant::NEVER;
     }
 
@@ -203,7 +232,7 @@ impl Advertiser {
         self.next != Instant::NEVER
     }
 
-    /// A host has asked: all are answered together, soon, but not too often (RFC 4861 §6.2.6).
+    /// A host has asked, or another router has taken its leave: all are answered together, soon, but not too often (RFC 4861 §6.2.6).
     pub fn solicited(&mut self, now: Instant) {
         if self.runs() {
             let delay = self.random_up_to(MAX_DELAY);

@@ -10,6 +10,8 @@ mod chaos;
 mod common;
 #[path = "sim/execute.rs"]
 mod execute;
+#[path = "sim/follow.rs"]
+mod follow;
 #[path = "sim/node.rs"]
 mod node;
 #[path = "sim/oracle.rs"]

@@ -156,6 +156,8 @@ pub struct Uplink<'a> {
     pub wanted: bool,
     /// What netifd says: `unknown` (nothing yet), `absent`, `down`, `waiting` (for its device), `coming` or `up`.
     pub state: Cow<'a, str>,
+    /// Milliseconds in this state; null while it is `unknown`.
+    pub state_age_ms: Option<u64>,
     /// Requests that netifd did not accept.
     pub failures: u32,
     /// Times that somebody else had changed it.

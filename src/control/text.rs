@@ -99,10 +99,15 @@ impl Display for Uplink<'_> {
             name,
             wanted,
             state,
+            state_age_ms,
             failures,
             fights,
         } = self;
-        write!(f, "{name}: {state}, ")?;
+        write!(f, "{name}: {state}")?;
+        if let Some(age) = state_age_ms {
+            write!(f, " for {}", Age(*age))?;
+        }
+        f.write_str(", ")?;
         f.write_str(match (wanted, &**state) {
             (_, "absent") => "netifd does not know it; correct the name",
             (true, "up") => "because this router is Active",
@@ -447,6 +452,7 @@ mod tests {
                 name: "wan".into(),
                 wanted: false,
                 state: "coming".into(),
+                state_age_ms: Some(42_000),
                 failures: 1,
                 fights: 2,
             }],
@@ -534,7 +540,7 @@ mod tests {
             VI_1: Backup for 12 s on br-lan: 10.0.0.2 is Active: its priority 200 is higher than ours, 100
               reason    10.0.0.2 advertises the higher priority 200
               settings  VRID 51, version 3, ipv4, priority 100 (configured 150), every 1s, pseudo-header checksum, from 10.0.0.1
-              uplink    wan: coming, but it is to be down, because this router is not Active; requests failed: 1; changed by somebody else: 2
+              uplink    wan: coming for 42 s, but it is to be down, because this router is not Active; requests failed: 1; changed by somebody else: 2
               Active    10.0.0.2, priority 200, every 0.01s, version 3, message checksum
               receive   tap: as configured
               MAC       virtual, 00:00:5e:00:01:33, on vrrp.51, adverts too

@@ -9,6 +9,7 @@ use crate::limits;
 use crate::netlink::nft::{Purpose, Refused};
 use crate::time::Instant;
 use crate::vrrp::action::Id;
+use crate::vrrp::opening::Opening;
 use crate::vrrp::types::State;
 
 use super::drops::{Drops, Unenforceable};
@@ -26,8 +27,7 @@ pub(super) struct Dhcp {
 pub(super) struct Gate {
     instance: Id,
     ports: [Refused; 2],
-    /// When it opens, if it is to.
-    opens_at: Instant,
+    opening: Opening,
 }
 
 /// Those of a configuration.
@@ -41,7 +41,7 @@ pub(super) fn gates(config: &Config, links: &Links, link_of: &[Slot]) -> Vec<Gat
         let gate = Gate {
             instance: Id(index as u16),
             ports: limits::DHCP_PORTS.map(|port| Refused::port(name, port)),
-            opens_at: Instant::NEVER,
+            opening: Opening::default(),
         };
         // Two names of one interface: the first instance counts.
         if !has(&gates, &gate) {
@@ -88,21 +88,14 @@ impl Dhcp {
         }
     }
 
-    /// Opens where this router is Active, and shuts where it is not. A moment passes before it opens:
-    /// who was Active until now has to hear of it first, or a client would get two offers.
+    /// Opens where this router is Active, and shuts where it is not.
     pub(super) fn tend(&mut self, context: &Context<'_>, now: Instant) {
         for index in 0..self.gates.len() {
             let mut gate = self.gates[index];
             let active = context.router.instance(gate.instance).state() == State::Active;
-            gate.opens_at = match gate.opens_at {
-                Instant::NEVER if active && self.drops.has(&gate.ports[0]) => {
-                    now + limits::DHCP_PATIENCE
-                }
-                due if active && now < due => due,
-                _ => Instant::NEVER,
-            };
-            if gate.opens_at == Instant::NEVER {
-                self.set(&gate, !active);
+            let shut = self.drops.has(&gate.ports[0]);
+            if let Some(shut) = gate.opening.tend(active, shut, now) {
+                self.set(&gate, shut);
             }
             self.gates[index] = gate;
         }
@@ -110,7 +103,7 @@ impl Dhcp {
 
     /// When [`Dhcp::tend`] has something to do.
     pub(super) fn poll_at(&self) -> Instant {
-        let due = self.gates.iter().map(|gate| gate.opens_at);
+        let due = self.gates.iter().map(|gate| gate.opening.poll_at());
         due.min().unwrap_or(Instant::NEVER)
     }
 

@@ -1,4 +1,5 @@
-//! Virtual addresses that an interface has anyway: the owner's, or a mistake.
+//! What this machine says of a configuration. Virtual addresses that an interface has anyway: the owner's,
+//! or a mistake.
 
 use crate::config::model::{Config, Dialect};
 use crate::sys::error::Error;
@@ -6,16 +7,17 @@ use crate::vrrp::types::PRIORITY_OWNER;
 
 use super::addresses::{Addresses, IFA_PROTO_VIPD};
 use super::kernel::Kernel;
-use super::links::Links;
+use super::lack;
+use super::links::{Links, Slot};
 use super::netifd::{self, Names};
 use super::start::tables;
 use super::uplinks;
 use super::vmac::Vmacs;
 
 /// What this machine has to say of a configuration: a line if netifd cannot be asked, one for each
-/// interface that has no device, and one for each virtual address that is on its interface without
-/// vipd having put it there, unless the router owns it. For `vipd check`, which a running daemon
-/// must not mind.
+/// interface that has no device, one for each virtual address that is on its interface without
+/// vipd having put it there, unless the router owns it, and what DHCP and RA lack. For `vipd check`,
+/// which a running daemon must not mind.
 pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
     let mut links = Links::default();
     let (said, mut found) = match netifd::ask_now(config) {
@@ -33,19 +35,21 @@ pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
     Kernel::open()?.dump(&mut links)?;
     links.forget_addresses_of(IFA_PROTO_VIPD);
     addresses.reconcile(&links, true);
-    for (instance, slot) in config.instances.iter().zip(link_of) {
-        if let Some(why) = names.unresolved(&instance.interface, links.get(slot)) {
+    for (instance, slot) in config.instances.iter().zip(&link_of) {
+        if let Some(why) = names.unresolved(&instance.interface, links.get(*slot)) {
             found.push(format!("{}: {}: {why}", instance.name, instance.interface));
         }
     }
-    found.extend(lines(config, &links, &addresses, &vmacs));
+    found.extend(lines(config, &links, &link_of, &addresses, &vmacs));
     Ok(found)
 }
 
-/// What to say of the entries that are marked as foreign, or stand below their macvlan too.
+/// What to say of the entries that are marked as foreign, or stand below their macvlan too, and of what
+/// follows the Active.
 pub(super) fn lines<'a>(
     config: &'a Config,
     links: &'a Links,
+    link_of: &'a [Slot],
     addresses: &'a Addresses,
     vmacs: &'a Vmacs,
 ) -> impl Iterator<Item = String> + 'a {
@@ -80,5 +84,6 @@ pub(super) fn lines<'a>(
             )
         })
     });
-    below.chain(foreign)
+    let lacks = lack::lines(config, links, link_of, addresses);
+    below.chain(foreign).chain(lacks)
 }

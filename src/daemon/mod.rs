@@ -16,6 +16,7 @@ mod foreign;
 mod helper;
 mod journal;
 mod kernel;
+mod lack;
 mod leave;
 mod links;
 mod netifd;

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use crate::config::model::Config;
 use crate::frame;
-use crate::ra::{Advertiser, Content, Known, PREFIX_LEN, Prefixes, Timing};
+use crate::ra::{Advertiser, Content, Known, PREFIX_LEN, Prefixes, Timing, Turn};
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::solicit::SolicitSocket;
 use crate::time::Instant;
@@ -208,8 +208,7 @@ impl Sender {
         }
     }
 
-    fn stop(&mut self) {
-        self.advertiser.stop();
+    fn hang_up(&mut self) {
         self.ear = None;
         self.place = usize::MAX;
     }
@@ -232,16 +231,15 @@ impl Executor {
             let sender = &mut self.ra.senders[index];
             let id = sender.instance;
             let active = context.router.instance(id).state() == State::Active;
-            match (active, sender.advertiser.runs()) {
-                (true, false) => sender.start(context, now),
-                (true, true) if sender.contradicted => sender.advertiser.stir(now),
-                (false, true) => {
-                    sender.stop();
+            let contradicted = core::mem::take(&mut sender.contradicted);
+            match sender.advertiser.turn(active, contradicted, now) {
+                Turn::Stay => {}
+                Turn::Begin => sender.start(context, now),
+                Turn::End => {
+                    sender.hang_up();
                     self.farewell(id, context, now);
                 }
-                _ => {}
             }
-            self.ra.senders[index].contradicted = false;
         }
     }
 

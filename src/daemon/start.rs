@@ -138,7 +138,8 @@ impl Daemon {
             &routes,
         );
         addresses.reconcile(&links, true);
-        foreign::lines(&config, &links, &addresses, &vmacs).for_each(|line| log::warn!("{line}"));
+        foreign::lines(&config, &links, &link_of, &addresses, &vmacs)
+            .for_each(|line| log::warn!("{line}"));
         if let Some(table) = &journal.table {
             drops::remove_left(table);
         }

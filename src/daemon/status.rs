@@ -20,6 +20,7 @@ use crate::vrrp::types::{ChecksumForm, Family, Settings, State, Version};
 use super::addresses::{Addresses, Entry, STATIC};
 use super::dhcp::Dhcp;
 use super::ears::Ears;
+use super::lack::{self, Lack};
 use super::links::{Links, Slot};
 use super::ra::Scene;
 use super::report::{self, Why};
@@ -97,7 +98,7 @@ impl<'a> View<'a> {
             active_down_in_ms: takeover.map(|at| at.since(self.now).as_millis()),
             group: configured.group.as_deref().map(Into::into),
             trackers: self.trackers(running),
-            uplinks: self.uplinks.shown(Id(index as u16)),
+            uplinks: self.uplinks.shown(Id(index as u16), self.now),
             active: active(running),
             receive: self.receive(index)?,
             vmac: vmac(configured, settings),
@@ -180,6 +181,7 @@ impl<'a> View<'a> {
             false if active => "served here in a moment; if it stays so, see the log".into(),
             false => self.elsewhere("blocked", id),
         };
+        let why = and_lacks(why, lack::of_dhcp());
         Follows { here, why }
     }
 
@@ -194,9 +196,11 @@ impl<'a> View<'a> {
         let speech = scene.speech(id, self.now).filter(|_| active);
         let why = match &speech {
             Some(speech) => speech.to_string().into(),
-            None if active => "not sent: the interface has no link-local address".into(),
+            None if active => "not sent: no link-local address can be used".into(),
             None => self.elsewhere("not sent", id),
         };
+        let lack = lack::of_ra(id, self.links, self.link_of, self.addresses);
+        let why = and_lacks(why, lack);
         let here = speech.is_some();
         Follows { here, why }
     }
@@ -249,6 +253,14 @@ impl<'a> View<'a> {
             adverts: speaker.adverts,
         };
         running.speakers().iter().map(peer).collect()
+    }
+}
+
+/// With what this host lacks for it.
+fn and_lacks<'a>(why: Cow<'a, str>, lack: Option<Lack<'_>>) -> Cow<'a, str> {
+    match lack {
+        Some(lack) => format!("{why}; {lack}").into(),
+        None => why,
     }
 }
 

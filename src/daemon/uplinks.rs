@@ -27,6 +27,9 @@ const NOT_AUTO: &str = "was not down though no vipd is Active here: write `optio
 const ABSENT: &str =
     "is not known to netifd: correct the name, or add the interface to /etc/config/network";
 
+/// Behind any of them while nothing is known.
+const UNKNOWN: &str = "may be missing, or come up by itself: netifd could not be asked";
+
 /// All uplinks.
 #[derive(Default)]
 pub(super) struct Uplinks {
@@ -74,6 +77,7 @@ pub(super) fn to_be_told(config: &Config, said: &Names) -> Vec<String> {
         for name in &instance.uplinks {
             let what = match said.seen(name) {
                 Seen::Absent => ABSENT,
+                Seen::Unknown => UNKNOWN,
                 Seen::Waiting | Seen::Coming | Seen::Up if !runs => NOT_AUTO,
                 _ => continue,
             };
@@ -227,7 +231,7 @@ impl Uplinks {
     }
 
     /// The uplinks of an instance, for `status`.
-    pub(super) fn shown(&self, id: Id) -> Vec<status::Uplink<'_>> {
+    pub(super) fn shown(&self, id: Id, now: Instant) -> Vec<status::Uplink<'_>> {
         let own = self
             .entries
             .iter()
@@ -236,6 +240,7 @@ impl Uplinks {
             name: (&**name).into(),
             wanted: uplink.is_wanted(),
             state: uplink.seen().name().into(),
+            state_age_ms: uplink.since().map(|since| now.since(since).as_millis()),
             failures: uplink.failures,
             fights: uplink.fights,
         })

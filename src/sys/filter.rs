@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use libc::{
     BPF_ABS, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MSH,
-    BPF_RET, sock_filter, sock_fprog,
+    BPF_RET, BPF_W, sock_filter, sock_fprog,
 };
 use nix::errno::Errno;
 
@@ -152,7 +152,9 @@ pub(super) fn attach_echo(fd: &impl AsRawFd, family: Family, ident: u16) -> Resu
     )
 }
 
-/// Lets a raw ICMPv6 socket hear router solicitations from this link, and nothing else (RFC 4861 §6.1.1).
+/// Lets a raw ICMPv6 socket hear router solicitations from this link (RFC 4861 §6.1.1), and the last
+/// advertisement of another vipd (`ra::Content::farewell`): no default router any more, and the first prefix,
+/// which stands where `frame::emit_ra` puts it, preferred no more.
 ///
 /// # Errors
 /// As setsockopt(2).
@@ -162,15 +164,25 @@ pub(super) fn attach_solicitations(fd: &impl AsRawFd) -> Result<(), Errno> {
         &[
             // 0: A = hop limit
             load_byte(IP_HEADER + 7),
-            // 1: A == 255 ? go on at 2 : skip three, go on at 5
-            jump_if_equal(u32::from(HOP_LIMIT), 0, 3),
+            // 1: A == 255 ? go on at 2 : skip eight, go on at 10
+            jump_if_equal(u32::from(HOP_LIMIT), 0, 8),
             // 2: A = type and code
             load_half(0),
-            // 3: A == router solicitation ? go on at 4 : skip one, go on at 5
-            jump_if_equal(133 << 8, 0, 1),
-            // 4: somebody looks for a router
+            // 3: A == router solicitation ? skip five, go on at 9 : go on at 4
+            jump_if_equal(133 << 8, 5, 0),
+            // 4: A == router advertisement ? go on at 5 : skip five, go on at 10
+            jump_if_equal(134 << 8, 0, 5),
+            // 5: A = router lifetime
+            load_half(6),
+            // 6: A == 0 ? go on at 7 : skip three, go on at 10
+            jump_if_equal(0, 0, 3),
+            // 7: A = preferred lifetime of the first prefix; a shorter message ends here
+            load_word(40),
+            // 8: A == 0 ? go on at 9 : skip one, go on at 10
+            jump_if_equal(0, 0, 1),
+            // 9: somebody looks for a router, or has to be told of this one
             finish(KEEP),
-            // 5: anything else
+            // 10: anything else
             finish(DROP),
         ],
     )
@@ -188,6 +200,10 @@ fn attach(fd: &impl AsRawFd, program: &[sock_filter]) -> Result<(), Errno> {
 
 const fn load_half(offset: u32) -> sock_filter {
     instruction(BPF_LD | BPF_H | BPF_ABS, 0, 0, offset)
+}
+
+const fn load_word(offset: u32) -> sock_filter {
+    instruction(BPF_LD | BPF_W | BPF_ABS, 0, 0, offset)
 }
 
 const fn load_byte(offset: u32) -> sock_filter {

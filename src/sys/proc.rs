@@ -83,6 +83,22 @@ pub fn read<'a>(id: u32, file: &str, buffer: &'a mut [u8]) -> &'a [u8] {
     &buffer[..read.unwrap_or(0)]
 }
 
+/// Whether anybody listens where DHCP servers do, in this thread's network namespace: over IPv4 (UDP port
+/// 67) or over IPv6 (547). None if the kernel does not say.
+pub fn has_dhcp_server() -> Option<bool> {
+    // A listener's other end has no address, and that of a connection stands before its state.
+    let mut any = None;
+    for (path, listens) in [
+        ("/proc/net/udp", ":0043 0000"),
+        ("/proc/net/udp6", ":0223 0000"),
+    ] {
+        if let Ok(sockets) = std::fs::read_to_string(path) {
+            any = Some(any == Some(true) || sockets.contains(listens));
+        }
+    }
+    any
+}
+
 /// The name in `/proc/PID/stat`, unless the process has ended and waits for its parent.
 pub fn living(stat: &[u8]) -> Option<&[u8]> {
     let begin = stat.iter().position(|byte| *byte == b'(')? + 1;

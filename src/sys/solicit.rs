@@ -1,4 +1,5 @@
-//! Router solicitations (RFC 4861 §4.1): a raw ICMPv6 socket on one interface that hears nothing else.
+//! Router solicitations (RFC 4861 §4.1), and routers that take their leave: a raw ICMPv6 socket on one
+//! interface that hears nothing else.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -14,7 +15,7 @@ use crate::limits;
 /// All routers of the link.
 const ALL_ROUTERS: [u16; 8] = [0xff02, 0, 0, 0, 0, 0, 0, 2];
 
-/// Hears that hosts on the interface look for a router.
+/// Hears that hosts on the interface look for a router, or have been told that they had better.
 #[derive(Debug)]
 pub struct SolicitSocket {
     fd: OwnedFd,

@@ -10,6 +10,7 @@ pub mod drop;
 mod group;
 mod hints;
 pub mod instance;
+pub mod opening;
 pub mod router;
 pub mod speakers;
 pub mod timers;

@@ -57,6 +57,7 @@ pub enum News {
 pub struct Uplink {
     wanted: bool,
     seen: Seen,
+    since: Option<Instant>,
     /// The system is still to be asked for what is wanted.
     owed: bool,
     /// It is being asked.
@@ -90,6 +91,11 @@ impl Uplink {
     /// What was said last.
     pub fn seen(&self) -> Seen {
         self.seen
+    }
+
+    /// When that began, as far as it was noticed.
+    pub fn since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// Nothing is to be asked for: what is wanted was asked for, or cannot be.
@@ -132,6 +138,9 @@ impl Uplink {
         }
         let before = core::mem::replace(&mut self.seen, seen);
         let is_new = before != seen;
+        if is_new {
+            self.since = Some(now);
+        }
         let good = match (self.wanted, seen) {
             (_, Seen::Unknown) => return None,
             (_, Seen::Absent) => {
@@ -258,8 +267,9 @@ mod tests {
         assert_eq!(seen(&mut uplink, Seen::Down, 6), None);
         uplink.ended(true, false, at(7));
         assert_eq!(uplink.saw(Seen::Down, at(6), at(8)), None);
-        assert_eq!(uplink.seen(), Seen::Unknown);
+        assert_eq!((uplink.seen(), uplink.since()), (Seen::Unknown, None));
         assert_eq!(seen(&mut uplink, Seen::Absent, 9), Some(News::Absent));
         assert_eq!(seen(&mut uplink, Seen::Absent, 10), None);
+        assert_eq!(uplink.since(), Some(at(9)));
     }
 }

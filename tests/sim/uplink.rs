@@ -1,5 +1,5 @@
 //! Uplinks: two routers on one LAN, each with a provider. Whatever fails, two uplinks are up at once for
-//! no longer than it takes to hear of it and to take one down.
+//! no longer than it takes to hear of it and to take one down; and what else follows the Active, see [`follow`].
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -16,6 +16,7 @@ use vipd::vrrp::uplink::{Seen, Uplink};
 use vipd::vrrp::validate::Received;
 
 use crate::common;
+use crate::follow::{self, Follower, Host, Said};
 use crate::plan;
 use crate::rng::Rng;
 
@@ -36,11 +37,17 @@ const NEWS: Duration = Duration::from_millis(500);
 /// An Active that has to give way hears of it with an advert; its request takes what it may take, fails, and is
 /// made once more.
 const BOUND: Duration = Duration::from_secs(15);
+/// A switch port of a machine that was switched on does not forward yet (STP).
+const BLOCKS: Duration = Duration::from_secs(30);
+/// `vrrp_startup_delay`, where there is one.
+const DELAY: Duration = Duration::from_secs(32);
+/// The longest way of a frame.
+const WAY_MICROS: u64 = 100_000;
 const SEEDS: u64 = 60;
 
 /// netifd's side of an uplink.
 #[derive(Debug, Default)]
-struct Interface {
+pub struct Interface {
     auto: bool,
     autostart: bool,
     up_at: Option<Instant>,
@@ -67,34 +74,100 @@ impl Interface {
     }
 }
 
-struct Node {
+pub struct Node {
     settings: Rc<Settings>,
-    router: Option<Router>,
+    pub router: Option<Router>,
     uplink: Uplink,
     netifd: Interface,
+    pub follower: Follower,
     provider: bool,
     restart_at: Option<Instant>,
+    /// The machine is off until then.
+    on_at: Option<Instant>,
+    blocked_until: Instant,
+    /// It was told to stop.
+    stops: bool,
     turns: u32,
 }
 
 impl Node {
-    fn is_active(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         let router = self.router.as_ref();
         router.is_some_and(|r| r.instances()[0].state() == State::Active)
     }
+
+    pub fn is_blocked(&self, now: Instant) -> bool {
+        now < self.blocked_until
+    }
 }
 
-struct Pair {
+/// What is on its way.
+struct Frame {
+    from: usize,
+    /// A router, or the host at its port.
+    to: usize,
+    at: Instant,
+    what: What,
+}
+
+enum What {
+    Advert(Vec<u8>),
+    Ra(Box<Said>),
+    Solicitation,
+}
+
+/// What must have happened in some world.
+#[derive(Debug, Default)]
+pub struct Counts {
+    faults: [u32; 7],
+    pub farewells: u32,
+    contradictions: u32,
+    solicitations: u32,
+    farewells_heard: u32,
+}
+
+impl Counts {
+    fn all(&mut self) -> impl Iterator<Item = &mut u32> {
+        let rest = [
+            &mut self.farewells,
+            &mut self.contradictions,
+            &mut self.solicitations,
+            &mut self.farewells_heard,
+        ];
+        self.faults.iter_mut().chain(rest)
+    }
+
+    fn add(&mut self, mut other: Self) {
+        let both = self.all().zip(other.all());
+        both.for_each(|(total, one)| *total += *one);
+    }
+
+    fn all_occurred(&mut self) -> bool {
+        self.all().all(|count| *count > 0)
+    }
+}
+
+pub struct Pair {
     seed: u64,
-    now: Instant,
+    pub now: Instant,
     rng: Rng,
-    nodes: Vec<Node>,
-    cut: bool,
-    frames: Vec<(usize, Vec<u8>)>,
+    pub plan: follow::Plan,
+    pub nodes: Vec<Node>,
+    pub hosts: [Host; 2],
+    pub cut: bool,
+    pub lossy: bool,
+    has_lost: bool,
+    /// When the routers did not hear each other last.
+    pub deaf_at: Instant,
+    /// Ports block at first.
+    blocks: bool,
+    startup_delay: Duration,
+    frames: Vec<Frame>,
     /// Since when both uplinks are up, and nothing excuses it.
     both_since: Option<Instant>,
-    stride: Duration,
+    pub stride: Duration,
     longest: Duration,
+    pub counts: Counts,
 }
 
 fn source(node: usize) -> Ipv4Addr {
@@ -130,42 +203,78 @@ impl Pair {
                 auto: rng.percent(30),
                 ..Interface::default()
             },
+            follower: Follower::new(),
             provider: true,
             restart_at: None,
+            on_at: None,
+            blocked_until: Instant::ZERO,
+            stops: false,
             turns: 0,
         };
         let nodes = (0..2).map(|place| node(place, &mut rng)).collect();
+        let (blocks, delayed) = (rng.percent(50), rng.percent(50));
         let mut pair = Self {
             seed,
             now: Instant::from_micros(90_000_000),
+            plan: follow::Plan::new(&mut rng),
             rng,
             nodes,
+            hosts: Default::default(),
             cut: false,
+            lossy: false,
+            has_lost: false,
+            deaf_at: Instant::ZERO,
+            blocks,
+            startup_delay: if delayed { DELAY } else { Duration::ZERO },
             frames: Vec::new(),
             both_since: None,
             stride: STEP,
             longest: Duration::ZERO,
+            counts: Counts::default(),
         };
-        // Both are switched on at once: netifd starts what is `auto`, then vipd.
-        for node in 0..2 {
-            pair.boot(node);
-            pair.start(node);
-        }
+        // Both are switched on at once.
+        (0..2).for_each(|node| pair.switch_on(node));
         pair
     }
 
     #[track_caller]
-    fn require(&self, holds: bool, what: &str) {
+    pub fn require(&self, holds: bool, what: &str) {
+        if holds {
+            return;
+        }
         let states: Vec<_> = self
             .nodes
             .iter()
-            .map(|n| (n.is_active(), &n.netifd, &n.uplink))
+            .map(|n| (n.is_active(), &n.netifd, &n.uplink, &n.follower))
             .collect();
-        assert!(
-            holds,
-            "seed {} at {:?}: {what}: {states:#?}",
-            self.seed, self.now
+        panic!(
+            "seed {} at {:?}: {what}: {:?} {:#?} {states:#?}",
+            self.seed, self.now, self.plan, self.hosts
         );
+    }
+
+    pub fn has_uplink(&self, node: usize) -> bool {
+        self.nodes[node].netifd.seen(self.now) == Seen::Up
+    }
+
+    /// netifd starts what is `auto`, then vipd; the port may block.
+    fn switch_on(&mut self, node: usize) {
+        self.boot(node);
+        self.start(node);
+        if self.blocks {
+            self.nodes[node].blocked_until = self.now + BLOCKS;
+        }
+    }
+
+    fn switch_off(&mut self, node: usize) {
+        let pause = Duration::from_secs(self.rng.between(5, 40));
+        let off = &mut self.nodes[node];
+        (off.router, off.restart_at, off.stops) = (None, None, false);
+        off.netifd = Interface {
+            auto: off.netifd.auto,
+            ..Interface::default()
+        };
+        off.on_at = Some(self.now + pause);
     }
 
     /// `network restart`, or a boot.
@@ -183,9 +292,11 @@ impl Pair {
             settings: Rc::clone(&self.nodes[node].settings),
         };
         let group = plan::destination(Family::V4);
-        self.nodes[node].router = Some(Router::new(vec![spec], group, Duration::ZERO, self.now));
+        self.nodes[node].router =
+            Some(Router::new(vec![spec], group, self.startup_delay, self.now));
         self.nodes[node].uplink = Uplink::default();
-        self.nodes[node].restart_at = None;
+        self.nodes[node].follower = Follower::new();
+        (self.nodes[node].restart_at, self.nodes[node].on_at) = (None, None);
         let link = LinkState::Up(Some(source(node).into()));
         let now = self.now;
         self.act(node, |router, out| {
@@ -197,9 +308,58 @@ impl Pair {
     /// A crash: what netifd was asked for goes on, what it has stays. procd starts vipd again.
     fn kill(&mut self, node: usize) {
         let pause = Duration::from_secs(self.rng.between(5, 20));
-        self.nodes[node].router = None;
-        self.nodes[node].netifd.request = None;
-        self.nodes[node].restart_at = Some(self.now + pause);
+        let dead = &mut self.nodes[node];
+        (dead.router, dead.stops) = (None, false);
+        dead.netifd.request = None;
+        dead.restart_at = Some(self.now + pause);
+    }
+
+    /// SIGTERM: the uplink goes first, as `daemon::leave` has it.
+    fn stop(&mut self, node: usize) {
+        self.nodes[node].stops = true;
+        let now = self.now;
+        self.act(node, |router, out| {
+            router.handle(Id(0), Event::Leave, now, out)
+        });
+    }
+
+    fn leave(&mut self, node: usize) {
+        let (now, it) = (self.now, &self.nodes[node]);
+        let falls = it.netifd.request.is_some() || now >= it.uplink.poll_at();
+        if !it.stops || falls && !it.uplink.is_wanted() {
+            return;
+        }
+        self.act(node, |router, out| {
+            router.handle(Id(0), Event::Shutdown, now, out)
+        });
+        self.follow(node);
+        self.kill(node);
+    }
+
+    /// To who hears this router now, each in its own time, but in order.
+    fn send(&mut self, from: usize, to: usize, what: What) {
+        let apart = from != to && self.cut;
+        if apart || self.nodes[from].is_blocked(self.now) || self.lossy && self.rng.percent(20) {
+            return;
+        }
+        let way = Duration::from_micros(self.rng.below(WAY_MICROS));
+        let same = self.frames.iter().filter(|f| (f.from, f.to) == (from, to));
+        let last = same.map(|f| f.at).max().unwrap_or(Instant::ZERO);
+        let at = last.max(self.now + way);
+        self.frames.push(Frame { from, to, at, what });
+    }
+
+    fn send_from_host(&mut self, from: usize, to: usize) {
+        let (apart, at) = (from != to && self.cut, self.now);
+        if apart || self.lossy && self.rng.percent(20) {
+            return;
+        }
+        let what = What::Solicitation;
+        self.frames.push(Frame { from, to, at, what });
+    }
+
+    pub fn broadcast(&mut self, from: usize, said: &Said) {
+        (0..2).for_each(|host| self.send(from, host, What::Ra(said.clone().into())));
     }
 
     fn act(&mut self, node: usize, act: impl FnOnce(&mut Router, &mut Actions)) {
@@ -210,15 +370,23 @@ impl Pair {
         act(&mut router, &mut out);
         for action in &out {
             match *action {
-                Action::Advert(id, priority) if !self.cut => {
+                Action::Advert(id, priority) => {
                     for repr in router.adverts(id, priority) {
                         let mut bytes = vec![0; repr.buffer_len()];
                         repr.emit(&mut bytes);
-                        self.frames.push((1 - node, bytes));
+                        self.send(node, 1 - node, What::Advert(bytes));
                     }
                 }
-                Action::StateChanged(_, change) if change.to == State::Active => {
-                    self.nodes[node].turns += 1;
+                Action::StateChanged(_, change) => {
+                    let active = change.to == State::Active;
+                    let it = &mut self.nodes[node];
+                    it.turns += u32::from(active);
+                    it.follower.changes += 1;
+                    it.follower.active_since = active.then_some(self.now);
+                }
+                Action::LowerPriority(_) => {
+                    self.counts.contradictions += 1;
+                    self.nodes[node].follower.contradicted = true;
                 }
                 _ => {}
             }
@@ -244,13 +412,17 @@ impl Pair {
                 router.poll(now, out);
             });
         }
+        if self.nodes[node].on_at.is_some_and(|at| now >= at) {
+            self.switch_on(node);
+        }
         if self.nodes[node].router.is_none() {
             if self.nodes[node].restart_at.is_some_and(|at| now >= at) {
                 self.start(node);
             }
             return;
         }
-        let is_active = self.nodes[node].is_active();
+        let leaves = self.nodes[node].stops;
+        let is_active = self.nodes[node].is_active() && !leaves;
         let patience = limits::UPLINK_PATIENCE.as_micros();
         let takes = Duration::from_micros(match self.rng.percent(90) {
             true => self.rng.below(200_000),
@@ -270,31 +442,60 @@ impl Pair {
             if good {
                 netifd.set(up, at);
             }
-            uplink.ended(good, false, now);
+            uplink.ended(good, leaves, now);
         }
         if netifd.news_at.is_some_and(|at| now >= at) {
             netifd.news_at = netifd.up_at.filter(|at| now < *at).map(|at| at + NEWS);
             uplink.saw(netifd.seen(now), now, now);
         }
+        self.follow(node);
+        self.leave(node);
     }
 
     fn step(&mut self) {
         self.now += self.stride;
         let now = self.now;
-        for (to, bytes) in std::mem::take(&mut self.frames) {
-            let received = Received {
-                link: 0,
-                source: IpAddr::V4(source(1 - to)),
-                destination: plan::destination(Family::V4),
-                ttl: 255,
-                payload: &bytes,
-            };
-            self.act(to, |router, out| router.receive(&received, now, out));
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.frames)
+            .into_iter()
+            .partition(|frame| now >= frame.at);
+        self.frames = later;
+        for Frame { from, to, what, .. } in due {
+            match what {
+                What::Ra(said) => {
+                    self.hosts[to].hear(&said, now);
+                    let it = &mut self.nodes[to];
+                    if from != to && !it.is_blocked(now) {
+                        self.counts.farewells_heard += u32::from(it.follower.hear(&said, now));
+                    }
+                }
+                What::Advert(_) | What::Solicitation if self.nodes[to].is_blocked(now) => {}
+                What::Solicitation => {
+                    self.counts.solicitations += 1;
+                    self.nodes[to].follower.solicited(now);
+                }
+                What::Advert(bytes) => {
+                    let received = Received {
+                        link: 0,
+                        source: IpAddr::V4(source(1 - to)),
+                        destination: plan::destination(Family::V4),
+                        ttl: 255,
+                        payload: &bytes,
+                    };
+                    self.act(to, |router, out| router.receive(&received, now, out));
+                }
+            }
+        }
+        for at in 0..2 {
+            if self.hosts[at].solicits(now) {
+                // Its own port forwards, whatever the router's does.
+                (0..2).for_each(|node| self.send_from_host(at, node));
+            }
         }
         (0..2).for_each(|node| self.serve(node));
         let both = self.nodes.iter().all(|n| n.netifd.seen(now) == Seen::Up);
-        // Who is dead takes nothing down, and who hears nobody is Active.
-        let excused = self.cut || self.nodes.iter().any(|n| n.router.is_none());
+        // Who is dead takes nothing down, and who hears nobody is Active, unless `vrrp_startup_delay` is long enough.
+        let blocked = |n: &Node| n.is_blocked(now) && self.startup_delay < BLOCKS;
+        let excused = self.cut || self.nodes.iter().any(|n| n.router.is_none() || blocked(n));
         self.both_since = match both && !excused {
             true => self.both_since.or(Some(now)),
             false => None,
@@ -303,6 +504,7 @@ impl Pair {
             self.longest = self.longest.max(now.since(since));
             self.require(now.since(since) <= BOUND, "two uplinks are up");
         }
+        self.check_followers();
     }
 
     fn run(&mut self, span: Duration) {
@@ -314,28 +516,52 @@ impl Pair {
 
     fn fault(&mut self) {
         let node = self.rng.index(2);
-        match self.rng.below(5) {
+        let fault = self.rng.index(self.counts.faults.len());
+        let runs = self.nodes[node].router.is_some();
+        match fault {
             0 => self.nodes[node].provider ^= true,
             1 => self.cut ^= true,
-            2 if self.nodes[node].router.is_some() => self.kill(node),
-            3 => self.boot(node),
-            _ => {}
+            2 if runs => self.kill(node),
+            3 if self.nodes[node].on_at.is_none() => self.boot(node),
+            4 if self.nodes[node].on_at.is_none() => self.switch_off(node),
+            5 if runs && !self.nodes[node].stops => self.stop(node),
+            6 => {
+                self.lossy ^= true;
+                self.has_lost = true;
+            }
+            _ => return,
         }
+        self.counts.faults[fault] += 1;
     }
 
     /// In peace: one Active, its uplink is up, and the other's is down.
     fn check_settled(&mut self) {
         self.cut = false;
+        let runs = |n: &Node, now| n.router.is_some() && !n.stops && !n.is_blocked(now);
+        while !self.nodes.iter().all(|n| runs(n, self.now)) {
+            self.step();
+        }
+        // What was lost is said again in its time.
+        self.lossy = false;
+        if std::mem::take(&mut self.has_lost) {
+            self.stride = STRIDE;
+            self.run(self.plan.longest());
+            self.stride = STEP;
+        }
+        self.run(self.startup_delay);
         self.run(DOWN + DOWN + limits::UPLINK_GAP_MAX + Duration::from_secs(30));
         // The end of a hold-down may fall into this moment.
         let end = self.now + BOUND + DOWN + LEASE;
-        while self.now < end && !self.is_settled() {
+        let rests = |pair: &Self| pair.is_settled() && pair.check_hosts().is_ok();
+        while self.now < end && !rests(self) {
             self.step();
         }
         self.require(
             self.is_settled(),
             "one Active, its uplink is up, and no other",
         );
+        let wrong = self.check_hosts().err().unwrap_or_default();
+        self.require(wrong.is_empty(), wrong);
     }
 
     fn is_settled(&self) -> bool {
@@ -388,14 +614,17 @@ fn one_uplink_is_up() {
     let chosen = crate::from_environment("VIPD_SIM_SEED");
     let end = crate::from_environment("VIPD_SIM_SEEDS").map_or(SEEDS, |n| n.min(20 * SEEDS));
     let mut longest = Duration::ZERO;
+    let mut total = Counts::default();
     for seed in chosen.map_or(0..end, |seed| seed..seed + 1) {
         let mut pair = Pair::new(seed);
         pair.live();
         longest = longest.max(pair.longest);
+        total.add(pair.counts);
     }
-    println!("two uplinks were up for {longest} at most");
+    println!("two uplinks were up for {longest} at most; {total:?}");
+    let shows = !longest.is_zero() && total.all_occurred();
     assert!(
-        chosen.is_some() || !longest.is_zero(),
-        "never were two up: nothing is shown"
+        chosen.is_some() || shows,
+        "never were two up, or something never occurred: nothing is shown"
     );
 }

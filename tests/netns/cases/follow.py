@@ -3,13 +3,15 @@
 import ipaddress
 import json
 import platform
+import re
 import socket
 import struct
 import subprocess
+import time
 from dataclasses import dataclass, field
 
 from lib import conf, ns, schema, wire
-from lib.check import check, each, equal, limits
+from lib.check import Deadline, check, each, equal, limits
 from lib.dhcp import Asker, Client, Dnsmasq, Offers, first_choice
 from lib.lab import Lab
 from lib.life import journal, reload
@@ -245,6 +247,65 @@ def case_kernel_without_nf_tables_is_an_error():
             equal("install kmod-nft-core" in said and "`dhcp off`" in said, expected == 3, f"the remedy in {said!r}")
 
 
+NO_SERVER = "no DHCP server runs on this host, nobody listens on UDP port 67 or 547: start one, or write `dhcp off`"
+NO_ROUTER = ("net.ipv6.conf.{}.forwarding is 0, so this host is no IPv6 router, though it advertises one: set it to 1, "
+             "or write `ra off`")
+NO_IPV6 = "net.ipv6.conf.ens160.disable_ipv6 is 1, so this host is no IPv6 router: set it to 0, or write `ra off`"
+NO_ADDRESS = "ens160 has no link-local IPv6 address, so no router advertisement is sent: give it one, or write `ra off`"
+
+
+@limits(timeout=60)
+def case_what_the_host_lacks_is_said():
+    """By check, in the log of the start, and in the status of Active and Backup alike; and no more once it is there."""
+    with Lab() as lab:
+        one, two = lab.node("n1", conf.NODE1), lab.node("n2", conf.NODE2)
+
+        def lacks(*expected):
+            code, said = run(one, binary(), "check", lab.file("check.conf", conf.instance(extra=DHCP + RA)))
+            equal((code, [line for line in said.splitlines() if "ra off" in line or "dhcp off" in line]),
+                  (0, [f"warning: VI_1: {what}" for what in expected]), "what check says")
+
+        def sets(name, value):
+            equal(run(one, "sysctl", "-qw", f"net.ipv6.conf.{name}={value}")[0], 0, "sysctl")
+
+        for router in one, two:
+            router.link_local()
+        lacks(NO_SERVER, NO_ROUTER.format("all"))
+        first, other = Vipd(one, conf.instance(priority=200, extra=DHCP + RA)), Vipd(two, conf.instance(extra=DHCP + RA))
+        first.wait_state("Active", 10)
+        other.wait_state("Backup", 10)
+        for vipd in first, other:
+            for what in NO_SERVER, NO_ROUTER.format("all"):
+                equal(len(vipd.log.matches(re.escape(f"VI_1: {what}"))), 1, f"lines of {vipd.node.name}: {what}")
+        opened(first)
+        source = one.link_local()
+        equal(status(first, "dhcp")["why"], f"served here; {NO_SERVER}", "DHCP of the Active")
+        equal(status(other, "dhcp")["why"], f"blocked here, {one.address} is Active; {NO_SERVER}", "DHCP of the Backup")
+        equal(status(first, "ra")["why"], f"sent from {source}: no default router without a global prefix, DNS {source}; "
+              + NO_ROUTER.format("all"), "RA of the Active")
+        equal(status(other, "ra")["why"], f"not sent here, {one.address} is Active; {NO_ROUTER.format('all')}",
+              "RA of the Backup")
+        # A server over IPv6 will do, and one over IPv4.
+        with ns.entered(one.ns):
+            listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with listener:
+            listener.bind(("::", 547))
+            lacks(NO_ROUTER.format("all"))
+        lacks(NO_SERVER, NO_ROUTER.format("all"))
+        Dnsmasq(one, POOL, conf.VIP)
+        sets("all.forwarding", 1)
+        lacks()
+        equal((status(first, "dhcp")["why"], "forwarding" in status(first, "ra")["why"]), ("served here", False), "status")
+        sets("ens160.forwarding", 0)
+        lacks(NO_ROUTER.format("ens160"))
+        sets("ens160.disable_ipv6", 1)
+        lacks(NO_IPV6)
+        equal(status(first, "ra"), {"here": False, "why": f"not sent: no link-local address can be used; {NO_IPV6}"}, "RA")
+        sets("ens160.addr_gen_mode", 1)
+        sets("ens160.disable_ipv6", 0)
+        lacks(NO_ADDRESS)
+
+
 @dataclass
 class Advertisement:
     """A captured router advertisement."""
@@ -415,13 +476,43 @@ def case_without_a_virtual_address_the_old_router_is_gone_at_once():
         world.knows(addresses)
 
 
-def solicit(host, hop_limit=255):
+def solicit(host, hop_limit=255, message=b"\x85" + bytes(7), group="ff02::2"):
     """A host looks for a router (RFC 4861 §4.1)."""
     with ns.entered(host.ns):
         sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
     with sock:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hop_limit)
-        sock.sendto(b"\x85" + bytes(7), ("ff02::2", 0, 0, host.ifindex()))
+        sock.sendto(message, (group, 0, 0, host.ifindex()))
+
+
+def advertise(router, lifetime, preferred):
+    """A router advertises GLOBAL as vipd does."""
+    head = struct.pack("!BBHBBH8x", 134, 0, 0, 64, 0, lifetime)
+    source = b"\1\1" + bytes.fromhex(router.mac().replace(":", "")) + struct.pack("!BBHI", 5, 1, 0, 1500)
+    prefix = struct.pack("!BBBBII4x", 3, 4, 64, 0xC0, 5400, preferred) + ipaddress.ip_address(GLOBAL).packed
+    solicit(router, message=head + source + prefix, group="ff02::1")
+
+
+@limits(timeout=60)
+def case_who_takes_his_leave_is_answered():
+    """His hosts have been told that the prefix is preferred no more: the Active says that it is, before its time."""
+    with Lab() as lab:
+        world = Six(lab)
+        sniffer = lab.sniff()
+        first = world.start(0, 200)
+        first.wait_state("Active", 10)
+        world.host.wait(lambda: len(advertisements(sniffer, "n1")) == 3, 20, "the first burst")
+        # The next one is due after 200 s. Who stays is not answered: MIN_DELAY_BETWEEN_RAS and MAX_RA_DELAY_TIME.
+        since = sniffer.mark()
+        until = Deadline(4)
+        advertise(world.routers[1], 1800, 0)
+        advertise(world.routers[1], 0, 2700)
+        while not until.passed():
+            equal(advertisements(sniffer, "n1", since), [], "answers to routers that stay")
+            time.sleep(0.2)
+        advertise(world.routers[1], 0, 0)
+        answer = wait_ra(world.host, sniffer, lambda _: True, "an answer", "n1", since)
+        equal((answer.lifetime, answer.prefixes), (1800, {GLOBAL: (2700, 5400)}), "the answer")
 
 
 @limits(timeout=90)

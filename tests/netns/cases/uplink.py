@@ -1,13 +1,16 @@
 """Uplinks: one provider, a pair whose Active alone has its uplink up. netifd is `lib/netifd_model.py`, which runs udhcpc;
 the provider's DHCP server is busybox's. What the provider sees of each router is captured at its port of the switch."""
 
+import itertools
 import os
+import re
 import socket
 import subprocess
 import time
 
 from lib import conf
 from lib.check import Deadline, await_that, check, each, equal, limits
+from lib.dhcp import Dnsmasq
 from lib.lab import Lab
 from lib.life import reload
 from lib.netifd import Uplinks
@@ -15,7 +18,7 @@ from lib.ns import ip
 from lib.sniffer import is_advert
 from lib.vipd import Vipd, binary
 from lib.wire import Other
-from cases.control import status
+from cases.control import ask, status
 
 ISP = "203.0.113.1"
 # A lease takes udhcpd's ARP probes, two seconds each.
@@ -60,7 +63,8 @@ class Pair:
         self.sniffer = lab.sniff(protocols=(socket.IPPROTO_ICMP, socket.IPPROTO_UDP))
         for at, (name, node) in enumerate(self.nodes.items()):
             self.netifds[name] = Uplinks(lab, node, lan={"device": "ens160", "auto": True, "proto": "static"},
-                                         wan={"device": "wan0", "auto": auto[at]})
+                                         wan={"device": "wan0", "auto": auto[at]},
+                                         **({"wan6": more["wan6"]} if "wan6" in more else {}))
 
     def start(self, name, log="vipd"):
         """vipd on one of them."""
@@ -122,6 +126,50 @@ def case_follows_the_active():
         release = pair.sniffer.wait(lambda f: is_advert(f, "n1", priority=0), 5, "the priority 0 advert", mark)
         check(pair.talk("n1", mark)[-1].at < release.at, "the uplink was up after the priority 0 advert")
         pair.none_at_once("n1", "n2")
+
+
+# What stands in README.md for what stands in the laboratory.
+OF_README = {"VI_1": "home", conf.VIP: "192.168.1.1", "10.10.201.102": "192.168.1.2", "10.10.201.103": "192.168.1.3",
+             "ens160": "br-lan", ISP: "9.9.9.9", "2001:db8:201::": "2001:db8:1::"}
+# What differs each time.
+VARIES = (r"process \d+", "process N"), (r"\d+ min \d+ s|\d+(\.\d+)? ?(s|ms|µs)\b", "TIME"), (r"fe80::[0-9a-f:]+[0-9a-f]", "OWN")
+
+
+def alike(text):
+    """The text with what varies taken out."""
+    for pattern, word in VARIES:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def shown_in_readme(host):
+    """The pattern of the status in README.md on this router; `…` stands for any lines."""
+    with open(os.path.join(os.path.dirname(__file__), "../../../README.md"), encoding="utf-8") as readme:
+        block = readme.read().split(f"root@{host}:~# vipd status\n")[1]
+    lines = itertools.takewhile(lambda line: line.startswith("    ") and "root@" not in line, block.splitlines())
+    return "".join(r"(.*\n)*" if line.strip() == "…" else re.escape(alike(line[4:])) + r"\n" for line in lines)
+
+
+@limits(timeout=120)
+def case_the_status_is_as_the_readme_shows_it():
+    """The household's pair of README.md, but for names, addresses and times."""
+    with Lab() as lab:
+        pair = Pair(lab, delay=1, probe=None, wan6={"device": "wan0", "auto": False, "proto": "none"}, lines=(
+            "\tlist uplink 'wan6'\n\toption dhcp 'follow'\n\toption ra 'follow'\n"
+            f"\tlist probe 'ping {ISP} via wan'\n"))
+        for name, node in pair.nodes.items():
+            pair.texts[name] = pair.texts[name].replace("advert_int '0.1'", "advert_int '1'")
+            subprocess.run(["ip", "netns", "exec", node.ns, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"], check=True)
+            node.ip("addr", "add", f"2001:db8:201::{node.address[-1]}/64", "dev", "ens160", "nodad")
+            node.link_local()
+            Dnsmasq(node, "10.10.201.150,10.10.201.180", conf.VIP)
+        pair.start_both()
+        await_that(lambda: status(pair.vipds["n1"])["VI_1"]["trackers"][0]["round_trip_us"] is not None, 10, "an answer")
+        for host, name in ("one", "n1"), ("two", "n2"):
+            said = ask(pair.vipds[name], "status")[1]
+            for ours, theirs in OF_README.items():
+                said = said.replace(ours, theirs)
+            check(re.fullmatch(shown_in_readme(host), alike(said)), f"README.md does not show what {host} says: {said}")
 
 
 @each("in-time", "too-long")
@@ -334,6 +382,11 @@ def case_keepalived_conf():
         node, netifd = pair.nodes["n1"], pair.netifds["n1"]
         text = conf.instance(extra=["uplink { wan }", "track_interface {", "wan0", "}"])
         path = node.file("vipd.conf", text.replace("{ wan }", "{ wan nowan }"))
+        netifd.does("exit 4")
+        code, said = netifd.check(node, path)
+        check(code == 0 and "netifd cannot be asked" in said and "uplink nowan may be missing, or come up by itself" in said,
+              f"check says {said}")
+        netifd.works()
         await_that(lambda: netifd.state("wan") == "up", LEASE_S, "the uplink to be up by itself")
         code, said = netifd.check(node, path)
         check(code == 0 and "uplink wan was not down though" in said and "uplink nowan is not known to netifd" in said,
