@@ -169,7 +169,11 @@ impl Daemon {
         });
         let names = self.netifd.names(self.config.dialect);
         if let Some(why) = names.unresolved(&instance.interface, self.links.get(slot)) {
-            return LinkState::Unresolved(why);
+            return match self.netifd.has_moved() {
+                // The slot is still that of what netifd said before.
+                true => self.router.instance(id).link(),
+                false => LinkState::Unresolved(why),
+            };
         }
         match (state, chosen) {
             // Without an address of its family it may have no multicast to join.

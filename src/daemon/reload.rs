@@ -113,7 +113,7 @@ impl Daemon {
         if self.leave.is_busy() {
             return self.netifd.ask_later(now);
         }
-        if !self.netifd.take_moved() && !self.waits_for_device() {
+        if !self.netifd.has_moved() && !self.waits_for_device() {
             return;
         }
         let known = self.links.iter().count();
@@ -123,7 +123,9 @@ impl Daemon {
         let before = self.link_of.clone();
         let mut config = self.config.clone();
         self.mark_uplinks(&mut config);
-        match self.apply(config, addresses, known, now) {
+        let applied = self.apply(config, addresses, known, now);
+        self.netifd.arranged();
+        match applied {
             Ok(_) => {
                 self.tell_devices(&before);
                 // What is tracked may be on another device that is known already.

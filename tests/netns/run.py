@@ -26,7 +26,8 @@ sys.dont_write_bytecode = True
 from lib.check import CaseFailed  # noqa: E402
 from lib.lab import remove_leftovers  # noqa: E402
 
-TOOLS = ("ip", "setpriv", "keepalived", "nft", "vtysh", "conntrackd", "conntrack", "dnsmasq", "busybox")
+TOOLS = ("ip", "setpriv", "keepalived", "nft", "vtysh", "conntrackd", "conntrack", "dnsmasq", "busybox",
+         "dhclient")
 GRACE_S = 15
 
 

@@ -176,7 +176,7 @@ pub(super) struct Netifd {
     question: Option<Question>,
     /// When what it said last was asked for.
     asked_at: Instant,
-    /// It has said since [`Netifd::take_moved`] that an interface is another device, or is new or gone.
+    /// It has said since [`Netifd::arranged`] that an interface is another device, or is new or gone.
     moved: bool,
     /// When it is asked again.
     ask_at: Instant,
@@ -235,9 +235,14 @@ impl Netifd {
         self.ask_at = self.ask_at.min(at);
     }
 
-    /// Whether any name may mean something else than when this was called last.
-    pub(super) fn take_moved(&mut self) -> bool {
-        core::mem::take(&mut self.moved)
+    /// Whether any name may mean something else than at [`Netifd::arranged`].
+    pub(super) fn has_moved(&self) -> bool {
+        self.moved
+    }
+
+    /// What it has said is applied.
+    pub(super) fn arranged(&mut self) {
+        self.moved = false;
     }
 
     /// An instance waits for its device.

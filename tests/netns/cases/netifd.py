@@ -60,6 +60,7 @@ def case_name_is_resolved_at_start():
         vipd.log.wait("VI_1: interface lan is ens160 now", 5)
         vipd.wait_state("Active", 5)
         equal(node.wait_has(conf.VIP, 5)["dev"], "ens160", "where the address is")
+        equal(len(vipd.log.matches("waiting in Initialize: lan: ")), 1, "reasons to wait: netifd has not answered yet")
         sniffer.wait(lambda f: is_advert(f, "n1"), 5, "an advert")
         seen = status(vipd)["VI_1"]
         equal((seen["interface"], seen["vips"][0]["interface"]), ("lan", "ens160"), "interfaces in status")

@@ -1,4 +1,4 @@
-"""DHCP: dnsmasq on a router, busybox's client on a host, and who has offered what."""
+"""DHCP: dnsmasq on a router, clients on a host (busybox's, ISC's for IPv6), and who has offered what."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from lib import ns
 from lib.check import CaseFailed, Deadline, check
 from lib.ear import Ear
 
-DISCOVER, OFFER = 1, 2
+DISCOVER, OFFER, RELEASE = 1, 2, 7
 # Configures the interface with what it has got, and says what that was.
 SCRIPT = """#!/bin/sh
 case "$1" in
@@ -26,7 +26,7 @@ echo "event $1 ip=$ip router=$router dns=$dns server=$serverid"
 class Dnsmasq:
     """dnsmasq as OpenWrt runs it: authoritative, with ping check, on one interface, DNS and DHCP."""
 
-    def __init__(self, node, pool, vip, iface=None, extra=()):
+    def __init__(self, node, pool, vip, iface=None, extra=(), mask="255.255.254.0"):
         check(shutil.which("dnsmasq"), "dnsmasq is not installed: run tests/run, which installs it")
         folder = node.folder("dnsmasq")
         last = node.address.rpartition(".")[2]
@@ -35,7 +35,7 @@ class Dnsmasq:
             "--no-resolv", "--no-hosts", "--bind-dynamic", f"--interface={iface or node.iface}",
             "--except-interface=lo", "--dhcp-authoritative", f"--dhcp-leasefile={folder}/leases",
             f"--pid-file={folder}/pid",
-            f"--dhcp-range={pool},255.255.254.0,1h", f"--dhcp-option=3,{vip}", f"--dhcp-option=6,{vip}",
+            f"--dhcp-range={pool},{mask},1h", f"--dhcp-option=3,{vip}", f"--dhcp-option=6,{vip}",
             # Tells the two apart.
             f"--address=/who.test/192.0.2.{last}", *extra])
         self.log = self.proc.log
@@ -43,7 +43,7 @@ class Dnsmasq:
 
     def asked(self, since=0):
         """The requests that it has heard."""
-        return self.log.matches(r"DHCP(DISCOVER|REQUEST)\(", since)
+        return self.log.matches(r"DHCP(DISCOVER|REQUEST|SOLICIT|CONFIRM|REBIND|INFORMATION-REQUEST)\(", since)
 
 
 class Client:
@@ -60,6 +60,33 @@ class Client:
         """What the next event of these kinds brought, by word."""
         line = self.log.wait(rf"event ({kinds}) (.*)", timeout, since).group(2)
         return dict(word.split("=") for word in line.split())
+
+
+SCRIPT6 = """#!/bin/sh
+echo "event $reason ip=$new_ip6_address dns=$new_dhcp6_name_servers server=$new_dhcp6_server_id"
+"""
+
+
+class Client6:
+    """ISC's dhclient: it asks for an address, or, stateless, for the rest. One with the name of another knows the lease
+    of that one."""
+
+    def __init__(self, node, stateless=False, name="dhclient"):
+        check(shutil.which("dhclient"), "dhclient is not installed: run tests/run, which installs it")
+        path = node.file("dhclient.script", SCRIPT6)
+        os.chmod(path, 0o755)
+        base = os.path.join(node.folder("dhclient"), name)
+        # A copy: the AppArmor profile of the package allows the original no files here.
+        program = shutil.copy(shutil.which("dhclient"), f"{base}.copy")
+        self.proc = node.popen(name, [program, "-6", *(["-S"] if stateless else []), "-d", "-cf", "/dev/null", "-lf",
+                                      f"{base}.leases", "-pf", f"{base}.pid", "-sf", path, node.iface])
+        self.log = self.proc.log
+
+    def event(self, kinds, timeout, since=0):
+        """What the next event of these kinds brought; of `server` the MAC address in its DUID (RFC 8415 §11.2)."""
+        line = self.log.wait(rf"event ({kinds}) (.*)", timeout, since).group(2)
+        got = dict(word.split("=") for word in line.split())
+        return got | {"server": ":".join(byte.zfill(2) for byte in got["server"].split(":")[-6:])}
 
 
 class Offers(Ear):

@@ -132,9 +132,7 @@ class Lab:
         os.chmod(self.dir, 0o755)
         try:
             self._add_namespace(self.switch)
-            ip("link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0",
-               "mcast_snooping", "0", ns=self.switch)
-            ip("link", "set", BRIDGE, "up", ns=self.switch)
+            self.segment(BRIDGE)
             self._unguard_switch()
         except BaseException:
             self._remove()
@@ -159,21 +157,27 @@ class Lab:
                     with open(guard, "w", encoding="ascii") as out:
                         out.write("0")
 
-    def node(self, name, address=None, iface="ens160"):
+    def segment(self, bridge):
+        """A network of its own in the switch."""
+        ip("link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0",
+           ns=self.switch)
+        ip("link", "set", bridge, "up", ns=self.switch)
+
+    def node(self, name, address=None, iface="ens160", bridge=BRIDGE):
         """Adds a node; `address` with its prefix length."""
         node = Node(self, name, iface)
         self._add_namespace(node.ns)
         self.nodes[name] = node
-        self.plug(node, iface, name)
+        self.plug(node, iface, name, bridge)
         if address:
             node.ip("addr", "add", address, "dev", iface)
             node.address = address.split("/")[0]
         return node
 
-    def plug(self, node, iface, port):
+    def plug(self, node, iface, port, bridge=BRIDGE):
         """Joins an interface of a node to a port of the switch."""
         ip("link", "add", "name", port, "netns", self.switch, "type", "veth", "peer", "name", iface, "netns", node.ns)
-        ip("link", "set", port, "master", BRIDGE, "up", ns=self.switch)
+        ip("link", "set", port, "master", bridge, "up", ns=self.switch)
         node.ip("link", "set", iface, "up")
         self.ports.add(port)
 

@@ -2,10 +2,11 @@
 
     netifd_model.py FOLDER PID_FILE INTERFACES
 
-INTERFACES is JSON: names, each with its device and `auto`; one with `proto` "dhcp" runs udhcpc while it is up. What
-comes in by the FIFO FOLDER/bus is a line each: the FIFO for the answer, or `-`, and words. `call …` is what ubus was
-asked; `restart` is `network restart`; `event …` comes from udhcpc. At ifup and ifdown the process in PID_FILE gets
-SIGHUP, as from the package's hotplug script.
+INTERFACES is JSON: names, each with its device and `auto`; one with `proto` "dhcp" runs udhcpc while it is up, one with
+"pppoe" takes three seconds to come up, and one with an `address` (and a `gateway`) has that while it is up. What comes
+in by the FIFO FOLDER/bus is a line each: the FIFO for the answer, or `-`, and words. `call …` is what ubus was asked;
+`restart` is `network restart`; `event …` comes from udhcpc. At ifup and ifdown the process in PID_FILE gets SIGHUP, as
+from the package's hotplug script.
 """
 
 import errno
@@ -19,17 +20,23 @@ import time
 
 SCRIPT = """#!/bin/sh
 case "$1" in
-bound | renew) ip addr replace "$ip/24" dev "$interface"; echo "- event $NAME $1 $$" >{folder}/bus ;;
+bound | renew)
+    ip addr replace "$ip/24" dev "$interface"
+    [ -z "$router" ] || ip route replace default via "$router" dev "$interface"
+    echo "- event $NAME $1 $$" >{folder}/bus ;;
 deconfig) ip addr flush dev "$interface" ;;
 esac
 """
+# A session with a provider, from the search for one to the address.
+DIAL = 'sleep 3; echo "- event $NAME up $$" >"$0/bus"; exec sleep infinity'
 
 
 class Interface:
     """One logical interface."""
 
-    def __init__(self, model, name, device, auto=False, proto="dhcp"):
+    def __init__(self, model, name, device, auto=False, proto="dhcp", address=None, gateway=None):
         self.model, self.name, self.device, self.auto, self.proto = model, name, device, auto, proto
+        self.address, self.gateway = address, gateway
         self.autostart, self.state, self.client = auto, "down", None
 
     def up(self):
@@ -38,17 +45,22 @@ class Interface:
         if self.state != "down":
             return
         subprocess.run(["ip", "link", "set", self.device, "up"], check=False)
-        if self.proto != "dhcp":
+        programs = {"dhcp": ["busybox", "udhcpc", "-f", "-R", "-t", "0", "-T", "1", "-i", self.device,
+                             "-s", self.model.script], "pppoe": ["sh", "-c", DIAL, self.model.folder]}
+        if self.proto not in programs:
             self.is_up()
             return
         self.state = "setup"
-        self.client = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "busybox", "udhcpc", "-f", "-R", "-t", "0", "-T", "1", "-i", self.device,
-             "-s", self.model.script], env=os.environ | {"NAME": self.name}, stdin=subprocess.DEVNULL)
+        self.client = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *programs[self.proto]],
+                                       env=os.environ | {"NAME": self.name}, stdin=subprocess.DEVNULL)
 
     def is_up(self):
         """The protocol has its address."""
         if self.state != "up":
+            if self.address:
+                subprocess.run(["ip", "addr", "replace", self.address, "dev", self.device], check=False)
+            if self.gateway:
+                subprocess.run(["ip", "route", "replace", "default", "via", self.gateway], check=False)
             self.state = "up"
             self.model.hotplug("ifup", self.name)
 
@@ -60,7 +72,9 @@ class Interface:
             self.client.terminate()
             self.client.wait()
             self.client = None
-        if self.proto == "dhcp":
+        if self.address:
+            subprocess.run(["ip", "-4", "addr", "flush", "dev", self.device], check=False)
+        if self.proto in ("dhcp", "pppoe"):
             subprocess.run(["ip", "addr", "flush", "dev", self.device], check=False)
             subprocess.run(["ip", "link", "set", self.device, "down"], check=False)
         self.state = "down"
@@ -95,7 +109,7 @@ class Model:
             interface.autostart = interface.auto
             if interface.auto:
                 interface.up()
-            elif interface.proto == "dhcp":
+            elif interface.proto in ("dhcp", "pppoe"):
                 subprocess.run(["ip", "link", "set", interface.device, "down"], check=False)
 
     def hotplug(self, action, name):
