@@ -111,6 +111,7 @@ zig_files() {
 }
 
 # mips_linked TARGET BITCODE PROGRAM ARGUMENTS…: the program of BITCODE and of what the linker's arguments name.
+# The linker fills the file up to a page, which it believes to be of 16 bytes.
 mips_linked() {
     local bitcode=$2 program=$3 endian=-EB emulation=elf32btsmip
     [ "$1" = mips ] || endian=-EL emulation=elf32ltsmip
@@ -118,7 +119,7 @@ mips_linked() {
         mips-linux-gnu-as "$endian" -mips32r2 -msoft-float "$bitcode.s" -o "$bitcode.o" || return 1
     shift 3
     mips-linux-gnu-ld "$endian" -m "$emulation" -static -O2 --gc-sections --entry __start --build-id=none \
-        -z noexecstack -T cross/discard.ld -o "$program" "$bitcode.o" "$@"
+        -z noexecstack -z common-page-size=16 -T cross/discard.ld -o "$program" "$bitcode.o" "$@"
 }
 
 # linked TARGET BITCODE PROGRAM ARGUMENTS…: the same of every other target. Equal functions stand there once, which
