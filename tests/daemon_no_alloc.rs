@@ -153,19 +153,22 @@ fn furnish(interface: &str, address: Ipv4Addr) {
 
 /// Waits until a counter has grown by `more`.
 fn wait_for(counter: &AtomicUsize, more: usize, what: &str) {
-    let (start, before) = (Instant::now(), counter.load(Ordering::Relaxed));
-    while counter.load(Ordering::Relaxed) < before + more {
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
+    let before = counter.load(Ordering::Relaxed);
+    wait_until(what, || counter.load(Ordering::Relaxed) >= before + more);
 }
 
 /// Waits until the scripts have told of `more` transitions.
 fn wait_told(folder: &Path, more: u64) {
     let length = || fs::metadata(folder.join("log")).map_or(0, |file| file.len());
-    let (start, before) = (Instant::now(), length());
-    while length() < before + more {
-        assert!(start.elapsed() < PATIENCE, "waited in vain for transitions");
+    let before = length();
+    wait_until("transitions", || length() >= before + more);
+}
+
+/// Asks again and again whether something is so that nobody tells of.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -366,12 +366,13 @@ impl Keyword {
     }
 }
 
-/// A word that works.
+/// A word with all that CONFIG.md says of it.
 #[cfg_attr(not(feature = "reference"), allow(unused_variables))]
-const fn row(
+const fn keyword(
     name: &'static str,
     class: Class,
     rule: Rule,
+    takes: &'static str,
     default: &'static str,
     doc: &'static str,
     source: &'static str,
@@ -382,12 +383,24 @@ const fn row(
         #[cfg(feature = "reference")]
         reference: Reference {
             class,
-            takes: "",
+            takes,
             default,
             doc,
             source,
         },
     }
+}
+
+/// A word that works.
+const fn row(
+    name: &'static str,
+    class: Class,
+    rule: Rule,
+    default: &'static str,
+    doc: &'static str,
+    source: &'static str,
+) -> Keyword {
+    keyword(name, class, rule, "", default, doc, source)
 }
 
 /// What the reader must know of `takes`.
@@ -400,7 +413,6 @@ const fn form(takes: &str) -> Form {
     }
 }
 
-#[cfg_attr(not(feature = "reference"), allow(unused_variables))]
 const fn skipped(
     name: &'static str,
     class: Class,
@@ -408,18 +420,7 @@ const fn skipped(
     takes: &'static str,
     instead: &'static str,
 ) -> Keyword {
-    Keyword {
-        name,
-        rule,
-        #[cfg(feature = "reference")]
-        reference: Reference {
-            class,
-            takes,
-            default: "",
-            doc: instead,
-            source: "",
-        },
-    }
+    keyword(name, class, rule, takes, "", instead, "")
 }
 
 /// A word of which the reader only knows what it takes.

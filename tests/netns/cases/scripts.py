@@ -5,7 +5,7 @@ import signal
 import time
 
 from lib import conf
-from lib.check import Deadline, check, each, equal, limits
+from lib.check import Deadline, await_that, check, each, equal, limits
 from lib.lab import Lab
 from lib.life import children, descriptors, helper, keepers, reload, replace_file
 from lib.ns import ip
@@ -105,6 +105,14 @@ INTERVAL_S = 3
 FIRST_RUN_S = 1.2
 
 
+def stamps(path):
+    """The times in a file, a line each; one that is being written does not count."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="ascii") as file:
+        return [float(line) for line in file if line.endswith("\n")]
+
+
 def priorities(daemon, lines, results):
     """The priority in the adverts before the first result of the script and after each one; None where there are none.
     The script says when it starts: by then the result of its last run has long been taken in."""
@@ -115,14 +123,8 @@ def priorities(daemon, lines, results):
                     f"[ $n -gt 0 ] || sleep {FIRST_RUN_S}; exit $(echo {results}0 | cut -c $((n + 1)))")
         daemon(node, conf.global_defs("script_user root") + block(script, f"interval {INTERVAL_S}", *lines)
                + conf.instance(extra=tracks()))
-        deadline, times = Deadline(60), []
-        while len(times) < len(results) + 1:
-            check(not deadline.passed(), f"the script ran {len(times)} times only")
-            time.sleep(0.05)
-            if os.path.exists(starts):
-                with open(starts, encoding="ascii") as file:
-                    times = [float(line) for line in file if line.endswith("\n")]
-        adverts = sniffer.adverts("n1")
+        await_that(lambda: len(stamps(starts)) > len(results), 60, "the script to run for each result")
+        times, adverts = stamps(starts), sniffer.adverts("n1")
     first = [f.priority for f in adverts if f.at < times[0] + FIRST_RUN_S]
     rows = [first[-1] if first else None]
     for before in times[1:]:
