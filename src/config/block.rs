@@ -19,6 +19,16 @@ pub struct Word {
     pub quoted: bool,
 }
 
+/// The words with a space between each two.
+pub(crate) fn joined(words: &[Word]) -> String {
+    let mut text = String::new();
+    for (index, word) in words.iter().enumerate() {
+        text.push_str(if index == 0 { "" } else { " " });
+        text.push_str(&word.text);
+    }
+    text
+}
+
 /// One statement: a line of words, or a block with statements in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {

@@ -56,7 +56,7 @@ impl fmt::Display for Place {
 }
 
 /// A value and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placed<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
@@ -164,6 +164,37 @@ impl Report {
     /// Something that the operator should know; the configuration is used.
     pub(crate) fn warn(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
         self.warnings.push(span, message, help);
+    }
+
+    /// [`Report::error`] that has to do with another place: `message` ends with "at" and that one.
+    pub(crate) fn error_at(
+        &mut self,
+        span: &Span,
+        message: Arguments<'_>,
+        other: Span,
+        help: Arguments<'_>,
+    ) {
+        let at = self.place(other);
+        self.error(span, format_args!("{message} at {at}"), help);
+    }
+
+    /// [`Report::warn`] that has to do with another place.
+    pub(crate) fn warn_at(
+        &mut self,
+        span: &Span,
+        message: Arguments<'_>,
+        other: Span,
+        help: Arguments<'_>,
+    ) {
+        let at = self.place(other);
+        self.warn(span, format_args!("{message} at {at}"), help);
+    }
+
+    /// A word that stands in two places but counts in one.
+    pub(crate) fn set_twice(&mut self, word: &str, span: &Span, before: Span) {
+        let message = format_args!("`{word}` was already set");
+        let help = format_args!("the last one counts; remove the other");
+        self.warn_at(span, message, before, help);
     }
 
     /// A known word without effect: one warning at its first place.

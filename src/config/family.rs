@@ -10,7 +10,7 @@ use crate::vrrp::types::{Family, is_link_local};
 
 /// IPv6 with `native_ipv6`; otherwise the first address decides.
 pub(crate) fn of(draft: &Draft) -> Family {
-    let native = draft.native_ipv6.as_ref().is_some_and(|p| p.value);
+    let native = draft.plain.native_ipv6.as_ref().is_some_and(|p| p.value);
     match draft.vips.first().map(|placed| placed.vip.address) {
         Some(IpAddr::V6(_)) => Family::V6,
         _ if native => Family::V6,
@@ -52,30 +52,20 @@ pub(crate) fn split(drafts: &mut Drafts) {
         });
         match own {
             Some((group, place)) => group.draft.members.insert(place + 1, member(&name)),
-            None => groups.push(InstanceDraft {
-                name: instance.name.clone(),
-                span,
-                draft: Draft {
-                    members: vec![member(&instance.name), member(&name)],
-                    ..Draft::default()
-                },
-                group: None,
-            }),
+            None => {
+                let mut group = InstanceDraft::new(&instance.name, span);
+                group.draft.members = vec![member(&instance.name), member(&name)];
+                groups.push(group);
+            }
         }
-        instance.draft.native_ipv6 = None;
-        let mut second = InstanceDraft {
-            name: name.into(),
-            draft: instance.draft.clone(),
-            span,
-            group: None,
-        };
+        instance.draft.plain.native_ipv6 = None;
+        let mut second = instance.clone();
+        second.name = name.into();
         // What RFC 3768 and IPv4 alone have.
-        (
-            second.draft.version,
-            second.draft.auth_type,
-            second.draft.auth_pass,
-        ) = (None, None, None);
-        (second.draft.dhcp, instance.draft.ra) = (None, None);
+        second.draft.auth_pass = None;
+        let plain = &mut second.draft.plain;
+        (plain.version, plain.auth_type, plain.dhcp) = (None, None, None);
+        instance.draft.plain.ra = None;
         keep(&mut instance.draft, Family::V4);
         keep(&mut second.draft, Family::V6);
         instances.insert(place + 1, second);
@@ -90,8 +80,12 @@ fn keep(draft: &mut Draft, family: Family) {
     draft.routes.retain(|item| item.family() == family);
     draft.rules.retain(|item| item.family() == family);
     draft.peers.retain(|placed| is_its(&placed.value.address));
-    draft.mcast_src_ip.take_if(|placed| !is_its(&placed.value));
     draft
+        .plain
+        .mcast_src_ip
+        .take_if(|placed| !is_its(&placed.value));
+    draft
+        .plain
         .unicast_src_ip
         .take_if(|placed| !is_its(&placed.value));
 }
@@ -134,7 +128,12 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
 
 /// RFC 3768 knows IPv4 alone.
 fn version(draft: &Draft, report: &mut Report) {
-    if let Some(version) = draft.version.as_ref().filter(|version| version.value == 2) {
+    if let Some(version) = draft
+        .plain
+        .version
+        .as_ref()
+        .filter(|version| version.value == 2)
+    {
         let message = format_args!("VRRP version 2 has no IPv6");
         report.error(
             &version.span,

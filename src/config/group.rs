@@ -14,12 +14,9 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
     } = drafts;
     for (index, group) in groups.iter().enumerate() {
         if let Some(before) = groups[..index].iter().find(|g| g.name == group.name) {
-            let message = format_args!(
-                "sync group {} already stands at {}",
-                quoted(&group.name),
-                report.place(before.span)
-            );
-            report.error(&group.span, message, format_args!("give it another name"));
+            let message = format_args!("sync group {} already stands", quoted(&group.name));
+            let help = format_args!("give it another name");
+            report.error_at(&group.span, message, before.span, help);
         }
         let members = members(group, instances, report);
         if members.len() < 2 {
@@ -77,13 +74,14 @@ fn share(
     instances: &mut [InstanceDraft],
     report: &mut Report,
 ) {
-    if let Some(on) = &group.draft.notify_priority {
+    if let Some(on) = &group.draft.plain.notify_priority {
         for place in members {
-            instances[*place].draft.notify_priority = Some(on.clone());
+            instances[*place].draft.plain.notify_priority = Some(on.clone());
         }
     }
     let alone = group
         .draft
+        .plain
         .tracking_weight
         .as_ref()
         .is_some_and(|p| p.value);

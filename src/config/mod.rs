@@ -137,7 +137,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     group::resolve(&mut drafts, &mut report);
     uplink::check(&drafts, &mut report);
     let scripts = script::build(&mut drafts, files, &mut report);
-    let mut config = build::build(drafts, dialect, &mut report);
+    let mut config = build::build(&mut drafts, dialect, &mut report);
     config.scripts = scripts;
     script::keep_tracked(&mut config.scripts, &config.instances);
     uplink::mark(&mut config, &|uplink, interface| *uplink == *interface);

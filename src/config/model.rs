@@ -262,7 +262,7 @@ impl Hook {
 }
 
 /// One `vrrp_instance`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub struct Instance {
     /// The name in the file, for messages.
     pub name: Box<str>,
@@ -365,6 +365,12 @@ impl Instance {
             && *notify_priority == other.notify_priority
             && *accept == other.accept
             && (*dhcp, *ra) == (other.dhcp, other.ra)
+    }
+}
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.same_but_name(other)
     }
 }
 

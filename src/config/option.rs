@@ -140,15 +140,19 @@ impl Families {
 /// The address without the bits beyond `len`.
 fn network(address: IpAddr, len: u8) -> IpAddr {
     match address {
-        IpAddr::V4(address) => {
-            let beyond = u32::MAX.checked_shr(u32::from(len)).unwrap_or(0);
-            Ipv4Addr::from_bits(address.to_bits() & !beyond).into()
-        }
-        IpAddr::V6(address) => {
-            let beyond = u128::MAX.checked_shr(u32::from(len)).unwrap_or(0);
-            Ipv6Addr::from_bits(address.to_bits() & !beyond).into()
-        }
+        IpAddr::V4(address) => IpAddr::from(cut(address.octets(), len)),
+        IpAddr::V6(address) => IpAddr::from(cut(address.octets(), len)),
     }
+}
+
+fn cut<const N: usize>(mut octets: [u8; N], len: u8) -> [u8; N] {
+    let mut left = u32::from(len);
+    for octet in &mut octets {
+        let beyond = u8::MAX.checked_shr(left).unwrap_or(0);
+        *octet &= !beyond;
+        left = left.saturating_sub(8);
+    }
+    octets
 }
 
 /// A number up to `most`, decimal or with 0x.

@@ -33,12 +33,9 @@ pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut
 fn add(peer: Peer, span: &Span, block: &Span, draft: &mut Draft, report: &mut Report) {
     let same = |placed: &&Placed<Peer>| placed.value.address == peer.address;
     if let Some(before) = draft.peers.iter().find(same) {
-        let message = format_args!(
-            "peer {} already stands at {}",
-            peer.address,
-            report.place(before.span)
-        );
-        return report.error(span, message, format_args!("remove one of the two"));
+        let message = format_args!("peer {} already stands", peer.address);
+        let help = format_args!("remove one of the two");
+        return report.error_at(span, message, before.span, help);
     }
     if draft.peers.len() == limits::PEERS {
         let message = format_args!(

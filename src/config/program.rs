@@ -30,22 +30,13 @@ pub(crate) fn read(
     let value = Program {
         hook,
         argv,
-        user: script::user(arguments.get(1..).unwrap_or_default()).into(),
+        user: script::user(arguments.get(1..).unwrap_or_default()),
         ids: None,
     };
     let same = |placed: &Placed<Program>| placed.value.hook == hook;
     if let Some(at) = draft.programs.iter().position(same) {
         let before = draft.programs.remove(at).span;
-        let message = format_args!(
-            "`{}` was already set at {}",
-            keyword.name,
-            report.place(before)
-        );
-        report.warn(
-            span,
-            message,
-            format_args!("the last one counts; remove the other"),
-        );
+        report.set_twice(keyword.name, span, before);
     }
     let span = *span;
     draft.programs.push(Placed { value, span });

@@ -19,7 +19,7 @@ pub(crate) struct Drafts {
 }
 
 /// One `vrrp_instance`, `vrrp_sync_group`, or block of what can be tracked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InstanceDraft {
     pub(crate) name: Box<str>,
     /// Where the name stands.
@@ -27,6 +27,18 @@ pub(crate) struct InstanceDraft {
     pub(crate) draft: Draft,
     /// The sync group that an instance is in.
     pub(crate) group: Option<Rc<str>>,
+}
+
+impl InstanceDraft {
+    /// One that says nothing so far.
+    pub(crate) fn new(name: &str, span: Span) -> Self {
+        Self {
+            name: name.into(),
+            span,
+            draft: Draft::default(),
+            group: None,
+        }
+    }
 }
 
 impl Drafts {
@@ -185,15 +197,10 @@ impl Reader<'_> {
             }
         };
         self.unused(&statement.arguments[1..], Block::Top);
-        let mut draft = Draft::default();
-        self.block(children, block, &mut draft);
-        draft.vips.shrink_to_fit();
-        Some(InstanceDraft {
-            name: name.text.as_str().into(),
-            span: name.span,
-            draft,
-            group: None,
-        })
+        let mut named = InstanceDraft::new(&name.text, name.span);
+        self.block(children, block, &mut named.draft);
+        named.draft.vips.shrink_to_fit();
+        Some(named)
     }
 
     pub(super) fn block(&mut self, nodes: &[Node], block: Block, draft: &mut Draft) {

@@ -3,7 +3,7 @@
 use core::slice::Iter;
 use std::rc::Rc;
 
-use super::block::{Node, Word};
+use super::block::{Node, Word, joined};
 use super::error::Report;
 use super::option::{self, Families, Found};
 use super::routing::{Hop, Item, Prefix, Route, What};
@@ -33,22 +33,32 @@ const PREFERENCES: [(&str, u8); 3] = [("medium", 0), ("high", 1), ("low", 3)];
 
 /// Reads the lines of a block. One that is wrong, or that is to be left out, is not there.
 pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report) {
+    items(lines, list, report, "a route", |words, report| {
+        let mut reader = Reader::new(report);
+        reader.words(words)?;
+        reader.finish(&words[0]).map(What::Route)
+    });
+}
+
+/// The lines of a block of routes or rules; `of` is what each is.
+pub(crate) fn items(
+    lines: &[Node],
+    list: &mut Vec<Rc<Item>>,
+    report: &mut Report,
+    of: &str,
+    read: fn(&[Word], &mut Report) -> Option<What>,
+) {
     for line in lines {
-        items(line, list, report, "a route", |words, report| {
-            let mut reader = Reader::new(report);
-            reader.words(words)?;
-            reader.finish(&words[0]).map(What::Route)
-        });
+        item(line, list, report, of, read);
     }
 }
 
-/// One line of a block of routes or rules; `of` is what it is.
-pub(crate) fn items(
+fn item(
     line: &Node,
     list: &mut Vec<Rc<Item>>,
     report: &mut Report,
     of: &str,
-    read: impl FnOnce(&[Word], &mut Report) -> Option<What>,
+    read: fn(&[Word], &mut Report) -> Option<What>,
 ) {
     if line.children.is_some() {
         let message = format_args!("{of} is not a block");
@@ -61,12 +71,7 @@ pub(crate) fn items(
     let Some(what) = read(&line.words, report) else {
         return;
     };
-    let mut text = String::new();
-    for word in &line.words {
-        text.push_str(if text.is_empty() { "" } else { " " });
-        text.push_str(&word.text);
-    }
-    let text = text.into();
+    let text = joined(&line.words).into();
     list.push(Rc::new(Item { text, what }));
 }
 

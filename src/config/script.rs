@@ -5,7 +5,6 @@ use super::error::{Placed, Report, Span, quoted};
 use super::files::Files;
 use super::model::{Instance, Script};
 use super::read::{Drafts, InstanceDraft};
-use super::schema::Draft;
 use crate::helper::message::Ids;
 use crate::limits;
 use crate::time::Duration;
@@ -66,7 +65,7 @@ fn split(text: &str, argv: &mut Vec<Box<str>>) -> bool {
 }
 
 /// The words of `USER [GROUP]`, which in UCI are one value.
-pub(crate) fn user(words: &[Word]) -> Vec<Box<str>> {
+pub(crate) fn user(words: &[Word]) -> Box<[Box<str>]> {
     let words = words.iter().flat_map(|word| word.text.split_whitespace());
     words.take(2).map(Into::into).collect()
 }
@@ -78,21 +77,12 @@ pub(crate) fn in_place(line: &str, span: &Span, report: &mut Report) -> Instance
         span: *span,
         quoted: true,
     };
-    let command = command(&[word], report);
-    InstanceDraft {
-        name: line.into(),
-        span: *span,
-        draft: Draft {
-            failed: if command.is_none() {
-                vec!["script"]
-            } else {
-                Vec::new()
-            },
-            command: command.map(|value| Placed { value, span: *span }),
-            ..Draft::default()
-        },
-        group: None,
+    let mut script = InstanceDraft::new(line, *span);
+    match command(&[word], report) {
+        Some(value) => script.draft.command = Some(Placed { value, span: *span }),
+        None => script.draft.failed.push("script"),
     }
+    script
 }
 
 /// Finds out of whom programs run and what is wrong with them; the scripts that can be tracked.
@@ -106,7 +96,7 @@ pub(crate) fn build(
     let default = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
     // Where nothing is run, the list of users is not read.
     let default = default.or_else(|| runs_something(drafts).then(|| named(files, DEFAULT_USER))?);
-    let secure = drafts.globals.script_security.as_ref();
+    let secure = drafts.globals.plain.script_security.as_ref();
     let secure = secure.is_some_and(|placed| placed.value);
     let blocks = drafts.instances.iter_mut().chain(&mut drafts.groups);
     let blocks = blocks.map(|draft| &mut draft.draft.programs);
@@ -128,18 +118,8 @@ pub(crate) fn build(
         }
         let user = draft.draft.user.as_ref();
         let own = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
-        let Draft {
-            command,
-            interval,
-            timeout,
-            rise,
-            fall,
-            init_fail,
-            failed,
-            ..
-        } = &mut draft.draft;
-        let Some(Placed { value, span }) = command.take() else {
-            if !failed.contains(&"script") {
+        let Some(Placed { value, span }) = draft.draft.command.take() else {
+            if !draft.draft.failed.contains(&"script") {
                 let message = format_args!("script {} has no command", quoted(&draft.name));
                 report.error(
                     &draft.span,
@@ -157,19 +137,17 @@ pub(crate) fn build(
             files,
             report,
         );
-        let interval = interval
-            .as_ref()
-            .map_or(DEFAULT_INTERVAL, |placed| placed.value);
-        let count = |slot: &Option<Placed<u32>>| slot.as_ref().map_or(1, |placed| placed.value);
+        let plain = &draft.draft.plain;
+        let interval = plain.interval.map_or(DEFAULT_INTERVAL, |p| p.value);
         scripts.push(Script {
             name: draft.name.clone(),
             command: value,
             ids,
             interval,
-            timeout: timeout.as_ref().map_or(interval, |placed| placed.value),
-            rise: count(rise),
-            fall: count(fall),
-            init_fail: init_fail.as_ref().is_some_and(|placed| placed.value),
+            timeout: plain.timeout.map_or(interval, |p| p.value),
+            rise: plain.rise.map_or(1, |p| p.value),
+            fall: plain.fall.map_or(1, |p| p.value),
+            init_fail: plain.init_fail.is_some_and(|p| p.value),
         });
     }
     scripts

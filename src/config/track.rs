@@ -52,10 +52,17 @@ impl Entry {
     }
 }
 
+/// The words of all lines: where a line ends says nothing.
+fn words(lines: &[Node]) -> Vec<&Word> {
+    let mut words = Vec::new();
+    lines.iter().for_each(|line| words.extend(&line.words));
+    words
+}
+
 /// Reads the lines of a `track_interface` block, or of one of its like.
 pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut Report) {
-    let words = lines.iter().flat_map(|line| &line.words);
-    let mut words = words.peekable();
+    let words = words(lines);
+    let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
         let Some(mut name) = name(kind, word, report) else {
             continue;
@@ -83,12 +90,9 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
         let what = Watched { kind, name };
         let same = |placed: &&Placed<Entry>| placed.value.what == what;
         if let Some(before) = draft.tracked.iter().find(same) {
-            let message = format_args!(
-                "{} already stands at {}",
-                quoted(&what.name),
-                report.place(before.span)
-            );
-            report.error(&span, message, format_args!("remove one of the two"));
+            let message = format_args!("{} already stands", quoted(&what.name));
+            let help = format_args!("remove one of the two");
+            report.error_at(&span, message, before.span, help);
             continue;
         }
         let value = Entry {
@@ -166,7 +170,7 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
                 continue;
             };
             tracked[place] = true;
-            if let (None, Some(default)) = (value.weight, &watched[place].1.draft.weight) {
+            if let (None, Some(default)) = (value.weight, &watched[place].1.draft.plain.weight) {
                 (value.weight, value.reverse) = (Some(default.value.0), default.value.1);
             }
             value.weight = value.weight.or(Some(default_weight(*kind)));
@@ -176,12 +180,9 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
         let same = |(of, other): &&(Kind, InstanceDraft)| of == kind && other.name == draft.name;
         let name = quoted(&draft.name);
         if let Some((_, before)) = watched[..index].iter().find(same) {
-            let message = format_args!(
-                "{} {name} already stands at {}",
-                kind.name(),
-                report.place(before.span)
-            );
-            report.error(&draft.span, message, format_args!("give it another name"));
+            let message = format_args!("{} {name} already stands", kind.name());
+            let help = format_args!("give it another name");
+            report.error_at(&draft.span, message, before.span, help);
         } else if !tracked[index] {
             let message = format_args!("nobody tracks {} {name}: it has no effect", kind.name());
             let help = format_args!("name it in `track_{}`, or remove it", kind.name());
@@ -206,7 +207,12 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
             Some(path) => files.push(TrackFile {
                 name: watched.name.clone(),
                 path: path.value.as_str().into(),
-                init: watched.draft.init_file.as_ref().map(|init| init.value),
+                init: watched
+                    .draft
+                    .plain
+                    .init_file
+                    .as_ref()
+                    .map(|init| init.value),
             }),
             None => {
                 let name = quoted(&watched.name);
@@ -261,7 +267,11 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
             format_args!("write `initial`, `partial` or nothing"),
         );
     }
-    let full = draft.full_command.as_ref().is_some_and(|full| full.value);
+    let full = draft
+        .plain
+        .full_command
+        .as_ref()
+        .is_some_and(|full| full.value);
     let mut wanted = words.join("\0").into_bytes();
     wanted.push(0);
     let compare = match (how, parameters) {
@@ -288,17 +298,22 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     if compare == Compare::Start && how_word.is_some_and(|word| &**word == "initial") {
         wanted.pop();
     }
-    let most = draft.fall.as_ref().map_or(u32::MAX, |most| most.value);
+    let most = draft
+        .plain
+        .fall
+        .as_ref()
+        .map_or(u32::MAX, |most| most.value);
     let quorum = draft
+        .plain
         .rise
         .as_ref()
         .map_or(most.min(1), |quorum| quorum.value);
-    if let (Some(placed), true) = (&draft.fall, quorum > most) {
+    if let (Some(placed), true) = (&draft.plain.fall, quorum > most) {
         let message = format_args!("`quorum_max` {most} is less than `quorum` {quorum}");
         report.error(&placed.span, message, format_args!("remove one of the two"));
     }
     let delay = |own: &Option<Placed<Duration>>| {
-        let delay = own.as_ref().or(draft.interval.as_ref());
+        let delay = own.as_ref().or(draft.plain.interval.as_ref());
         delay.map_or(Duration::ZERO, |delay| delay.value)
     };
     Some(TrackProcess {
@@ -307,24 +322,23 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         compare,
         quorum,
         most,
-        fork_delay: delay(&draft.fork_delay),
-        terminate_delay: delay(&draft.timeout),
+        fork_delay: delay(&draft.plain.fork_delay),
+        terminate_delay: delay(&draft.plain.timeout),
     })
 }
 
 /// Reads the names in a `group` block.
 pub(crate) fn members(lines: &[Node], draft: &mut Draft) {
-    let words = lines.iter().flat_map(|line| &line.words);
-    draft.members.extend(words.map(|word| Placed {
-        value: word.text.as_str().into(),
-        span: word.span,
-    }));
+    for word in words(lines) {
+        let (value, span) = (word.text.as_str().into(), word.span);
+        draft.members.push(Placed { value, span });
+    }
 }
 
 /// Reads the lines of `interface_up_down_delays`.
 pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
-    let words = lines.iter().flat_map(|line| &line.words);
-    let mut words = words.peekable();
+    let words = words(lines);
+    let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
         let mut next = || {
             let word = words.next_if(|next| parse_seconds(&next.text).is_some())?;

@@ -27,11 +27,10 @@ pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
                 if together && !core::ptr::eq(*owner, instance) {
                     continue;
                 }
-                let at = report.place(before.span);
-                let message = format_args!("uplink {name} already stands at {at}");
+                let message = format_args!("uplink {name} already stands");
                 let help =
                     format_args!("name it once, or put both instances into one vrrp_sync_group");
-                report.error(span, message, help);
+                report.error_at(span, message, before.span, help);
             } else if known.len() == limits::UPLINKS {
                 let message = format_args!("more than {} uplinks", limits::UPLINKS);
                 report.error(span, message, format_args!("name fewer"));
@@ -48,10 +47,12 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
     if !config.has_uplinks() {
         return;
     }
-    let (owners, probes) = (config.instances.clone(), &config.probes);
-    for instance in &mut config.instances {
-        let settings = Rc::make_mut(&mut instance.settings);
-        for tracker in &mut settings.trackers {
+    let (instances, probes) = (&mut config.instances, &config.probes);
+    for place in 0..instances.len() {
+        let instance = &instances[place];
+        let priority = instance.settings.priority;
+        let mut trackers = instance.settings.trackers.clone();
+        for tracker in &mut trackers {
             let what = &tracker.what;
             let interface = match what.kind {
                 Kind::Interface => Some(&*what.name),
@@ -64,7 +65,7 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
             let Some(interface) = interface.filter(|_| tracker.uplink.is_none()) else {
                 continue;
             };
-            let owner = owners.iter().find(|owner| {
+            let owner = instances.iter().find(|owner| {
                 let together = owner.group.is_some() && owner.group == instance.group;
                 let mut uplinks = owner.uplinks.iter();
                 (together || owner.name == instance.name)
@@ -72,7 +73,7 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
             });
             let Some(owner) = owner else { continue };
             tracker.uplink = Some(owner.uplink_rules);
-            if tracker.weight == 0 && settings.priority != PRIORITY_OWNER {
+            if tracker.weight == 0 && priority != PRIORITY_OWNER {
                 // Nobody Active would be worse than an Active without a provider.
                 tracker.weight = if tracker.reverse {
                     -trial::WEIGHT
@@ -81,5 +82,6 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
                 };
             }
         }
+        Rc::make_mut(&mut instances[place].settings).trackers = trackers;
     }
 }

@@ -1,6 +1,6 @@
 //! The entries of `virtual_ipaddress`.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr};
 use core::slice::Iter;
 use std::rc::Rc;
 
@@ -88,7 +88,7 @@ fn entries(words: &[Word]) -> Vec<&[Word]> {
 
 fn is_address(text: &str) -> bool {
     let address = text.split('/').next().unwrap_or(text);
-    address.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
+    address.parse::<IpAddr>().is_ok()
 }
 
 /// One address and its options.

@@ -96,7 +96,7 @@ impl Names {
         settings: &Settings,
         report: &mut Report,
     ) -> Box<[Macvlan]> {
-        let all = draft.use_vmac_addr.as_ref().is_some_and(|p| p.value);
+        let all = draft.plain.use_vmac_addr.as_ref().is_some_and(|p| p.value);
         let mut macvlans: Vec<Macvlan> = Vec::new();
         for placed in &mut draft.vips {
             let vip = &mut placed.vip;

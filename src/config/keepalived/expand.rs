@@ -119,9 +119,7 @@ impl Parser<'_> {
             }
         }
         if let Some(first) = lines.first_mut() {
-            first
-                .chars
-                .splice(0..0, line.chars[..found.start].iter().copied());
+            first.replace(0, 0, &line.chars[..found.start]);
         }
         if let Some(last) = lines.last_mut() {
             last.chars.extend_from_slice(&line.chars[found.end..]);

@@ -189,7 +189,7 @@ impl Parser<'_> {
             from = match self.replace(&line, &found) {
                 Replaced::Undefined => found.end,
                 Replaced::Chars(chars) => {
-                    line.chars.splice(found.start..found.end, chars);
+                    line.replace(found.start, found.end, &chars);
                     found.start
                 }
                 Replaced::Lines(lines) => {
@@ -241,7 +241,7 @@ impl Parser<'_> {
     /// A line that is ready to be read.
     fn statement(&mut self, line: &Line) {
         if let Some(name) = loop_keyword(line) {
-            let message = format_args!("{name} is not supported");
+            let message = format_args!("`{name}` is not supported");
             self.report.error(
                 &line.span(0),
                 message,
@@ -320,12 +320,6 @@ fn loop_keyword(line: &Line) -> Option<&'static str> {
         return None;
     }
     let text = line.text(0, MAX_LINE_CHARS);
-    let has = |name: &str| text.starts_with(name) || text.contains(&format!(" {name}"));
-    if has("~SEQ") {
-        Some("`~SEQ`")
-    } else if has("~LST") {
-        Some("`~LST`")
-    } else {
-        None
-    }
+    let has = |name: &str| text.split(' ').any(|word| word.starts_with(name));
+    ["~SEQ", "~LST"].into_iter().find(|name| has(name))
 }

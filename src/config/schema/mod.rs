@@ -16,8 +16,8 @@ use crate::config::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
-pub(crate) use draft::Draft;
-use draft::Slot;
+pub(crate) use draft::{Draft, Plain};
+use draft::{HeapSlot, Slot};
 pub(crate) use suggest::{nearest, nearest_help};
 
 /// Of `dhcp` and `ra`: with the Active.
@@ -79,9 +79,9 @@ pub(crate) enum Rule {
         slot: Slot<Duration>,
     },
     /// Any word.
-    Text { slot: Slot<String> },
+    Text { slot: HeapSlot<String> },
     /// The name of a network interface.
-    Interface { slot: Slot<Rc<str>> },
+    Interface { slot: HeapSlot<Rc<str>> },
     /// One of these words.
     Choice {
         of: &'static Choices,
@@ -92,7 +92,7 @@ pub(crate) enum Rule {
     /// An IPv4 multicast group.
     Group { slot: Slot<core::net::Ipv4Addr> },
     /// A word that is never printed.
-    Secret { slot: Slot<Vec<u8>> },
+    Secret { slot: HeapSlot<String> },
     /// A block whose words fill the same draft.
     Words(Block),
     /// `vrrp_instance NAME { … }`
@@ -106,11 +106,11 @@ pub(crate) enum Rule {
     /// `vrrp_script NAME { … }` and its like: what can be tracked by this name.
     Watched { kind: Kind, block: Block },
     /// A path and arguments.
-    Command { slot: Slot<Box<[Box<str>]>> },
+    Command { slot: HeapSlot<Box<[Box<str>]>> },
     /// Any words up to the end of the line or the next keyword of `vrrp_track_process`.
     Line(&'static Line),
     /// `USER [GROUP]`
-    User { slot: Slot<Vec<Box<str>>> },
+    User { slot: HeapSlot<Box<[Box<str>]>> },
     /// `weight N [reverse]` of what can be tracked.
     Weight { max: i16, slot: Slot<(i16, bool)> },
     /// `init_file [VALUE] [overwrite]`
@@ -135,7 +135,7 @@ pub(crate) enum Rule {
     /// A command, its user and its group.
     Program(Hook),
     /// `use_vmac [NAME]`
-    Vmac { slot: Slot<Option<Rc<str>>> },
+    Vmac { slot: HeapSlot<Option<Rc<str>>> },
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
     /// file of its block; `takes` says what follows.
     Option { takes: &'static str },
@@ -159,7 +159,7 @@ pub(crate) type Choices = &'static [&'static str];
 /// See [`Rule::Line`].
 pub(crate) struct Line {
     pub(crate) takes: &'static str,
-    pub(crate) slot: Slot<Box<[Box<str>]>>,
+    pub(crate) slot: HeapSlot<Box<[Box<str>]>>,
 }
 
 /// What the reader must know of what a skipped word takes.

@@ -226,13 +226,8 @@ impl Parser<'_> {
             if !old.list && old.values[0].whole.text == value.whole.text {
                 return;
             }
-            let message = format_args!(
-                "`{}` was already set at {}",
-                name.text,
-                self.cursor.report.place(old.name.span)
-            );
-            let help = format_args!("the last one counts; remove the other");
-            self.cursor.report.warn(&name.span, message, help);
+            let report = &mut self.cursor.report;
+            report.set_twice(&name.text, &name.span, old.name.span);
             settings.remove(before);
         }
         settings.push(Setting {
