@@ -60,11 +60,13 @@ pub(crate) fn build(drafts: &mut Drafts, dialect: Dialect, report: &mut Report) 
         };
         if let Some(mut instance) = builder.instance(draft) {
             if built.iter().any(|before| share_follower(before, &instance)) {
-                let message = format_args!(
-                    "another instance of this interface has `dhcp follow` or `ra follow`, too"
+                report.error(
+                    &draft.span,
+                    format_args!(
+                        "another instance of this interface has `dhcp follow` or `ra follow`, too\n\
+                         leave it in one of the two"
+                    ),
                 );
-                let help = format_args!("leave it in one of the two");
-                report.error(&draft.span, message, help);
             }
             share_interface(&mut instance, built.last());
             built.push(instance);
@@ -110,11 +112,14 @@ fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
         .filter_map(|PlacedVip { mut vip, span, .. }| {
             vip.dev = vip.dev.or_else(|| own.cloned());
             if vip.dev.is_none() {
-                let message = format_args!("{} has no interface", vip.address);
-                let help = format_args!(
-                    "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`"
+                report.error(
+                    &span,
+                    format_args!(
+                        "{} has no interface\n\
+                         write `dev INTERFACE` behind it, or `default_interface` in `global_defs`",
+                        vip.address
+                    ),
                 );
-                report.error(&span, message, help);
                 return None;
             }
             Some(vip)
@@ -256,11 +261,12 @@ impl Builder<'_> {
         let Some(kind) = &draft.plain.auth_type else {
             let failed = draft.failed.contains(&"auth_type");
             if let Some(pass) = draft.auth_pass.as_ref().filter(|_| !failed) {
-                let message = format_args!("`auth_pass` has no effect without a type");
                 self.report.warn(
                     &pass.span,
-                    message,
-                    format_args!("write `auth_type PASS`, or remove it"),
+                    format_args!(
+                        "`auth_pass` has no effect without a type\n\
+                         write `auth_type PASS`, or remove it"
+                    ),
                 );
             }
             return Auth::None;
@@ -271,13 +277,17 @@ impl Builder<'_> {
                 Family::V4 => format_args!("remove it, or write `version 2`"),
                 Family::V6 => format_args!("remove it: IPv6 has version 3 only"),
             };
-            self.report.warn(&kind.span, message, help);
+            self.report.warn_with(&kind.span, message, help);
             return Auth::None;
         }
         if kind.value == "AH" {
-            let message = format_args!("`auth_type AH` is not supported yet by vipd");
-            let help = format_args!("write `auth_type PASS` on all routers of this virtual router");
-            self.report.error(&kind.span, message, help);
+            self.report.error(
+                &kind.span,
+                format_args!(
+                    "`auth_type AH` is not supported yet by vipd\n\
+                     write `auth_type PASS` on all routers of this virtual router"
+                ),
+            );
             return Auth::None;
         }
         let Some(pass) = draft
@@ -285,18 +295,23 @@ impl Builder<'_> {
             .as_ref()
             .filter(|pass| !pass.value.is_empty())
         else {
-            let message = format_args!("`auth_type PASS` without a password: adverts carry none");
             self.report.warn(
                 &kind.span,
-                message,
-                format_args!("add `auth_pass`, or remove `auth_type`"),
+                format_args!(
+                    "`auth_type PASS` without a password: adverts carry none\n\
+                     add `auth_pass`, or remove `auth_type`"
+                ),
             );
             return Auth::None;
         };
         if pass.value.len() > AUTH_BYTES {
-            let message = format_args!("the password is longer than {AUTH_BYTES} bytes");
-            let help = format_args!("the first {AUTH_BYTES} count; cut it on all routers");
-            self.report.warn(&pass.span, message, help);
+            self.report.warn(
+                &pass.span,
+                format_args!(
+                    "the password is longer than {AUTH_BYTES} bytes\n\
+                     the first {AUTH_BYTES} count; cut it on all routers"
+                ),
+            );
         }
         let mut bytes = [0; AUTH_BYTES];
         for (to, from) in bytes.iter_mut().zip(pass.value.bytes()) {
@@ -323,11 +338,13 @@ impl Builder<'_> {
                 self.report.warn_at(&placed.span, message, state.span, help);
                 preempt = true;
             } else if priority == PRIORITY_OWNER {
-                let message = format_args!(
-                    "`nopreempt` does not go with priority 255: the owner always preempts"
+                self.report.warn(
+                    &placed.span,
+                    format_args!(
+                        "`nopreempt` does not go with priority 255: the owner always preempts\n\
+                         it is ignored; write a priority from 1 to 254 to have it"
+                    ),
                 );
-                let help = format_args!("it is ignored; write a priority from 1 to 254 to have it");
-                self.report.warn(&placed.span, message, help);
                 preempt = true;
             }
         }
@@ -345,11 +362,13 @@ impl Builder<'_> {
                 self.report.warn_at(&placed.span, message, state.span, help);
                 delay = Duration::ZERO;
             } else if !preempt {
-                let message = format_args!("`preempt_delay` does not go with `nopreempt`");
-                let help = format_args!(
-                    "it is ignored, as in keepalived; remove one of the two to have it"
+                self.report.warn(
+                    &placed.span,
+                    format_args!(
+                        "`preempt_delay` does not go with `nopreempt`\n\
+                         it is ignored, as in keepalived; remove one of the two to have it"
+                    ),
                 );
-                self.report.warn(&placed.span, message, help);
                 delay = Duration::ZERO;
             }
         }
@@ -362,12 +381,8 @@ impl Builder<'_> {
         let failed = draft.failed.contains(&"unicast_peer");
         if draft.peers.is_empty() && !waits {
             if let Some(source) = draft.plain.unicast_src_ip.as_ref().filter(|_| !failed) {
-                let message = format_args!(
-                    "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group"
-                );
-                let help =
-                    format_args!("add `unicast_peer {{ ADDRESS }}`, or write `mcast_src_ip`");
-                self.report.warn(&source.span, message, help);
+                self.report.warn(&source.span, format_args!("`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group\n\
+                                                             add `unicast_peer {{ ADDRESS }}`, or write `mcast_src_ip`"));
             }
             return None;
         }
@@ -382,19 +397,25 @@ impl Builder<'_> {
 
     fn trackers(&mut self, draft: &Draft, priority: u8) -> Box<[Tracker]> {
         if let Some(first) = draft.tracked.get(limits::TRACKERS) {
-            let message = format_args!("more than {} trackers", limits::TRACKERS);
-            let help =
-                format_args!("track fewer; those of the other members of a sync group count too");
-            self.report.error(&first.span, message, help);
+            self.report.error(
+                &first.span,
+                format_args!(
+                    "more than {} trackers\n\
+                     track fewer; those of the other members of a sync group count too",
+                    limits::TRACKERS
+                ),
+            );
         }
         let weighted = |placed: &&Placed<Entry>| placed.value.weight != Some(0);
         let weighted = draft.tracked.iter().find(weighted);
         if let Some(placed) = weighted.filter(|_| priority == PRIORITY_OWNER) {
-            let message = format_args!("a weight has no effect on priority 255");
-            let help = format_args!(
-                "write a priority from 1 to 254, or remove the weight to make it a condition"
+            self.report.warn(
+                &placed.span,
+                format_args!(
+                    "a weight has no effect on priority 255\n\
+                     write a priority from 1 to 254, or remove the weight to make it a condition"
+                ),
             );
-            self.report.warn(&placed.span, message, help);
         }
         draft.tracked.iter().map(|p| p.value.tracker()).collect()
     }
@@ -451,11 +472,12 @@ impl Builder<'_> {
     fn address_lease(&mut self, draft: &Draft) -> Option<Duration> {
         let lease = self.inherit(draft, |d| d.address_lease)?;
         if lease.value == 1 {
-            let message = format_args!("a lease of one second cannot be refreshed in time");
             self.report.error(
                 &lease.span,
-                message,
-                format_args!("write 0 for none, or 2–86400 seconds"),
+                format_args!(
+                    "a lease of one second cannot be refreshed in time\n\
+                     write 0 for none, or 2–86400 seconds"
+                ),
             );
         }
         let lease = Duration::from_secs(u64::from(lease.value));

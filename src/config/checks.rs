@@ -17,11 +17,12 @@ pub const MAX_INSTANCES: usize = crate::limits::INSTANCES;
 /// Checks between instances: names, VRIDs and addresses that must differ.
 pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
     if let Some(first) = drafts.instances.get(MAX_INSTANCES) {
-        let message = format_args!("there are more than {MAX_INSTANCES} instances");
         report.error(
             &first.span,
-            message,
-            format_args!("remove this one and those behind it"),
+            format_args!(
+                "there are more than {MAX_INSTANCES} instances\n\
+                 remove this one and those behind it"
+            ),
         );
     }
     names(drafts, report);
@@ -40,11 +41,9 @@ pub(crate) fn open_secrets(drafts: &Drafts, files: &dyn Files, report: &mut Repo
         let Place { file, .. } = report.place(secret.span);
         if files.is_open(&file) && !told.contains(&secret.span.file) {
             told.push(secret.span.file);
-            let help = format_args!("run `chmod 600 {file}`");
             report.warn(
                 &secret.span,
-                format_args!("others may read this password"),
-                help,
+                format_args!("others may read this password\nrun `chmod 600 {file}`"),
             );
         }
     }
@@ -187,9 +186,14 @@ pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut R
         ),
     ];
     for (_, word, takes) in missing.iter().filter(|(has, ..)| !has) {
-        let message = format_args!("instance {} has no `{word}`", quoted(&instance.name));
-        let help = format_args!("add {}", report.spell(word, takes));
-        report.error(&instance.span, message, help);
+        report.error(
+            &instance.span,
+            format_args!(
+                "instance {} has no `{word}`\nadd {}",
+                quoted(&instance.name),
+                report.spell(word, takes)
+            ),
+        );
     }
 }
 
@@ -219,7 +223,7 @@ pub(crate) fn advert_interval(
         ),
     };
     if !fits {
-        report.error(span, message, help);
+        report.error_with(span, message, help);
         return None;
     }
     Some(*value)
@@ -254,7 +258,7 @@ pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
                 format_args!("write one, such as fe80::2, or leave it out"),
             ),
         };
-        report.error(
+        report.error_with(
             &source.span,
             format_args!("{} {message}", source.value),
             help,
@@ -288,9 +292,13 @@ pub(crate) fn peers(draft: &Draft, report: &mut Report) {
         }
         let differs = |placed: &PlacedVip| Family::of(&placed.vip.address) != Family::of(&address);
         if draft.vips.first().is_some_and(differs) {
-            let message = format_args!("{address} is not of the family of the virtual addresses");
-            let help = format_args!("write the other router's address of that family");
-            report.error(&peer.span, message, help);
+            report.error(
+                &peer.span,
+                format_args!(
+                    "{address} is not of the family of the virtual addresses\n\
+                     write the other router's address of that family"
+                ),
+            );
         }
     }
 }

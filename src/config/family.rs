@@ -109,18 +109,18 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
     draft.vips.retain(|placed| {
         let same = Family::of(&placed.vip.address) == family;
         if !same {
-            let message = format_args!(
-                "{} is ignored, as in keepalived: this is an {} instance",
-                placed.vip.address,
-                match family {
-                    Family::V4 => "IPv4",
-                    Family::V6 => "IPv6",
-                }
+            report.warn(
+                &placed.span,
+                format_args!(
+                    "{} is ignored, as in keepalived: this is an {} instance\n\
+                     write a second instance for the other family; it may have the same VRID",
+                    placed.vip.address,
+                    match family {
+                        Family::V4 => "IPv4",
+                        Family::V6 => "IPv6",
+                    }
+                ),
             );
-            let help = format_args!(
-                "write a second instance for the other family; it may have the same VRID"
-            );
-            report.warn(&placed.span, message, help);
         }
         same
     });
@@ -134,11 +134,9 @@ fn version(draft: &Draft, report: &mut Report) {
         .as_ref()
         .filter(|version| version.value == 2)
     {
-        let message = format_args!("VRRP version 2 has no IPv6");
         report.error(
             &version.span,
-            message,
-            format_args!("write `version 3` on all routers"),
+            format_args!("VRRP version 2 has no IPv6\nwrite `version 3` on all routers"),
         );
     }
 }
@@ -157,34 +155,31 @@ fn link_local_first(draft: &mut Draft, report: &mut Report) {
         Some(0) => {}
         Some(place) => {
             let placed = &draft.vips[place];
-            let message = format_args!(
-                "{} goes to the front: the first address of an IPv6 instance is link-local (RFC 9568 §5.2.9)",
-                placed.vip.address
-            );
-            report.warn(
-                &placed.span,
-                message,
-                format_args!("write it first, on all routers"),
-            );
+            report.warn(&placed.span, format_args!("{} goes to the front: the first address of an IPv6 instance is link-local (RFC 9568 §5.2.9)\n\
+                                                    write it first, on all routers", placed.vip.address));
             draft.vips[..=place].rotate_right(1);
         }
         None => {
-            let message = format_args!(
-                "the first address of an IPv6 instance should be link-local (RFC 9568 §5.2.9)"
+            report.warn(
+                &first.span,
+                format_args!(
+                    "the first address of an IPv6 instance should be link-local (RFC 9568 §5.2.9)\n\
+                     add one such as fe80::1 in front, the same on all routers"
+                ),
             );
-            let help = format_args!("add one such as fe80::1 in front, the same on all routers");
-            report.warn(&first.span, message, help);
         }
     }
 }
 
 fn fits(draft: &Draft, report: &mut Report) {
     if let Some(placed) = draft.vips.get(limits::ADDRESSES_IPV6) {
-        let message = format_args!(
-            "the instance has more than {} addresses",
-            limits::ADDRESSES_IPV6
+        report.error(
+            &placed.span,
+            format_args!(
+                "the instance has more than {} addresses\n\
+                 an IPv6 advert holds no more: make another instance for the rest",
+                limits::ADDRESSES_IPV6
+            ),
         );
-        let help = format_args!("an IPv6 advert holds no more: make another instance for the rest");
-        report.error(&placed.span, message, help);
     }
 }

@@ -20,12 +20,14 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
         }
         let members = members(group, instances, report);
         if members.len() < 2 {
-            let message = format_args!(
-                "sync group {} has fewer than two instances: it has no effect",
-                quoted(&group.name)
+            report.warn(
+                &group.span,
+                format_args!(
+                    "sync group {} has fewer than two instances: it has no effect\n\
+                     name them all in `group {{ … }}`",
+                    quoted(&group.name)
+                ),
             );
-            let help = format_args!("name them all in `group {{ … }}`");
-            report.warn(&group.span, message, help);
         }
         share(group, &members, instances, report);
     }
@@ -45,20 +47,21 @@ fn members(
             let names: Vec<&str> = instances.iter().map(|i| &*i.name).collect();
             let otherwise = "write the name of a vrrp_instance";
             let help = nearest_help(&member.value, &names, otherwise);
-            let message = format_args!("there is no instance {}", quoted(&member.value));
-            report.error(&member.span, message, format_args!("{help}"));
+            report.error(
+                &member.span,
+                format_args!("there is no instance {}\n{help}", quoted(&member.value)),
+            );
             continue;
         };
         if let Some(other) = instances[place].group.replace(Rc::clone(&name)) {
-            let message = format_args!(
-                "instance {} is already in sync group {}",
-                quoted(&member.value),
-                quoted(&other)
-            );
             report.error(
                 &member.span,
-                message,
-                format_args!("remove it from one of the two"),
+                format_args!(
+                    "instance {} is already in sync group {}\n\
+                     remove it from one of the two",
+                    quoted(&member.value),
+                    quoted(&other)
+                ),
             );
         }
         found.push(place);
@@ -95,15 +98,15 @@ fn share(
             match common.iter().find(same) {
                 None => common.push(placed.clone()),
                 Some(other) if other.value != placed.value => {
-                    let message = format_args!(
-                        "the sync group tracks {} in another way at {}, which counts",
-                        quoted(&placed.value.what.name),
-                        report.place(other.span)
+                    report.warn(
+                        &placed.span,
+                        format_args!(
+                            "the sync group tracks {} in another way at {}, which counts\n\
+                             write the same at both, or `sync_group_tracking_weight` into the group",
+                            quoted(&placed.value.what.name),
+                            report.place(other.span)
+                        ),
                     );
-                    let help = format_args!(
-                        "write the same at both, or `sync_group_tracking_weight` into the group"
-                    );
-                    report.warn(&placed.span, message, help);
                 }
                 Some(_) => {}
             }

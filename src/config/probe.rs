@@ -92,7 +92,7 @@ pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> O
             "default_route" => format_args!("write `{example}`"),
             _ => format_args!("vipd resolves no names: write `{example}`"),
         };
-        report.error(&first.span, message, help);
+        report.error_with(&first.span, message, help);
     }
     check
 }
@@ -148,11 +148,12 @@ pub(crate) fn build(
             continue;
         };
         if probes.len() == limits::PROBES {
-            let message = format_args!("more than {} probes", limits::PROBES);
             report.error(
                 &probe.span,
-                message,
-                format_args!("remove this one and those behind it"),
+                format_args!(
+                    "more than {} probes\nremove this one and those behind it",
+                    limits::PROBES
+                ),
             );
             break;
         }
@@ -170,18 +171,23 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
     let failed = |words: &[Keyword]| words.iter().any(|word| draft.failed.contains(&word.name));
     let (checks, others) = Block::Probe.words().split_at(CHECKS);
     if draft.check.is_none() && !failed(checks) {
-        let message = format_args!("probe {} asks nothing", quoted(&probe.name));
         report.error(
             &probe.span,
-            message,
-            format_args!("add a check, such as `ping 192.0.2.1`"),
+            format_args!(
+                "probe {} asks nothing\nadd a check, such as `ping 192.0.2.1`",
+                quoted(&probe.name)
+            ),
         );
     }
     if draft.interface.is_none() && !failed(others) {
-        let message = format_args!("probe {} has no `interface`", quoted(&probe.name));
-        let help =
-            format_args!("add the one that it asks through: `interface NAME`, or `via NAME`");
-        report.error(&probe.span, message, help);
+        report.error(
+            &probe.span,
+            format_args!(
+                "probe {} has no `interface`\n\
+                 add the one that it asks through: `interface NAME`, or `via NAME`",
+                quoted(&probe.name)
+            ),
+        );
     }
     let interval = draft
         .plain
@@ -189,11 +195,12 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
         .as_ref()
         .map_or(INTERVAL, |placed| placed.value);
     if let Some(timeout) = draft.plain.timeout.as_ref().filter(|t| t.value > interval) {
-        let message = format_args!("a timeout above the interval, {interval}");
         report.error(
             &timeout.span,
-            message,
-            format_args!("write a shorter one, or a longer interval"),
+            format_args!(
+                "a timeout above the interval, {interval}\n\
+                 write a shorter one, or a longer interval"
+            ),
         );
     }
     let timeout = draft

@@ -22,9 +22,14 @@ pub(crate) fn read(
             false => script::command(&arguments[..1], report)?,
         };
     } else if hook != Hook::Deleted {
-        let message = format_args!("`{}` needs a value", keyword.name);
-        let help = format_args!("write {}", report.spell(keyword.name, &keyword.syntax()));
-        report.error(span, message, help);
+        report.error(
+            span,
+            format_args!(
+                "`{}` needs a value\nwrite {}",
+                keyword.name,
+                report.spell(keyword.name, &keyword.syntax())
+            ),
+        );
         return None;
     }
     let value = Program {
@@ -48,11 +53,12 @@ fn fifo(word: &Word, report: &mut Report) -> Option<Box<[Box<str>]>> {
     if word.text.starts_with('/') {
         return Some([word.text.as_str().into()].into());
     }
-    let message = format_args!("{} is not the path of a file", quoted(&word.text));
     report.error(
         &word.span,
-        message,
-        format_args!("write the whole path, from `/` on"),
+        format_args!(
+            "{} is not the path of a file\nwrite the whole path, from `/` on",
+            quoted(&word.text)
+        ),
     );
     None
 }

@@ -190,9 +190,13 @@ impl Reader<'_> {
             (Some(name), Some(children)) => (name, children),
             (name, _) => {
                 let missing = if name.is_none() { "name" } else { "block" };
-                let message = format_args!("`{}` without a {missing}", keyword.name);
-                let help = format_args!("write `{} NAME {{ … }}`", keyword.name);
-                self.report.error(&statement.word.span, message, help);
+                self.report.error(
+                    &statement.word.span,
+                    format_args!(
+                        "`{}` without a {missing}\nwrite `{} NAME {{ … }}`",
+                        keyword.name, keyword.name
+                    ),
+                );
                 return None;
             }
         };
@@ -229,7 +233,7 @@ impl Reader<'_> {
             let otherwise = "remove it; CONFIG.md lists all words";
             let help = block.help(&word.text, self.report, otherwise);
             self.report
-                .error(&word.span, message, format_args!("{help}"));
+                .error_with(&word.span, message, format_args!("{help}"));
         }
         found
     }
@@ -249,14 +253,15 @@ impl Reader<'_> {
         let help = format_args!("remove it, or put it on a line of its own");
         if block.is_secret() {
             self.report
-                .warn(&first.span, format_args!("this word is not used"), help);
+                .warn_with(&first.span, format_args!("this word is not used"), help);
         } else if let Some(suggestion) = self.suggest(block, first) {
-            let message = format_args!("unknown word {}", quoted(&first.text));
-            self.report
-                .error(&first.span, message, format_args!("{suggestion}"));
+            self.report.error(
+                &first.span,
+                format_args!("unknown word {}\n{suggestion}", quoted(&first.text)),
+            );
         } else {
             let message = format_args!("{} is not used", quoted(&first.text));
-            self.report.warn(&first.span, message, help);
+            self.report.warn_with(&first.span, message, help);
         }
     }
 
@@ -279,9 +284,13 @@ impl Reader<'_> {
             | Rule::Probes
             | Rule::Delays => {
                 let Some(children) = statement.children else {
-                    let message = format_args!("`{}` without a block", keyword.name);
-                    let help = format_args!("write `{} {{ … }}`", keyword.name);
-                    self.report.error(&statement.word.span, message, help);
+                    self.report.error(
+                        &statement.word.span,
+                        format_args!(
+                            "`{}` without a block\nwrite `{} {{ … }}`",
+                            keyword.name, keyword.name
+                        ),
+                    );
                     draft.failed.push(keyword.name);
                     return;
                 };
@@ -306,13 +315,15 @@ impl Reader<'_> {
             _ => {}
         }
         if statement.children.is_some() {
-            let message = format_args!("`{}` is not a block", keyword.name);
-            let help = format_args!(
-                "write `{} {}` without braces",
-                keyword.name,
-                keyword.syntax()
+            self.report.error(
+                &statement.word.span,
+                format_args!(
+                    "`{}` is not a block\nwrite `{} {}` without braces",
+                    keyword.name,
+                    keyword.name,
+                    keyword.syntax()
+                ),
             );
-            self.report.error(&statement.word.span, message, help);
         }
         if self.value(keyword, statement, draft).is_none() {
             draft.failed.push(keyword.name);

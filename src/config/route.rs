@@ -61,12 +61,19 @@ fn item(
     read: fn(&[Word], &mut Report) -> Option<What>,
 ) {
     if line.children.is_some() {
-        let message = format_args!("{of} is not a block");
-        return report.error(&line.span, message, format_args!("remove the braces"));
+        return report.error(
+            &line.span,
+            format_args!("{of} is not a block\nremove the braces"),
+        );
     }
     if list.len() == limits::ROUTES {
-        let message = format_args!("more than {} of {of} in one block", limits::ROUTES);
-        return report.error(&line.span, message, format_args!("write fewer"));
+        return report.error(
+            &line.span,
+            format_args!(
+                "more than {} of {of} in one block\nwrite fewer",
+                limits::ROUTES
+            ),
+        );
     }
     let Some(what) = read(&line.words, report) else {
         return;
@@ -174,9 +181,10 @@ impl<'a> Reader<'a> {
             "pref" => {
                 let known = PREFERENCES.iter().find(|(word, _)| *word == value.text);
                 if known.is_none() {
-                    let help = format_args!("write low, medium or high");
-                    self.report
-                        .error(&value.span, format_args!("this is no preference"), help);
+                    self.report.error(
+                        &value.span,
+                        format_args!("this is no preference\nwrite low, medium or high"),
+                    );
                 }
                 self.route.preference = Some(known?.1);
             }
@@ -198,9 +206,10 @@ impl<'a> Reader<'a> {
     fn hop(&mut self, word: &Word) -> Option<&mut Hop> {
         let hops = &mut self.route.hops;
         if hops.len() > limits::HOPS {
-            let message = format_args!("more than {} next hops", limits::HOPS);
-            self.report
-                .error(&word.span, message, format_args!("write fewer"));
+            self.report.error(
+                &word.span,
+                format_args!("more than {} next hops\nwrite fewer", limits::HOPS),
+            );
             return None;
         }
         if hops.is_empty() {
@@ -261,7 +270,7 @@ impl<'a> Reader<'a> {
             None
         };
         if let Some((message, help)) = wrong {
-            self.report.error(&first.span, message, help);
+            self.report.error_with(&first.span, message, help);
             return None;
         }
         route.to = self.to.flatten().unwrap_or_else(|| self.families.all());

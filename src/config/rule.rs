@@ -32,11 +32,13 @@ pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report
     items(lines, list, report, "a rule", |words, report| {
         let rule = rule(words, report)?;
         if rule.action == 0 {
-            let message = format_args!("this rule does nothing");
-            let help = format_args!(
-                "write `table TABLE`, or one of goto, blackhole, unreachable, prohibit"
+            report.error(
+                &words[0].span,
+                format_args!(
+                    "this rule does nothing\n\
+                     write `table TABLE`, or one of goto, blackhole, unreachable, prohibit"
+                ),
             );
-            report.error(&words[0].span, message, help);
             return None;
         }
         Some(What::Rule(rule))

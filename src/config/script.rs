@@ -34,8 +34,10 @@ pub(crate) fn command(words: &[Word], report: &mut Report) -> Option<Box<[Box<st
     } else {
         return Some(argv.into());
     };
-    let message = format_args!("{} {message}", quoted(&first.text));
-    report.error(&first.span, message, format_args!("{help}"));
+    report.error(
+        &first.span,
+        format_args!("{} {message}\n{help}", quoted(&first.text)),
+    );
     None
 }
 
@@ -120,11 +122,12 @@ pub(crate) fn build(
         let own = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
         let Some(Placed { value, span }) = draft.draft.command.take() else {
             if !draft.draft.failed.contains(&"script") {
-                let message = format_args!("script {} has no command", quoted(&draft.name));
                 report.error(
                     &draft.span,
-                    message,
-                    format_args!("add `script` and its path"),
+                    format_args!(
+                        "script {} has no command\nadd `script` and its path",
+                        quoted(&draft.name)
+                    ),
                 );
             }
             continue;
@@ -172,16 +175,26 @@ pub(crate) fn keep_tracked(scripts: &mut Vec<Script>, instances: &[Instance]) {
 fn ids(words: &[Box<str>], span: &Span, files: &mut dyn Files, report: &mut Report) -> Option<Ids> {
     let user = words.first()?;
     let Some(mut ids) = named(files, user) else {
-        let message = format_args!("there is no user {}", quoted(user));
-        let help = format_args!("make it, or name another one: /etc/passwd has all");
-        report.error(span, message, help);
+        report.error(
+            span,
+            format_args!(
+                "there is no user {}\n\
+                 make it, or name another one: /etc/passwd has all",
+                quoted(user)
+            ),
+        );
         return None;
     };
     if let Some(group) = words.get(1) {
         let Some((gid, _)) = entry(files, "/etc/group", group) else {
-            let message = format_args!("there is no group {}", quoted(group));
-            let help = format_args!("make it, or name another one: /etc/group has all");
-            report.error(span, message, help);
+            report.error(
+                span,
+                format_args!(
+                    "there is no group {}\n\
+                     make it, or name another one: /etc/group has all",
+                    quoted(group)
+                ),
+            );
             return None;
         };
         ids.gid = gid;
@@ -209,16 +222,23 @@ fn entry(files: &mut dyn Files, path: &str, name: &str) -> Option<(u32, Option<u
 /// Says what is wrong with the file; `secure` if nobody but root may have a way to change it.
 fn look_at(path: &str, secure: bool, span: &Span, files: &mut dyn Files, report: &mut Report) {
     let Some(mode) = files.mode(path) else {
-        let message = format_args!("there is no {}: it fails until there is", quoted(path));
         return report.warn(
             span,
-            message,
-            format_args!("correct the path, or install it"),
+            format_args!(
+                "there is no {}: it fails until there is\n\
+                 correct the path, or install it",
+                quoted(path)
+            ),
         );
     };
     if mode.bits & EXECUTABLE == 0 || mode.is_folder {
-        let message = format_args!("{} cannot be executed: it fails", quoted(path));
-        report.warn(span, message, format_args!("set its mode with `chmod +x`"));
+        report.warn(
+            span,
+            format_args!(
+                "{} cannot be executed: it fails\nset its mode with `chmod +x`",
+                quoted(path)
+            ),
+        );
     }
     if !secure {
         return;
@@ -236,14 +256,14 @@ fn look_at(path: &str, secure: bool, span: &Span, files: &mut dyn Files, report:
             {
                 continue;
             }
-            let message = format_args!(
-                "{} is not root's alone to write, and this runs as root",
-                quoted(part)
+            return report.error(
+                span,
+                format_args!(
+                    "{} is not root's alone to write, and this runs as root\n\
+                     write `chown root {part}; chmod go-w {part}`, or give the script a `user`",
+                    quoted(part)
+                ),
             );
-            let help = format_args!(
-                "write `chown root {part}; chmod go-w {part}`, or give the script a `user`"
-            );
-            return report.error(span, message, help);
         }
     }
 }

@@ -110,8 +110,10 @@ fn name(kind: Kind, word: &Word, report: &mut Report) -> Option<Box<str>> {
         return Some(word.text.as_str().into());
     }
     if let Some(suggestion) = Block::Tracked.suggest(&word.text, report.dialect) {
-        let message = format_args!("{} is not an interface", quoted(&word.text));
-        report.error(&word.span, message, format_args!("{suggestion}"));
+        report.error(
+            &word.span,
+            format_args!("{} is not an interface\n{suggestion}", quoted(&word.text)),
+        );
         return None;
     }
     vip::interface(word, report).map(|name| (&*name).into())
@@ -127,11 +129,12 @@ fn weight(kind: Kind, option: &Word, value: Option<&Word>, report: &mut Report) 
     let max = max_weight(kind);
     let weight = value.and_then(|word| parse_weight(&word.text, max));
     if weight.is_none() {
-        let message = format_args!("`weight` needs a number from -{max} to {max}");
         report.error(
             &option.span,
-            message,
-            format_args!("write `weight -50`, for example"),
+            format_args!(
+                "`weight` needs a number from -{max} to {max}\n\
+                 write `weight -50`, for example"
+            ),
         );
     }
     weight.unwrap_or(0)
@@ -165,8 +168,10 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
                 let of_kind = watched.iter().filter(|(of, _)| of == kind);
                 let names: Vec<&str> = of_kind.map(|(_, draft)| &*draft.name).collect();
                 let help = nearest_help(name, &names, "define it outside of all blocks");
-                let message = format_args!("there is no {} {}", kind.name(), quoted(name));
-                report.error(span, message, format_args!("{help}"));
+                report.error(
+                    span,
+                    format_args!("there is no {} {}\n{help}", kind.name(), quoted(name)),
+                );
                 continue;
             };
             tracked[place] = true;
@@ -184,9 +189,15 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
             let help = format_args!("give it another name");
             report.error_at(&draft.span, message, before.span, help);
         } else if !tracked[index] {
-            let message = format_args!("nobody tracks {} {name}: it has no effect", kind.name());
-            let help = format_args!("name it in `track_{}`, or remove it", kind.name());
-            report.warn(&draft.span, message, help);
+            report.warn(
+                &draft.span,
+                format_args!(
+                    "nobody tracks {} {name}: it has no effect\n\
+                     name it in `track_{}`, or remove it",
+                    kind.name(),
+                    kind.name()
+                ),
+            );
         }
     }
 }
@@ -217,13 +228,12 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
             None => {
                 let name = quoted(&watched.name);
                 let span = path.map_or(&watched.span, |path| &path.span);
-                let message = format_args!(
-                    "file {name} has no path that begins with a slash and ends with a name"
-                );
                 report.error(
                     span,
-                    message,
-                    format_args!("write `file /run/load`, for example"),
+                    format_args!(
+                        "file {name} has no path that begins with a slash and ends with a name\n\
+                         write `file /run/load`, for example"
+                    ),
                 );
             }
         }
@@ -247,11 +257,12 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     let draft = &watched.draft;
     let words = draft.command.as_ref().map(|command| &*command.value);
     let Some(words @ [command, parameters @ ..]) = words else {
-        let message = format_args!("process {} has no command", quoted(&watched.name));
         report.error(
             &watched.span,
-            message,
-            format_args!("write `process haproxy`, for example"),
+            format_args!(
+                "process {} has no command\nwrite `process haproxy`, for example",
+                quoted(&watched.name)
+            ),
         );
         return None;
     };
@@ -260,11 +271,13 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     if let (Some(how), Some(word)) = (how, how_word)
         && !matches!(&**word, "initial" | "partial")
     {
-        let message = format_args!("`param_match` cannot be {}", quoted(word));
         report.error(
             &how.span,
-            message,
-            format_args!("write `initial`, `partial` or nothing"),
+            format_args!(
+                "`param_match` cannot be {}\n\
+                 write `initial`, `partial` or nothing",
+                quoted(word)
+            ),
         );
     }
     let full = draft
@@ -278,14 +291,13 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         (None, []) if full => Compare::Start,
         (None, []) => {
             if let (Some(command), true) = (&draft.command, command.starts_with('/')) {
-                let message = format_args!(
-                    "the name of a process is no path as {}",
-                    quoted(&command.value[0])
-                );
                 report.warn(
                     &command.span,
-                    message,
-                    format_args!("add `full_command`, or write the name alone"),
+                    format_args!(
+                        "the name of a process is no path as {}\n\
+                         add `full_command`, or write the name alone",
+                        quoted(&command.value[0])
+                    ),
                 );
             }
             wanted.pop();
@@ -309,8 +321,13 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         .as_ref()
         .map_or(most.min(1), |quorum| quorum.value);
     if let (Some(placed), true) = (&draft.plain.fall, quorum > most) {
-        let message = format_args!("`quorum_max` {most} is less than `quorum` {quorum}");
-        report.error(&placed.span, message, format_args!("remove one of the two"));
+        report.error(
+            &placed.span,
+            format_args!(
+                "`quorum_max` {most} is less than `quorum` {quorum}\n\
+                 remove one of the two"
+            ),
+        );
     }
     let delay = |own: &Option<Placed<Duration>>| {
         let delay = own.as_ref().or(draft.plain.interval.as_ref());
@@ -350,14 +367,13 @@ pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
         };
         let fits = |delay: &Duration| *delay <= MAX_DELAY;
         let (Some(down), true) = (down.filter(fits), up.as_ref().is_none_or(fits)) else {
-            let message = format_args!(
-                "the delays of {} are not numbers of seconds",
-                quoted(&word.text)
-            );
             report.error(
                 &word.span,
-                message,
-                format_args!("write `INTERFACE DOWN [UP]`, each from 0 to 255"),
+                format_args!(
+                    "the delays of {} are not numbers of seconds\n\
+                     write `INTERFACE DOWN [UP]`, each from 0 to 255",
+                    quoted(&word.text)
+                ),
             );
             continue;
         };

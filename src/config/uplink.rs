@@ -20,8 +20,13 @@ pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
             let before = known.iter().find(|(_, of)| of.value == uplink.value);
             let span = &uplink.span;
             if !uplink.value.bytes().all(is_section) {
-                let message = format_args!("{name} is no interface of /etc/config/network");
-                report.error(span, message, format_args!("write `wan`, for example"));
+                report.error(
+                    span,
+                    format_args!(
+                        "{name} is no interface of /etc/config/network\n\
+                         write `wan`, for example"
+                    ),
+                );
             } else if let Some((owner, before)) = before {
                 let together = owner.group.is_some() && owner.group == instance.group;
                 if together && !core::ptr::eq(*owner, instance) {
@@ -32,8 +37,10 @@ pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
                     format_args!("name it once, or put both instances into one vrrp_sync_group");
                 report.error_at(span, message, before.span, help);
             } else if known.len() == limits::UPLINKS {
-                let message = format_args!("more than {} uplinks", limits::UPLINKS);
-                report.error(span, message, format_args!("name fewer"));
+                report.error(
+                    span,
+                    format_args!("more than {} uplinks\nname fewer", limits::UPLINKS),
+                );
             } else {
                 known.push((instance, uplink));
             }

@@ -61,9 +61,11 @@ impl Reader<'_> {
             return self.fill(&mut draft.check, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
-            let message = format_args!("`{}` needs a value", keyword.name);
             let help = wanted(keyword, self.report);
-            self.report.error(span, message, format_args!("{help}"));
+            self.report.error(
+                span,
+                format_args!("`{}` needs a value\n{help}", keyword.name),
+            );
             return None;
         };
         let at = &word.span;
@@ -75,9 +77,13 @@ impl Reader<'_> {
             Rule::Repeat { slot } => {
                 let mut value = self.number(keyword, word, 0, 255)?;
                 if value == 0 {
-                    let message =
-                        format_args!("`{} 0` counts as 1, as in keepalived", keyword.name);
-                    self.report.warn(at, message, format_args!("write 1"));
+                    self.report.warn(
+                        at,
+                        format_args!(
+                            "`{} 0` counts as 1, as in keepalived\nwrite 1",
+                            keyword.name
+                        ),
+                    );
                     value = 1;
                 }
                 self.fill(slot(&mut draft.plain), keyword, span, at, value)
@@ -92,12 +98,12 @@ impl Reader<'_> {
             Rule::Interface { slot } => {
                 let value = vip::interface(word, self.report)?;
                 if &*value == "lo" {
-                    let message =
-                        format_args!("the loopback interface has no neighbours to elect with");
                     self.report.error(
                         at,
-                        message,
-                        format_args!("write the interface that faces the other routers"),
+                        format_args!(
+                            "the loopback interface has no neighbours to elect with\n\
+                             write the interface that faces the other routers"
+                        ),
                     );
                     return None;
                 }
@@ -193,15 +199,16 @@ impl Reader<'_> {
         };
         let value = boolean(&word.text);
         if value.is_none() {
-            let message = format_args!("{} is neither on nor off", quoted(&word.text));
             let help = match self.report.dialect {
                 Dialect::Keepalived => {
                     format!("write `{0}`, `{0} on` or `{0} off`", keyword.name)
                 }
                 Dialect::Uci => format!("write `option {} '1'`, or '0'", keyword.name),
             };
-            self.report
-                .error(&word.span, message, format_args!("{help}"));
+            self.report.error(
+                &word.span,
+                format_args!("{} is neither on nor off\n{help}", quoted(&word.text)),
+            );
         }
         value
     }
@@ -250,11 +257,8 @@ impl Reader<'_> {
             format!("{shown} is not {what}")
         };
         let help = wanted(keyword, self.report);
-        self.report.error(
-            &word.span,
-            format_args!("{message}"),
-            format_args!("{help}"),
-        );
+        self.report
+            .error(&word.span, format_args!("{message}\n{help}"));
     }
 
     fn choice(
@@ -265,10 +269,15 @@ impl Reader<'_> {
     ) -> Option<&'static str> {
         let value = of.iter().copied().find(|choice| *choice == word.text);
         if value.is_none() {
-            let message = format_args!("`{}` cannot be {}", keyword.name, quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report
-                .error(&word.span, message, format_args!("{help}"));
+            self.report.error(
+                &word.span,
+                format_args!(
+                    "`{}` cannot be {}\n{help}",
+                    keyword.name,
+                    quoted(&word.text)
+                ),
+            );
         }
         value
     }
@@ -282,10 +291,11 @@ impl Reader<'_> {
     ) -> Option<IpAddr> {
         let value = word.text.parse().ok().filter(fits);
         if value.is_none() {
-            let message = format_args!("{} is not {what}", quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report
-                .error(&word.span, message, format_args!("{help}"));
+            self.report.error(
+                &word.span,
+                format_args!("{} is not {what}\n{help}", quoted(&word.text)),
+            );
         }
         value
     }

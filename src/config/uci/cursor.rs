@@ -81,8 +81,7 @@ impl<'a> Cursor<'a> {
                     "close the quote in front of it, or make it shorter",
                 )
             };
-            self.report
-                .error(&span, format_args!("{message}"), format_args!("{help}"));
+            self.report.error(&span, format_args!("{message}\n{help}"));
             self.gave_up = true;
             return false;
         }
@@ -115,15 +114,16 @@ impl<'a> Cursor<'a> {
         message: &str,
         help: &str,
     ) -> Result<T, Reported> {
-        self.report
-            .error(span, format_args!("{message}"), format_args!("{help}"));
+        self.report.error(span, format_args!("{message}\n{help}"));
         Err(Reported)
     }
 
     /// A limit: nothing more is read.
     pub(super) fn give_up(&mut self, span: &Span, message: &str) {
-        let help = format_args!("the rest is not read: write less");
-        self.report.error(span, format_args!("{message}"), help);
+        self.report.error(
+            span,
+            format_args!("{message}\nthe rest is not read: write less"),
+        );
         self.gave_up = true;
     }
 

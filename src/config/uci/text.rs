@@ -251,8 +251,13 @@ impl Parser<'_> {
 
 /// A value of several lines, where there should be none.
 pub(super) fn report_open(span: &Span, report: &mut Report) {
-    let message = format_args!("this value goes on in the next line");
-    report.error(span, message, format_args!("close its quote where it ends"));
+    report.error(
+        span,
+        format_args!(
+            "this value goes on in the next line\n\
+             close its quote where it ends"
+        ),
+    );
 }
 
 /// An option becomes a list, at the end; a list gets one more.
