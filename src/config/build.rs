@@ -97,7 +97,7 @@ pub(crate) fn build(drafts: &mut Drafts, dialect: Dialect, report: &mut Report) 
             },
             mcast_group4: value(&plain.mcast_group4).unwrap_or(MCAST_GROUP4),
             garp_interval: value(&plain.garp_interval).unwrap_or(Duration::ZERO),
-            router_id: globals.router_id.take().map(|placed| placed.value),
+            router_id: globals.router_id.as_ref().map(|p| (*p.value).into()),
         },
         instances: built,
     }

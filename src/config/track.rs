@@ -1,6 +1,8 @@
 //! What is tracked: the entries of `track_interface` and its like, and the definitions that they name;
 //! also those of a sync group's `group` and of `interface_up_down_delays`.
 
+use std::rc::Rc;
+
 use super::block::{Node, Word};
 use super::error::{Placed, Report, quoted};
 use super::model::{Compare, Delay, TrackFile, TrackProcess};
@@ -213,11 +215,11 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
         let path = watched.draft.file.as_ref();
         // A path has a folder and a name.
         let is_path =
-            |path: &&Placed<String>| path.value.starts_with('/') && !path.value.ends_with('/');
+            |path: &&Placed<Rc<str>>| path.value.starts_with('/') && !path.value.ends_with('/');
         match path.filter(is_path) {
             Some(path) => files.push(TrackFile {
                 name: watched.name.clone(),
-                path: path.value.as_str().into(),
+                path: (*path.value).into(),
                 init: watched
                     .draft
                     .plain

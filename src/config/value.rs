@@ -93,7 +93,8 @@ impl Reader<'_> {
                 self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
             Rule::Text { slot } | Rule::Secret { slot } => {
-                self.fill(slot(draft), keyword, span, at, word.text.clone())
+                let value = word.text.as_str().into();
+                self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Interface { slot } => {
                 let value = vip::interface(word, self.report)?;

@@ -22,11 +22,11 @@ pub(crate) type HeapSlot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) plain: Plain,
-    pub(crate) router_id: Option<Placed<String>>,
+    pub(crate) router_id: Option<Placed<Rc<str>>>,
     /// `interface`, or `default_interface`.
     pub(crate) interface: Option<Placed<Rc<str>>>,
     pub(crate) peers: Vec<Placed<Peer>>,
-    pub(crate) auth_pass: Option<Placed<String>>,
+    pub(crate) auth_pass: Option<Placed<Rc<str>>>,
     /// `virtual_ipaddress`; those of `virtual_ipaddress_excluded` stand behind them once the order of an
     /// advert is settled. In the globals: `static_ipaddress`.
     pub(crate) vips: Vec<PlacedVip>,
@@ -53,7 +53,7 @@ pub(crate) struct Draft {
     pub(crate) user: Option<Placed<Box<[Box<str>]>>>,
     pub(crate) param_match: Option<Placed<Box<[Box<str>]>>>,
     /// Of `track_file`.
-    pub(crate) file: Option<Placed<String>>,
+    pub(crate) file: Option<Placed<Rc<str>>>,
 
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,
