@@ -247,30 +247,30 @@ impl<'a> Reader<'a> {
         let leads = |hop: &Hop| hop.via.is_some() || hop.dev.is_some();
         let single = |hop: &Hop| hop.weight == 0 || self.in_hop;
         let wrong = if self.to.is_none() {
-            Some((
-                format_args!("this route has no destination"),
-                format_args!("write a prefix, or `default`"),
+            Some(format_args!(
+                "this route has no destination\n\
+                 write a prefix, or `default`"
             ))
         } else if unicast && (route.hops.is_empty() || !route.hops.iter().all(leads)) {
-            Some((
-                format_args!("this route leads nowhere"),
-                format_args!("write `via ADDRESS`, `dev INTERFACE` or both"),
+            Some(format_args!(
+                "this route leads nowhere\n\
+                 write `via ADDRESS`, `dev INTERFACE` or both"
             ))
         } else if !unicast && !route.hops.is_empty() {
-            Some((
-                format_args!("a route that leads nowhere needs no `via` and no `dev`"),
-                format_args!("remove them, or the other word"),
+            Some(format_args!(
+                "a route that leads nowhere needs no `via` and no `dev`\n\
+                 remove them, or the other word"
             ))
         } else if !route.hops.iter().all(single) {
-            Some((
-                format_args!("`weight` is for one `nexthop` of several"),
-                format_args!("remove it, or write `nexthop` in front of each"),
+            Some(format_args!(
+                "`weight` is for one `nexthop` of several\n\
+                 remove it, or write `nexthop` in front of each"
             ))
         } else {
             None
         };
-        if let Some((message, help)) = wrong {
-            self.report.error_with(&first.span, message, help);
+        if let Some(text) = wrong {
+            self.report.error(&first.span, text);
             return None;
         }
         route.to = self.to.flatten().unwrap_or_else(|| self.families.all());

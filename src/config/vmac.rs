@@ -77,12 +77,12 @@ impl Names {
         let Settings { family, vrid, .. } = settings;
         let mut number = String::new();
         for next in 1.. {
-            let name: Rc<str> = match (family, number.as_str()) {
-                (Family::V4, _) => format!("vrrp{number}.{vrid}"),
-                (Family::V6, "") => format!("vrrp6.{vrid}"),
-                (Family::V6, _) => format!("vrrp6_{number}.{vrid}"),
-            }
-            .into();
+            let six = match (family, number.as_str()) {
+                (Family::V4, _) => "",
+                (Family::V6, "") => "6",
+                (Family::V6, _) => "6_",
+            };
+            let name: Rc<str> = format!("vrrp{six}{number}.{vrid}").into();
             if !self.taken.contains(&name) {
                 self.taken.push(Rc::clone(&name));
                 return name;
