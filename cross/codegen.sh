@@ -6,8 +6,8 @@
 # it needs. LLVM's tools optimise both as one, by what pays on a router, and generate the code: for MIPS as MIPS16
 # (OpenWrt's own packages for these routers are built so: its mips_24kc and mipsel_24kc have CONFIG_USE_MIPS16, and
 # every core of them has it), for ARM as Thumb.
-# For MIPS16, LLVM writes assembly and no objects: GNU's assembler and linker do the rest, because zig's linker does
-# not know calls of MIPS16 code. compiler-rt is zig's; the linker makes calls to it change over.
+# For MIPS16, LLVM writes assembly and no objects: mips16.py and GNU's assembler and linker do the rest, because zig's
+# linker does not know calls of MIPS16 code. compiler-rt is zig's; the linker makes calls to it change over.
 
 # The LLVM of Debian's rustc reads what it writes.
 llvm_version() { /usr/bin/rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }
@@ -124,8 +124,8 @@ compiled() {
     local target=$1 bitcode=$2 output=$3
     case $target in
     mips | mipsel)
-        generated "$target" "$bitcode" asm "$bitcode.s" &&
-            mips-linux-gnu-as "$(mips_endian "$target")" -mips32r2 -msoft-float "$bitcode.s" -o "$output"
+        generated "$target" "$bitcode" asm "$bitcode.s" && python3 cross/mips16.py <"$bitcode.s" |
+            mips-linux-gnu-as "$(mips_endian "$target")" -mips32r2 -msoft-float - -o "$output"
         ;;
     *) generated "$target" "$bitcode" obj "$output" ;;
     esac
