@@ -159,7 +159,7 @@ fn bits(address: IpAddr) -> u128 {
 
 /// The address that has these [`bits`]: nobody writes an IPv4 address as an IPv6 one.
 fn address(bits: u128) -> IpAddr {
-    Ipv6Addr::from_bits(bits).to_canonical().into()
+    Ipv6Addr::from_bits(bits).to_canonical()
 }
 
 /// `interface`, `virtual_router_id` and addresses; said at the instance's name.

@@ -79,7 +79,7 @@ fn share(
 ) {
     if let Some(on) = &group.draft.plain.notify_priority {
         for place in members {
-            instances[*place].draft.plain.notify_priority = Some(on.clone());
+            instances[*place].draft.plain.notify_priority = Some(*on);
         }
     }
     let alone = group
