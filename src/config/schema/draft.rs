@@ -14,7 +14,8 @@ use crate::vrrp::types::Peer;
 
 /// Which value of a draft a keyword fills.
 pub(crate) type Slot<T> = fn(&mut Plain) -> &mut Option<Placed<T>>;
-/// The same of a value that is on the heap.
+
+/// [`Slot`] of a value that is on the heap.
 pub(crate) type HeapSlot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
 
 /// The words of `global_defs`, or of one `vrrp_instance`. Many words exist in both, so both fill
@@ -22,6 +23,7 @@ pub(crate) type HeapSlot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) plain: Plain,
+
     pub(crate) router_id: Option<Placed<Rc<str>>>,
     /// `interface`, or `default_interface`.
     pub(crate) interface: Option<Placed<Rc<str>>>,
@@ -45,12 +47,14 @@ pub(crate) struct Draft {
     pub(crate) members: Vec<Placed<Rc<str>>>,
     /// `interface_up_down_delays`, which stands outside of all blocks.
     pub(crate) delays: Vec<Delay>,
-    pub(crate) check: Option<Placed<Check>>,
 
-    /// Of `vrrp_script`.
+    /// Of what can be watched.
+    pub(crate) check: Option<Placed<Check>>,
+    /// Of `vrrp_script` and `vrrp_track_process`.
     pub(crate) command: Option<Placed<Box<[Box<str>]>>>,
     /// `user`, or `script_user`: one word or two.
     pub(crate) user: Option<Placed<Box<[Box<str>]>>>,
+    /// Of `vrrp_track_process`.
     pub(crate) param_match: Option<Placed<Box<[Box<str>]>>>,
     /// Of `track_file`.
     pub(crate) file: Option<Placed<Rc<str>>>,
