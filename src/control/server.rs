@@ -1,12 +1,12 @@
 //! All clients: who is let in, whose turn it is, who is dropped.
 
 use core::ops::Range;
-use std::path::Path;
 
 use super::client::{Client, Step};
 use super::request::{Form, Refusal, Request};
 use super::socket_path;
 use crate::limits;
+use crate::log;
 use crate::sys::error::Error;
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::unix::{self, Listener};
@@ -48,7 +48,7 @@ impl Control {
     ///
     /// # Errors
     /// As [`Listener::bind`].
-    pub fn open(runtime_dir: &Path) -> Result<Self, Error> {
+    pub fn open(runtime_dir: &str) -> Result<Self, Error> {
         Ok(Self {
             listener: Listener::bind(&socket_path(runtime_dir))?,
             place: usize::MAX,
@@ -240,7 +240,7 @@ mod tests {
             let dir = std::env::temp_dir().join(format!("vipd-{name}-{}", std::process::id()));
             std::fs::create_dir_all(&dir).unwrap();
             Self {
-                control: Control::open(&dir).unwrap(),
+                control: Control::open(dir.to_str().unwrap()).unwrap(),
                 dir,
                 poll: Poll::with_capacity(Control::capacity()),
                 now: clock::now(),
@@ -250,7 +250,7 @@ mod tests {
         }
 
         fn connect(&self) -> UnixStream {
-            unix::connect(&socket_path(&self.dir)).unwrap()
+            unix::connect(&socket_path(self.dir.to_str().unwrap())).unwrap()
         }
 
         /// Wakes up as long as something is ready.

@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use crate::config::model::Receive;
 use crate::frame;
 use crate::limits;
+use crate::log;
 use crate::sys::error::{Cause, Error};
 use crate::sys::group::{self, Membership};
 use crate::sys::packet::PacketSocket;

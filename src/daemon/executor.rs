@@ -12,6 +12,7 @@ use nix::errno::Errno;
 
 use crate::config::model::{Config, Instance};
 use crate::limits;
+use crate::log;
 use crate::netlink::addr::{self, Existing, NewAddress};
 use crate::netlink::{Content, link_request};
 use crate::sys::error::{Cause, Error};

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use crate::config::model::{Config, Instance, Probe};
 use crate::config::{self, Failure, uplink};
 use crate::limits;
+use crate::log;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
 use crate::vrrp::instance::{Event, Instance as Running, LinkState};
@@ -217,19 +218,8 @@ impl Daemon {
             .collect();
         let specs = specs(&config, &link_of);
         let matches = self.router.matches(&specs);
-        let Executor {
-            addresses: before,
-            routes: routes_before,
-            vmacs: vmacs_before,
-            ..
-        } = &self.executor;
         let mut lines = journal_lines(&self.links, &addresses, &routes, &vmacs);
-        lines.extend(journal_lines(
-            &self.links,
-            before,
-            routes_before,
-            vmacs_before,
-        ));
+        lines.append(&mut self.journal_lines());
         let refused = accept::refused(&config, &self.links, &addresses);
         let gates = dhcp::gates(&config, &self.links, &link_of);
         let table = drops::journaled(!refused.is_empty(), !gates.is_empty());

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use crate::config::model::Config;
 use crate::config::routing::{Item, What};
 use crate::limits;
+use crate::log;
 use crate::netlink::build::Batch;
 use crate::netlink::route::Gone;
 use crate::netlink::{Content, route, rule};

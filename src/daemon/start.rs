@@ -1,12 +1,12 @@
 //! The way to a running daemon: lock, sockets, what an earlier one left behind, the journal.
 
 use core::fmt;
-use std::path::Path;
 use std::rc::Rc;
 
 use crate::config::model::{Config, Group, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
+use crate::log;
 use crate::netlink::nft::Purpose;
 use crate::netlink::{addr, link_request};
 use crate::sys::clock;
@@ -92,7 +92,7 @@ impl From<Error> for StartError {
 impl Daemon {
     /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
     /// is left in the kernel. `path` is the file that `config` was read from.
-    pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+    pub fn start(mut config: Config, path: &str, runtime_dir: &str) -> Result<Self, StartError> {
         if let Some(error) = uplinks::no_netifd(&config) {
             return Err(StartError::Uplinks(error));
         }
@@ -138,8 +138,9 @@ impl Daemon {
             &routes,
         );
         addresses.reconcile(&links, true);
-        foreign::lines(&config, &links, &link_of, &addresses, &vmacs)
-            .for_each(|line| log::warn!("{line}"));
+        for line in foreign::lines(&config, &links, &link_of, &addresses, &vmacs) {
+            log::warn!("{line}");
+        }
         if let Some(table) = &journal.table {
             drops::remove_left(table);
         }
@@ -397,15 +398,19 @@ pub(super) fn journal_lines(
     routes: &Routes,
     vmacs: &Vmacs,
 ) -> Vec<Line> {
-    let line = |entry: &Entry| Line::Address {
-        interface: links.get(entry.link).name.clone(),
-        address: entry.address,
-        prefix_len: entry.prefix_len,
-    };
-    let ours = |e: &&Entry| !e.foreign && links.get(e.link).is_device();
-    let mut lines: Vec<Line> = addresses.entries().iter().filter(ours).map(line).collect();
+    let mut lines = Vec::new();
+    for entry in addresses.entries() {
+        let link = links.get(entry.link);
+        if !entry.foreign && link.is_device() {
+            lines.push(Line::Address {
+                interface: link.name.clone(),
+                address: entry.address,
+                prefix_len: entry.prefix_len,
+            });
+        }
+    }
     routes.journal(links, &mut lines);
-    lines.extend(vmacs.journal(links));
+    vmacs.journal(links, &mut lines);
     lines
 }
 
@@ -416,7 +421,7 @@ fn journal_error(journal: &Journal, operation: &'static str, error: &std::io::Er
         } else {
             "write journal"
         },
-        &journal.path().display().to_string(),
+        journal.path(),
         error,
     )
 }
