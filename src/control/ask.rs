@@ -77,14 +77,19 @@ fn is_closed(error: &std::io::Error) -> bool {
 
 fn read(stream: &mut UnixStream, path: &str) -> Result<Vec<u8>, AskError> {
     let deadline = clock::now() + PATIENCE;
-    let mut answer = Vec::new();
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
     let mut poll = Poll::with_capacity(1);
     loop {
-        match stream.read_to_end(&mut answer) {
-            Ok(_) => return Ok(answer),
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(answer),
+            Ok(length) => {
+                answer.extend_from_slice(&buffer[..length]);
+                continue;
+            }
             // It has closed with some of our words unread.
             Err(error) if is_closed(&error) => return Ok(answer),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(failed("read control socket", path, &error)),
         }
         wait(stream, &mut poll, deadline, path)?;
@@ -116,7 +121,7 @@ fn parse(answer: &[u8]) -> Result<String, AskError> {
     match first.strip_prefix(PROTOCOL).map(str::trim) {
         Some("ok") => Ok(body.to_owned()),
         Some(error) => Err(AskError::Refused {
-            code: error.trim_start_matches("error ").to_owned(),
+            code: error.strip_prefix("error ").unwrap_or(error).to_owned(),
             message: body.to_owned(),
         }),
         None => Err(AskError::CutOff),

@@ -153,34 +153,33 @@ impl Journal {
 }
 
 fn parse(line: &str) -> Option<Line> {
-    let mut words = line.split(' ').map(str::to_owned);
-    let (kind, name, value) = (words.next()?, words.next()?, words.next()?);
-    match kind.as_str() {
-        "address" => {
+    let words: Vec<&str> = line.split(' ').collect();
+    Some(match words[..] {
+        ["address", interface, value, ..] => {
             let (address, prefix_len) = value.split_once('/')?;
-            Some(Line::Address {
-                interface: name,
+            Line::Address {
+                interface: interface.to_owned(),
                 address: address.parse().ok()?,
                 prefix_len: prefix_len.parse().ok()?,
-            })
+            }
         }
-        "route" | "rule" => Some(Line::Routing {
-            kind,
-            message: bytes(&name)?,
+        [kind @ ("route" | "rule"), message, _, ..] => Line::Routing {
+            kind: kind.to_owned(),
+            message: bytes(message)?,
             text: line.splitn(3, ' ').last()?.to_owned(),
-        }),
-        "macvlan" => Some(Line::Macvlan {
-            interface: name,
-            mac: value,
-        }),
-        "arp" => Some(Line::Arp {
-            interface: name,
-            parameter: value,
-            before: words.next()?.parse().ok()?,
-            value: words.next()?.parse().ok()?,
-        }),
-        _ => None,
-    }
+        },
+        ["macvlan", interface, mac, ..] => Line::Macvlan {
+            interface: interface.to_owned(),
+            mac: mac.to_owned(),
+        },
+        ["arp", interface, parameter, before, value, ..] => Line::Arp {
+            interface: interface.to_owned(),
+            parameter: parameter.to_owned(),
+            before: before.parse().ok()?,
+            value: value.parse().ok()?,
+        },
+        _ => return None,
+    })
 }
 
 /// Two hexadecimal digits a byte.

@@ -323,12 +323,15 @@ fn counters(running: &Running) -> Counters {
 }
 
 fn drops<'a>(drops: &Drops) -> Vec<Dropped<'a>> {
-    let dropped = |(reason, count): (crate::vrrp::drop::DropReason, u32)| Dropped {
-        reason: reason.name(),
-        count,
-        remedy: reason.remedy(),
-    };
-    drops.occurred().map(dropped).collect()
+    let mut shown = Vec::new();
+    for (reason, count) in drops.occurred() {
+        shown.push(Dropped {
+            reason: reason.name(),
+            count,
+            remedy: reason.remedy(),
+        });
+    }
+    shown
 }
 
 fn why(instance: &model::Instance, reason: Reason, config: &Config) -> String {
@@ -368,7 +371,8 @@ fn state_name(state: State) -> &'static str {
 }
 
 fn unicast_peers(settings: &Settings) -> Vec<IpAddr> {
-    let peers = settings.unicast.iter().flat_map(|unicast| &unicast.peers);
+    let peers = settings.unicast.as_ref().map(|unicast| &*unicast.peers);
+    let peers = peers.unwrap_or_default().iter();
     peers.map(|peer| peer.address).collect()
 }
 

@@ -230,19 +230,19 @@ impl Uplinks {
 
     /// The uplinks of an instance, for `status`.
     pub(super) fn shown(&self, id: Id, now: Instant) -> Vec<status::Uplink<'_>> {
-        let own = self
-            .entries
-            .iter()
-            .filter(|entry| entry.owners.contains(&id));
-        own.map(|Entry { name, uplink, .. }| status::Uplink {
-            name,
-            wanted: uplink.is_wanted(),
-            state: uplink.seen().name(),
-            state_age_ms: uplink.since().map(|since| now.since(since).as_millis()),
-            failures: uplink.failures,
-            fights: uplink.fights,
-        })
-        .collect()
+        let mut shown = Vec::new();
+        for entry in self.entries.iter().filter(|e| e.owners.contains(&id)) {
+            let Entry { name, uplink, .. } = entry;
+            shown.push(status::Uplink {
+                name,
+                wanted: uplink.is_wanted(),
+                state: uplink.seen().name(),
+                state_age_ms: uplink.since().map(|since| now.since(since).as_millis()),
+                failures: uplink.failures,
+                fights: uplink.fights,
+            });
+        }
+        shown
     }
 }
 

@@ -95,9 +95,9 @@ impl Drop for PidLock {
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    let mut text = [0; 16];
+    let length = file.read(&mut text).ok()?;
+    str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
 }
 
 fn write_pid(file: &mut File) -> std::io::Result<()> {
