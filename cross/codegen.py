@@ -11,7 +11,7 @@ does not reach, and LLVM 22 then leaves out, without a word, the moves between t
 import re
 import sys
 
-NOT_SHORT = re.compile(r"\bthreadlocal\b|@llvm\.threadlocal|\basm\b|\b(?:float|double)\b")
+NOT_SHORT = re.compile(r'@llvm\.cttz|\basm\b(?! (?:sideeffect )?"",)|\b(?:float|double)\b')
 # Added to the number of a group of attributes: the same group for the mode.
 MARK = 100000
 GROUP = re.compile(r"#(\d+)(?=[^#]*\{$)")

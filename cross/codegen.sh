@@ -2,11 +2,12 @@
 # From the bitcode of a router program to the program: a sixth smaller than what rustc makes of it. Sourced by
 # toolchain.sh.
 #
-# rustc hands out the whole program as it is before any optimisation of vipd's own code. LLVM's tools optimise it once,
-# by what pays on a router, and generate its code: for MIPS as MIPS16 (OpenWrt's own packages for these routers are
-# built so: its mips_24kc and mipsel_24kc have CONFIG_USE_MIPS16, and every core of them has it), for ARM as Thumb.
-# For MIPS16, LLVM writes assembly and no objects: GNU's assembler and linker do the rest, because zig's linker does
-# not know calls of MIPS16 code. musl and compiler-rt are zig's; the linker makes calls to them change over.
+# rustc hands out the whole program as it is before any optimisation of vipd's own code, musl.sh the part of musl that
+# it needs. LLVM's tools optimise both as one, by what pays on a router, and generate the code: for MIPS as MIPS16
+# (OpenWrt's own packages for these routers are built so: its mips_24kc and mipsel_24kc have CONFIG_USE_MIPS16, and
+# every core of them has it), for ARM as Thumb.
+# For MIPS16, LLVM writes assembly and no objects: mips16.py and GNU's assembler and linker do the rest, because zig's
+# linker does not know calls of MIPS16 code. compiler-rt is zig's; the linker makes calls to it change over.
 
 # The LLVM of Debian's rustc reads what it writes.
 llvm_version() { /usr/bin/rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }
@@ -52,13 +53,14 @@ code_flags() {
     echo -min-jump-table-entries=12 -max-store-memcpy=2
 }
 
-# LLVM's passes for size, of one compilation unit and of a link, but none that moves computations out of loops: what
-# they compute has to be kept, on the stack.
+# passes BITCODE: LLVM's passes for size, of one compilation unit and of a link, but none that moves computations out of
+# loops: what they compute has to be kept, on the stack.
 passes() {
     local level pipeline all=
     for level in 'default<Oz>' 'lto<Oz>'; do
         # opt complains that it cannot read the name of the pass that writes its output.
-        pipeline=$("opt-$1" -passes="$level" -print-pipeline-passes "$2" -o /dev/null 2>/dev/null) || [ -n "$pipeline" ] || return 1
+        pipeline=$("opt-$(llvm_version)" -passes="$level" -print-pipeline-passes "$1" -o /dev/null 2>/dev/null) ||
+            [ -n "$pipeline" ] || return 1
         all+=$(sed -E 's/,verify,BitcodeWriterPass//; s/memprof-remove-attributes,//
             s/loop-mssa\(licm<[a-z-]*>\),//g; s/licm<[a-z-]*>,|,licm<[a-z-]*>//g' <<<"$pipeline"),
     done
@@ -73,14 +75,21 @@ code_mode() {
     esac
 }
 
-# optimised TARGET BITCODE: BITCODE.ll. The daemon has one thread, so that atomics, of which MIPS16 and ARMv5 have
-# none, are plain loads and stores.
+# optimised TARGET BITCODE OUTPUT. The daemon has one thread, so that atomics, of which MIPS16 and ARMv5 have none, are
+# plain loads and stores.
 optimised() {
-    local bitcode=$2 llvm pipeline flags
-    llvm=$(llvm_version)
-    read -ra flags <<<"$(inline_flags "$1")"
-    pipeline=$(passes "$llvm" "$bitcode") || return 1
-    "opt-$llvm" -S -passes="$pipeline,lower-atomic" "${flags[@]}" "$bitcode" -o "$bitcode.ll"
+    local target=$1 bitcode=$2 output=$3 pipeline flags
+    read -ra flags <<<"$(inline_flags "$target")"
+    pipeline=$(passes "$bitcode") || return 1
+    "opt-$(llvm_version)" -passes="$pipeline,lower-atomic" "${flags[@]}" "$bitcode" -o "$output"
+}
+
+# needed BITCODE OUTPUT: without what the program's main() never reaches, and variables of its one thread like others.
+needed() {
+    "opt-$(llvm_version)" -S -passes=internalize,globaldce -internalize-public-api-list=main "$1" |
+        sed -E 's/ thread_local(\([a-z]*\))? / /
+            s/(tail )?call [^@]*@llvm\.threadlocal\.address\.p0\(ptr [^@]*(@[^)]*)\)/getelementptr i8, ptr \2, i32 0/' |
+        "opt-$(llvm_version)" -o "$2"
 }
 
 # generated TARGET BITCODE TYPE OUTPUT: the code, of TYPE asm or obj. A function that LLVM cannot translate in the
@@ -91,7 +100,7 @@ generated() {
     mode=$(code_mode "$target")
     read -rd '' -a flags <<<"$(code_flags "$target")" || true
     while [ ${#others[@]} -lt 100 ]; do
-        python3 cross/codegen.py "$mode" "${others[@]}" <"$bitcode.ll" >"$bitcode.mode.ll" || return 1
+        "llvm-dis-$llvm" "$bitcode" -o - | python3 cross/codegen.py "$mode" "${others[@]}" >"$bitcode.mode.ll" || return 1
         "llc-$llvm" "${CODE_FLAGS[@]}" "${flags[@]}" -filetype="$type" "$bitcode.mode.ll" -o "$output" \
             2>"$bitcode.err" && return 0
         function=$(sed -n 's/^In function: //p' "$bitcode.err" | head -1)
@@ -110,39 +119,58 @@ zig_files() {
         grep -oE '/[^ ]*/(crt1\.o|lib(c|zigc|compiler_rt)\.a)' | sort -u
 }
 
-# mips_linked TARGET BITCODE PROGRAM ARGUMENTS…: the program of BITCODE and of what the linker's arguments name.
-# The linker fills the file up to a page, which it believes to be of 16 bytes.
-mips_linked() {
-    local bitcode=$2 program=$3 endian=-EB emulation=elf32btsmip
-    [ "$1" = mips ] || endian=-EL emulation=elf32ltsmip
-    generated "$1" "$bitcode" asm "$bitcode.s" &&
-        mips-linux-gnu-as "$endian" -mips32r2 -msoft-float "$bitcode.s" -o "$bitcode.o" || return 1
-    shift 3
-    mips-linux-gnu-ld "$endian" -m "$emulation" -static -O2 --gc-sections --entry __start --build-id=none \
-        -z noexecstack -z common-page-size=16 -T cross/discard.ld -o "$program" "$bitcode.o" "$@"
+# compiled TARGET BITCODE OUTPUT: an object file.
+compiled() {
+    local target=$1 bitcode=$2 output=$3
+    case $target in
+    mips | mipsel)
+        generated "$target" "$bitcode" asm "$bitcode.s" && python3 cross/mips16.py <"$bitcode.s" |
+            mips-linux-gnu-as "$(mips_endian "$target")" -mips32r2 -msoft-float - -o "$output"
+        ;;
+    *) generated "$target" "$bitcode" obj "$output" ;;
+    esac
 }
 
-# linked TARGET BITCODE PROGRAM ARGUMENTS…: the same of every other target. Equal functions stand there once, which
-# zig's own linker does not offer; and nothing but the table of thread-local variables would be made read-only late.
+mips_endian() { [ "$1" = mips ] && echo -EB || echo -EL; }
+
+# linked TARGET ARGUMENTS…: a program of what the linker's arguments name. The linker for MIPS fills the file up to a
+# page, which it believes to be of 16 bytes. With the other one equal functions stand there once, which zig's own does
+# not offer; and nothing but the table of thread-local variables would be made read-only late.
 linked() {
-    local bitcode=$2 program=$3
-    generated "$1" "$bitcode" obj "$bitcode.o" || return 1
-    shift 3
-    "ld.lld-$(llvm_version)" -static -O2 --gc-sections --icf=all --build-id=none -z norelro -T cross/discard.ld \
-        -o "$program" "$bitcode.o" "$@"
+    local target=$1 linker
+    shift
+    case $target in
+    mips) linker="mips-linux-gnu-ld -EB -m elf32btsmip --entry __start -z noexecstack -z common-page-size=16" ;;
+    mipsel) linker="mips-linux-gnu-ld -EL -m elf32ltsmip --entry __start -z noexecstack -z common-page-size=16" ;;
+    *) linker="ld.lld-$(llvm_version) --icf=all -z norelro" ;;
+    esac
+    $linker -static -O2 --gc-sections --build-id=none -T cross/discard.ld "$@"
 }
 
-# program TARGET BITCODE BUILTINS PROGRAM [LD-FLAGS…]: the program of a bitcode file.
+# merged ARGUMENTS…: of what the linker takes for the program, all bitcode as one file, not compiled yet. Only what the
+# rest calls is still to be seen from outside. Prints the names of the files and of the archives' members.
+merged() { "ld.lld-$(llvm_version)" -static --gc-sections --lto-O0 --lto-emit-llvm --trace "$@"; }
+
+# The parts of musl among what `merged` printed.
+musl_parts() { sed -nE 's,.*libc\.a.*/(.*)\.l?o.*,\1,p'; }
+
+# program TARGET BITCODE BUILTINS PROGRAM [LD-FLAGS…]: the program of a bitcode file. What it takes of musl is compiled
+# to bitcode, too, and both are optimised and translated as one.
 program() {
-    local target=$1 bitcode=$2 builtins=$3 program=$4 files link=linked
+    local target=$1 bitcode=$2 builtins=$3 program=$4 files parts
     shift 4
     [ "$target" != arm ] || target=armv5te # its binary (targets.sh)
-    case $target in mips | mipsel) link=mips_linked ;; esac
     files=$(zig_files "$target" "$bitcode.probe") || {
         echo "$target: zig names no libraries of its own: is $ZIG whole?" >&2
         return 1
     }
-    # shellcheck disable=SC2086 # a list of files
-    optimised "$target" "$bitcode" &&
-        $link "$target" "$bitcode" "$program" "$@" "$builtins" --start-group $files --end-group
+    # shellcheck disable=SC2206 # a list of files
+    files=("$builtins" --start-group $files --end-group)
+    needed "$bitcode" "$bitcode.vipd" &&
+        parts=$(merged -o "$bitcode.whole" "$bitcode.vipd" "${files[@]}" | musl_parts) || return 1
+    # shellcheck disable=SC2086 # a list of names
+    musl_bitcode "$target" "$bitcode.musl" $parts &&
+        merged -o "$bitcode.whole" "$bitcode.vipd" "$bitcode.musl" "${files[@]}" >"$bitcode.files" &&
+        optimised "$target" "$bitcode.whole" "$bitcode.small" && compiled "$target" "$bitcode.small" "$bitcode.o" &&
+        linked "$target" -o "$program" "$@" "$bitcode.o" "${files[@]}"
 }

@@ -2,6 +2,7 @@
 # The toolchain of the cross builds: Debian's Rust with the sources of std, zig as linker and libc, and the tools of
 # codegen.sh. Sourced, after targets.sh, by the scripts here and by tests/cross/run.
 . cross/codegen.sh
+. cross/musl.sh
 
 readonly ZIG_VERSION=0.15.2
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/vipd"

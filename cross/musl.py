@@ -1,0 +1,42 @@
+"""Prepares musl for the program that it becomes a part of (LLVM's text, standard input to output; the argument is the
+program's triple).
+
+Assembly within C, which is system calls above all, is inlined no more: no function of a shorter mode could have it,
+and equal functions become one. The same holds for the count of trailing zeros, which MIPS16 has no code for.
+"""
+
+import re
+import sys
+
+FUNCTION = re.compile(r"^define internal .*?^}\n", re.MULTILINE | re.DOTALL)
+APART = re.compile(r"\basm\b|^define [^(]*@a_ctz_")
+GROUP = re.compile(r"#(\d+)(?=[^#\n]*\{\n)")
+ATTRIBUTES = re.compile(r"^attributes #(\d+) = \{(.*)\}\n", re.MULTILINE)
+TRIPLE = re.compile(r'^target triple = ".*"', re.MULTILINE)
+# Added to the number of a group of attributes: the same group, not to be inlined.
+MARK = 100000
+
+
+def apart(match):
+    """A function that is to be one of its own, marked so, or the function as it is."""
+    function = match.group()
+    if not APART.search(function):
+        return function
+    return GROUP.sub(lambda group: f"#{int(group.group(1)) + MARK}", function, count=1)
+
+
+def both(match):
+    """A group of attributes, and the same for functions of their own."""
+    number, attributes = match.groups()
+    kept = re.sub(r" (?:always_?inline|inlinehint)\b", "", attributes)
+    return match.group() + f"attributes #{int(number) + MARK} = {{ noinline{kept}}}\n"
+
+
+def main():
+    """Standard input to standard output."""
+    text = FUNCTION.sub(apart, sys.stdin.read())
+    text = ATTRIBUTES.sub(both, text)
+    sys.stdout.write(TRIPLE.sub(f'target triple = "{sys.argv[1]}"', text, count=1))
+
+
+main()
