@@ -1,5 +1,6 @@
 //! All clients: who is let in, whose turn it is, who is dropped.
 
+use core::fmt;
 use core::ops::Range;
 
 use super::client::{Client, Step};
@@ -165,23 +166,19 @@ impl Control {
 
     /// Begins to answer `client` with a status: `head` writes what stands before the instances, in
     /// JSON an object that ends with an empty list. [`Question::Instance`] then asks for each of `instances`, at later wakeups.
-    pub fn begin<E: core::fmt::Display>(
+    pub fn begin(
         &mut self,
         client: usize,
         form: Form,
         instances: Range<usize>,
-        head: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+        head: impl FnOnce(&mut Vec<u8>) -> fmt::Result,
     ) {
         let step = self.clients[client].begin(form, instances, head);
         self.after_rendering(client, step);
     }
 
     /// Goes on with the status of `client`: `render` writes the instance that was asked for.
-    pub fn instance<E: core::fmt::Display>(
-        &mut self,
-        client: usize,
-        render: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) {
+    pub fn instance(&mut self, client: usize, render: impl FnOnce(&mut Vec<u8>) -> fmt::Result) {
         let step = self.clients[client].instance(render);
         self.after_rendering(client, step);
     }
@@ -194,7 +191,7 @@ impl Control {
         }
     }
 
-    fn after_rendering<E: core::fmt::Display>(&mut self, client: usize, step: Result<Step, E>) {
+    fn after_rendering(&mut self, client: usize, step: Result<Step, fmt::Error>) {
         let step = step.unwrap_or_else(|error| {
             log::error!("a status could not be rendered, so it is cut off: {error}");
             Step::Done
