@@ -26,6 +26,7 @@ pub mod demo;
 pub mod frame;
 pub mod helper;
 pub mod limits;
+mod log;
 pub mod netlink;
 pub mod probe;
 pub mod ra;

@@ -187,7 +187,7 @@ fn run(folder: &Path) {
     furnish("v0", HERE);
     let text = SCRIPTS.replace("FOLDER", folder.to_str().unwrap()) + CONFIG;
     let config = config::load_str("f", &text).unwrap().config;
-    let mut daemon = Daemon::start(config, "f", folder).unwrap();
+    let mut daemon = Daemon::start(config, "f", folder.to_str().unwrap()).unwrap();
     share(&folder.join("count"));
     let end = daemon.run();
     panic!("the daemon has ended: {end:?}");

@@ -3,7 +3,7 @@
 use argh::FromArgs;
 
 use super::Exit;
-use crate::config;
+use crate::config::{self, Diagnostic};
 use crate::daemon;
 
 /// Read a configuration and say what is wrong with it.
@@ -20,10 +20,7 @@ impl Check {
     pub(super) fn run(&self) -> Exit {
         match config::load(&self.file) {
             Ok(loaded) => {
-                loaded
-                    .warnings
-                    .iter()
-                    .for_each(|warning| eprintln!("warning: {warning}"));
+                list("warning", &loaded.warnings);
                 // What this machine's interfaces say of it; without netlink there is nothing to say.
                 if let Some(why) = daemon::unenforceable(&loaded.config) {
                     eprintln!("error: {why}");
@@ -44,16 +41,16 @@ impl Check {
                 Exit::Done
             }
             Err(failure) => {
-                failure
-                    .warnings
-                    .iter()
-                    .for_each(|warning| eprintln!("warning: {warning}"));
-                failure
-                    .errors
-                    .iter()
-                    .for_each(|error| eprintln!("error: {error}"));
+                list("warning", &failure.warnings);
+                list("error", &failure.errors);
                 Exit::Config
             }
         }
+    }
+}
+
+fn list(level: &str, what: &[Diagnostic]) {
+    for line in what {
+        eprintln!("{level}: {line}");
     }
 }

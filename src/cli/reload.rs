@@ -1,7 +1,5 @@
 //! `vipd reload`: the running daemon reads its configuration again.
 
-use std::path::PathBuf;
-
 use argh::FromArgs;
 
 use super::Exit;
@@ -14,8 +12,8 @@ use crate::control::ask::ask;
 #[argh(subcommand, name = "reload")]
 pub(super) struct Reload {
     /// the runtime directory of the daemon (/var/run/vipd)
-    #[argh(option, default = "PathBuf::from(RUNTIME_DIR)")]
-    runtime_dir: PathBuf,
+    #[argh(option, default = "RUNTIME_DIR.to_owned()")]
+    runtime_dir: String,
 }
 
 impl Reload {

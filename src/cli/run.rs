@@ -1,13 +1,12 @@
 //! `vipd run`: the daemon, in the foreground.
 
-use std::path::PathBuf;
-
 use argh::FromArgs;
 
 use super::{Exit, log as logging};
 use crate::config;
 use crate::control::RUNTIME_DIR;
 use crate::daemon::{Daemon, StartError};
+use crate::log;
 use crate::sys::lock::LockError;
 use crate::sys::memory;
 
@@ -20,11 +19,11 @@ pub(super) struct Run {
     #[argh(option)]
     config: String,
     /// where the journal, the lock and the control socket live, in RAM as a rule (/var/run/vipd)
-    #[argh(option, default = "PathBuf::from(RUNTIME_DIR)")]
-    runtime_dir: PathBuf,
+    #[argh(option, default = "RUNTIME_DIR.to_owned()")]
+    runtime_dir: String,
     /// error, warn, info, debug or trace (info)
-    #[argh(option, default = "log::LevelFilter::Info")]
-    log: log::LevelFilter,
+    #[argh(option, default = "::log::LevelFilter::Info")]
+    log: ::log::LevelFilter,
 }
 
 impl Run {

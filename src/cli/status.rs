@@ -1,7 +1,6 @@
 //! `vipd status [NAME]`: what the running daemon says.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use argh::FromArgs;
 
@@ -21,8 +20,8 @@ pub(super) struct Status {
     #[argh(switch)]
     json: bool,
     /// the runtime directory of the daemon (/var/run/vipd)
-    #[argh(option, default = "PathBuf::from(RUNTIME_DIR)")]
-    runtime_dir: PathBuf,
+    #[argh(option, default = "RUNTIME_DIR.to_owned()")]
+    runtime_dir: String,
 }
 
 impl Status {

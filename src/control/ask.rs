@@ -3,7 +3,6 @@
 use core::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -21,11 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub enum AskError {
     /// Nobody listens.
-    NotRunning(PathBuf),
+    NotRunning(String),
     /// The socket is another user's.
-    Denied(PathBuf),
+    Denied(String),
     /// The daemon does not answer in time.
-    Silent(PathBuf),
+    Silent(String),
     /// The answer does not end.
     CutOff,
     /// The daemon refuses: the code of its refusal, and its message, a line or more.
@@ -43,7 +42,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`].
-pub fn ask(runtime_dir: &Path, request: &str) -> Result<String, AskError> {
+pub fn ask(runtime_dir: &str, request: &str) -> Result<String, AskError> {
     let path = socket_path(runtime_dir);
     let mut stream = unix::connect(&path).map_err(|error| refused(error, &path))?;
     let line = format!("{PROTOCOL} {request}\n");
@@ -56,7 +55,7 @@ pub fn ask(runtime_dir: &Path, request: &str) -> Result<String, AskError> {
     parse(&read(&mut stream, &path)?)
 }
 
-fn refused(error: Error, path: &Path) -> AskError {
+fn refused(error: Error, path: &str) -> AskError {
     match error.errno {
         Errno::ENOENT | Errno::ECONNREFUSED | Errno::ENOTDIR => AskError::NotRunning(path.into()),
         Errno::EACCES | Errno::EPERM => AskError::Denied(path.into()),
@@ -65,8 +64,8 @@ fn refused(error: Error, path: &Path) -> AskError {
     }
 }
 
-fn failed(operation: &'static str, path: &Path, error: &std::io::Error) -> AskError {
-    AskError::System(Error::from_io(operation, &path.to_string_lossy(), error))
+fn failed(operation: &'static str, path: &str, error: &std::io::Error) -> AskError {
+    AskError::System(Error::from_io(operation, path, error))
 }
 
 fn is_closed(error: &std::io::Error) -> bool {
@@ -76,16 +75,21 @@ fn is_closed(error: &std::io::Error) -> bool {
     )
 }
 
-fn read(stream: &mut UnixStream, path: &Path) -> Result<Vec<u8>, AskError> {
+fn read(stream: &mut UnixStream, path: &str) -> Result<Vec<u8>, AskError> {
     let deadline = clock::now() + PATIENCE;
-    let mut answer = Vec::new();
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
     let mut poll = Poll::with_capacity(1);
     loop {
-        match stream.read_to_end(&mut answer) {
-            Ok(_) => return Ok(answer),
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(answer),
+            Ok(length) => {
+                answer.extend_from_slice(&buffer[..length]);
+                continue;
+            }
             // It has closed with some of our words unread.
             Err(error) if is_closed(&error) => return Ok(answer),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(failed("read control socket", path, &error)),
         }
         wait(stream, &mut poll, deadline, path)?;
@@ -96,7 +100,7 @@ fn wait(
     stream: &UnixStream,
     poll: &mut Poll,
     deadline: Instant,
-    path: &Path,
+    path: &str,
 ) -> Result<(), AskError> {
     let left = deadline.since(clock::now());
     if left.is_zero() {
@@ -117,7 +121,7 @@ fn parse(answer: &[u8]) -> Result<String, AskError> {
     match first.strip_prefix(PROTOCOL).map(str::trim) {
         Some("ok") => Ok(body.to_owned()),
         Some(error) => Err(AskError::Refused {
-            code: error.trim_start_matches("error ").to_owned(),
+            code: error.strip_prefix("error ").unwrap_or(error).to_owned(),
             message: body.to_owned(),
         }),
         None => Err(AskError::CutOff),
@@ -129,20 +133,17 @@ impl fmt::Display for AskError {
         match self {
             Self::NotRunning(path) => write!(
                 f,
-                "vipd is not running: nobody listens on {}; start it with `vipd run`, or say where \
-                 it runs with --runtime-dir",
-                path.display()
+                "vipd is not running: nobody listens on {path}; start it with `vipd run`, or say where \
+                 it runs with --runtime-dir"
             ),
             Self::Denied(path) => write!(
                 f,
-                "{} is not open to this user: ask as root or as the user that vipd runs as",
-                path.display()
+                "{path} is not open to this user: ask as root or as the user that vipd runs as"
             ),
             Self::Silent(path) => write!(
                 f,
-                "vipd does not answer on {} within {PATIENCE}: it is stopped or overloaded; see \
-                 the process that vipd.pid beside it names",
-                path.display()
+                "vipd does not answer on {path} within {PATIENCE}: it is stopped or overloaded; see \
+                 the process that vipd.pid beside it names"
             ),
             Self::CutOff => f.write_str(
                 "the answer was cut off: vipd was stopped or reconfigured meanwhile; ask again",
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_daemon_that_does_not_run_is_said_to() {
-        let error = ask(Path::new("/nowhere/vipd"), "status").unwrap_err();
+        let error = ask("/nowhere/vipd", "status").unwrap_err();
         assert_eq!(
             error.to_string(),
             "vipd is not running: nobody listens on /nowhere/vipd/control; start it with \

@@ -1,5 +1,6 @@
 //! One client: its request as it comes in, its answer as it goes out.
 
+use core::fmt;
 use core::ops::Range;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -126,12 +127,12 @@ impl Client {
 
     /// Begins a status: `head` writes what stands before the `instances`; a JSON object that ends
     /// with an empty list, which then gets them.
-    pub(super) fn begin<E>(
+    pub(super) fn begin(
         &mut self,
         form: Form,
         instances: Range<usize>,
-        head: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<Step, E> {
+        head: impl FnOnce(&mut Vec<u8>) -> fmt::Result,
+    ) -> Result<Step, fmt::Error> {
         let mut text = format!("{PROTOCOL} ok\n").into_bytes();
         head(&mut text)?;
         if form == Form::Json {
@@ -148,10 +149,10 @@ impl Client {
     }
 
     /// Goes on with a status: `render` writes the instance that [`Step::Instance`] named.
-    pub(super) fn instance<E>(
+    pub(super) fn instance(
         &mut self,
-        render: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<Step, E> {
+        render: impl FnOnce(&mut Vec<u8>) -> fmt::Result,
+    ) -> Result<Step, fmt::Error> {
         if let Some(answer) = &mut self.answer {
             answer.rest.next();
             render(&mut answer.text)?;

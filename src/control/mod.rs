@@ -37,8 +37,6 @@ pub mod server;
 pub mod status;
 pub mod text;
 
-use std::path::{Path, PathBuf};
-
 /// The runtime directory, unless another one is named.
 pub const RUNTIME_DIR: &str = "/var/run/vipd";
 
@@ -46,6 +44,6 @@ pub const RUNTIME_DIR: &str = "/var/run/vipd";
 pub const PROTOCOL: &str = "vipd/1";
 
 /// The control socket of a runtime directory.
-pub fn socket_path(runtime_dir: &Path) -> PathBuf {
-    runtime_dir.join("control")
+pub fn socket_path(runtime_dir: &str) -> String {
+    [runtime_dir, "/control"].concat()
 }

@@ -1,12 +1,13 @@
 //! All clients: who is let in, whose turn it is, who is dropped.
 
+use core::fmt;
 use core::ops::Range;
-use std::path::Path;
 
 use super::client::{Client, Step};
 use super::request::{Form, Refusal, Request};
 use super::socket_path;
 use crate::limits;
+use crate::log;
 use crate::sys::error::Error;
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::unix::{self, Listener};
@@ -48,7 +49,7 @@ impl Control {
     ///
     /// # Errors
     /// As [`Listener::bind`].
-    pub fn open(runtime_dir: &Path) -> Result<Self, Error> {
+    pub fn open(runtime_dir: &str) -> Result<Self, Error> {
         Ok(Self {
             listener: Listener::bind(&socket_path(runtime_dir))?,
             place: usize::MAX,
@@ -165,23 +166,19 @@ impl Control {
 
     /// Begins to answer `client` with a status: `head` writes what stands before the instances, in
     /// JSON an object that ends with an empty list. [`Question::Instance`] then asks for each of `instances`, at later wakeups.
-    pub fn begin<E: core::fmt::Display>(
+    pub fn begin(
         &mut self,
         client: usize,
         form: Form,
         instances: Range<usize>,
-        head: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+        head: impl FnOnce(&mut Vec<u8>) -> fmt::Result,
     ) {
         let step = self.clients[client].begin(form, instances, head);
         self.after_rendering(client, step);
     }
 
     /// Goes on with the status of `client`: `render` writes the instance that was asked for.
-    pub fn instance<E: core::fmt::Display>(
-        &mut self,
-        client: usize,
-        render: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) {
+    pub fn instance(&mut self, client: usize, render: impl FnOnce(&mut Vec<u8>) -> fmt::Result) {
         let step = self.clients[client].instance(render);
         self.after_rendering(client, step);
     }
@@ -194,7 +191,7 @@ impl Control {
         }
     }
 
-    fn after_rendering<E: core::fmt::Display>(&mut self, client: usize, step: Result<Step, E>) {
+    fn after_rendering(&mut self, client: usize, step: Result<Step, fmt::Error>) {
         let step = step.unwrap_or_else(|error| {
             log::error!("a status could not be rendered, so it is cut off: {error}");
             Step::Done
@@ -240,7 +237,7 @@ mod tests {
             let dir = std::env::temp_dir().join(format!("vipd-{name}-{}", std::process::id()));
             std::fs::create_dir_all(&dir).unwrap();
             Self {
-                control: Control::open(&dir).unwrap(),
+                control: Control::open(dir.to_str().unwrap()).unwrap(),
                 dir,
                 poll: Poll::with_capacity(Control::capacity()),
                 now: clock::now(),
@@ -250,7 +247,7 @@ mod tests {
         }
 
         fn connect(&self) -> UnixStream {
-            unix::connect(&socket_path(&self.dir)).unwrap()
+            unix::connect(&socket_path(self.dir.to_str().unwrap())).unwrap()
         }
 
         /// Wakes up as long as something is ready.

@@ -19,7 +19,7 @@ pub struct Status<'a> {
     /// [`FORMAT`].
     pub format: u32,
     /// The daemon's version.
-    pub version: Cow<'a, str>,
+    pub version: &'a str,
     /// Its process id.
     pub pid: u32,
     /// Milliseconds since its start.
@@ -40,23 +40,23 @@ pub struct Status<'a> {
 #[derive(Debug, Serialize)]
 pub struct Instance<'a> {
     /// Its name in the configuration.
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     /// The interface of its adverts.
-    pub interface: Cow<'a, str>,
+    pub interface: &'a str,
     /// `ipv4` or `ipv6`.
-    pub family: Cow<'a, str>,
+    pub family: &'a str,
     /// Virtual Router Identifier.
     pub vrid: u8,
     /// 2 or 3.
     pub version: u8,
     /// `Initialize`, `Backup` or `Active` (RFC 9568 §6.4).
-    pub state: Cow<'a, str>,
+    pub state: &'a str,
     /// The same in keepalived's words: `FAULT`, `BACKUP` or `MASTER`.
-    pub keepalived_state: Cow<'a, str>,
+    pub keepalived_state: &'a str,
     /// Milliseconds in this state (in Initialize: for this reason).
     pub state_age_ms: u64,
     /// Why it is in this state: a stable word.
-    pub reason: Cow<'a, str>,
+    pub reason: &'a str,
     /// The same for people.
     pub reason_text: Cow<'a, str>,
     /// The priority in the configuration.
@@ -72,7 +72,7 @@ pub struct Instance<'a> {
     /// Accept_Mode: packets to the virtual addresses are accepted.
     pub accept: bool,
     /// What our v3 checksum covers over IPv4: `message` or `pseudo-header`.
-    pub checksum: Option<Cow<'a, str>>,
+    pub checksum: Option<&'a str>,
     /// The address that our adverts come from.
     pub source: Option<IpAddr>,
     /// `unicast_peer`: where our adverts go; empty: to the multicast group.
@@ -80,7 +80,7 @@ pub struct Instance<'a> {
     /// Backup: when it becomes Active unless an advert comes.
     pub active_down_in_ms: Option<u64>,
     /// The sync group that it is in.
-    pub group: Option<Cow<'a, str>>,
+    pub group: Option<&'a str>,
     /// What else state and priority depend on.
     pub trackers: Vec<Tracker<'a>>,
     /// Interfaces that are up on the Active only.
@@ -121,16 +121,16 @@ pub struct Active<'a> {
     /// Its protocol version.
     pub version: u8,
     /// Its form of the v3 checksum over IPv4.
-    pub checksum: Option<Cow<'a, str>>,
+    pub checksum: Option<&'a str>,
 }
 
 /// Something that is tracked.
 #[derive(Debug, Serialize)]
 pub struct Tracker<'a> {
     /// What it is: `interface`, `script`, `file`, `process` or `probe`.
-    pub kind: Cow<'a, str>,
+    pub kind: &'a str,
     /// The interface, or the name in the configuration.
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     /// Its weight in the configuration.
     pub weight: i16,
     /// The weight counts the other way round.
@@ -151,11 +151,11 @@ pub struct Tracker<'a> {
 #[derive(Debug, Serialize)]
 pub struct Uplink<'a> {
     /// netifd's name of it.
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     /// It is to be up: this router is Active.
     pub wanted: bool,
     /// What netifd says: `unknown` (nothing yet), `absent`, `down`, `waiting` (for its device), `coming` or `up`.
-    pub state: Cow<'a, str>,
+    pub state: &'a str,
     /// Milliseconds in this state; null while it is `unknown`.
     pub state_age_ms: Option<u64>,
     /// Requests that netifd did not accept.
@@ -168,9 +168,9 @@ pub struct Uplink<'a> {
 #[derive(Debug, Serialize)]
 pub struct Receive<'a> {
     /// The sockets that listen now.
-    pub sockets: Cow<'a, str>,
+    pub sockets: &'a str,
     /// Why, for people.
-    pub why: Cow<'a, str>,
+    pub why: &'a str,
 }
 
 /// Something that is done where the Active is.
@@ -201,7 +201,7 @@ pub struct Vip<'a> {
     /// Its prefix length.
     pub prefix_len: u8,
     /// The interface that carries it.
-    pub interface: Cow<'a, str>,
+    pub interface: &'a str,
     /// It is in the adverts: neither static nor in `virtual_ipaddress_excluded`.
     pub advertised: bool,
     /// This router should have it now.
@@ -218,9 +218,9 @@ pub struct Vip<'a> {
 #[derive(Debug, Serialize)]
 pub struct Route<'a> {
     /// `route` or `rule`.
-    pub kind: Cow<'a, str>,
+    pub kind: &'a str,
     /// The line of the configuration.
-    pub text: Cow<'a, str>,
+    pub text: &'a str,
     /// This router should have it now.
     pub wanted: bool,
     /// This router has it now.
@@ -241,7 +241,7 @@ pub struct Peer<'a> {
     /// How long ago that was.
     pub heard_ms_ago: u64,
     /// The form of its last v3 checksum over IPv4.
-    pub checksum: Option<Cow<'a, str>>,
+    pub checksum: Option<&'a str>,
     /// Adverts of it that were accepted, modulo 2^32.
     pub adverts: u32,
 }
@@ -267,9 +267,9 @@ pub struct Counters {
 #[derive(Debug, Serialize)]
 pub struct Dropped<'a> {
     /// The reason's stable name.
-    pub reason: Cow<'a, str>,
+    pub reason: &'a str,
     /// How many.
     pub count: u32,
     /// What can be done about it.
-    pub remedy: Cow<'a, str>,
+    pub remedy: &'a str,
 }

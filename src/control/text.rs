@@ -30,7 +30,7 @@ impl Display for Status<'_> {
             row(
                 f,
                 "not sent",
-                format_args!(
+                &format_args!(
                     "{send_errors} frames that the kernel did not take; `vipd run --log debug` says why"
                 ),
             )?;
@@ -54,16 +54,16 @@ impl Display for Instance<'_> {
         } = self;
         let age = Age(*state_age_ms);
         write!(f, "{name}: {state} for {age}")?;
-        match &**state {
+        match *state {
             "Backup" => writeln!(f, " on {interface}: {}", Standing(self))?,
             "Active" => writeln!(f, " on {interface}: {reason_text}")?,
             // What holds it names the interface where that matters.
             _ => writeln!(f, ": {reason_text}")?,
         }
-        if state == "Backup" {
+        if *state == "Backup" {
             row(f, "reason", reason_text)?;
         }
-        row(f, "settings", Settings(self))?;
+        row(f, "settings", &Settings(self))?;
         if let Some(group) = &self.group {
             row(f, "group", group)?;
         }
@@ -74,9 +74,9 @@ impl Display for Instance<'_> {
         }
         self.unicast_peers
             .iter()
-            .try_for_each(|peer| row(f, "unicast", format_args!("to {peer}")))?;
+            .try_for_each(|peer| row(f, "unicast", &format_args!("to {peer}")))?;
         let Receive { sockets, why } = &self.receive;
-        row(f, "receive", format_args!("{sockets}: {why}"))?;
+        row(f, "receive", &format_args!("{sockets}: {why}"))?;
         if let Some(vmac) = &self.vmac {
             row(f, "MAC", vmac)?;
         }
@@ -108,7 +108,7 @@ impl Display for Uplink<'_> {
             write!(f, " for {}", Age(*age))?;
         }
         f.write_str(", ")?;
-        f.write_str(match (wanted, &**state) {
+        f.write_str(match (wanted, *state) {
             (_, "absent") => "netifd does not know it; correct the name",
             (true, "up") => "because this router is Active",
             (true, _) => "but it is to be up, because this router is Active",
@@ -130,10 +130,10 @@ fn addresses(f: &mut Formatter<'_>, vips: &[Vip<'_>]) -> fmt::Result {
 }
 
 fn routes(f: &mut Formatter<'_>, routes: &[Route<'_>]) -> fmt::Result {
-    routes.iter().try_for_each(|r| row(f, &r.kind, r))
+    routes.iter().try_for_each(|r| row(f, r.kind, r))
 }
 
-fn row(f: &mut Formatter<'_>, label: &str, text: impl Display) -> fmt::Result {
+fn row(f: &mut Formatter<'_>, label: &str, text: &dyn Display) -> fmt::Result {
     writeln!(f, "  {label:<9} {text}")
 }
 
@@ -145,7 +145,7 @@ impl Display for Standing<'_> {
         let instance = self.0;
         let ours = instance.effective_priority;
         let Some(due) = instance.active_down_in_ms.map(Age) else {
-            let group = instance.group.as_deref().unwrap_or_default();
+            let group = instance.group.unwrap_or_default();
             return write!(f, "would take over, but sync group {group} is not ready");
         };
         let Some(active) = &instance.active else {
@@ -203,7 +203,7 @@ impl Display for Settings<'_> {
             write!(f, " (configured {priority})")?;
         }
         write!(f, ", every {}", Interval(*advert_interval_ms))?;
-        write!(f, "{}", Checksum(self.0.checksum.as_deref()))?;
+        write!(f, "{}", Checksum(self.0.checksum))?;
         if let Some(source) = self.0.source {
             write!(f, ", from {source}")?;
         }
@@ -225,7 +225,7 @@ impl Display for Active<'_> {
             write!(f, ", every {}", Interval(interval))?;
         }
         write!(f, ", version {}", self.version)?;
-        write!(f, "{}", Checksum(self.checksum.as_deref()))
+        write!(f, "{}", Checksum(self.checksum))
     }
 }
 
@@ -252,7 +252,7 @@ impl Display for Tracker<'_> {
             reverse,
             ..
         } = self;
-        if kind != "interface" {
+        if *kind != "interface" {
             write!(f, "{kind} ")?;
         }
         match self.value {
@@ -330,11 +330,7 @@ impl Display for Peer<'_> {
             f.write_str(" (it has given up)")?;
         }
         write!(f, ", every {}", Interval(*advert_interval_ms))?;
-        write!(
-            f,
-            "{}, {adverts} adverts",
-            Checksum(self.checksum.as_deref())
-        )
+        write!(f, "{}, {adverts} adverts", Checksum(self.checksum))
     }
 }
 
@@ -428,15 +424,15 @@ mod tests {
 
     fn backup() -> Instance<'static> {
         Instance {
-            name: "VI_1".into(),
-            interface: "br-lan".into(),
-            family: "ipv4".into(),
+            name: "VI_1",
+            interface: "br-lan",
+            family: "ipv4",
             vrid: 51,
             version: 3,
-            state: "Backup".into(),
-            keepalived_state: "BACKUP".into(),
+            state: "Backup",
+            keepalived_state: "BACKUP",
             state_age_ms: 12_345,
-            reason: "higher-priority".into(),
+            reason: "higher-priority",
             reason_text: "10.0.0.2 advertises the higher priority 200".into(),
             priority: 150,
             effective_priority: 100,
@@ -444,14 +440,14 @@ mod tests {
             preempt: true,
             preempt_delay_ms: 0,
             accept: true,
-            checksum: Some("pseudo-header".into()),
+            checksum: Some("pseudo-header"),
             source: Some([10, 0, 0, 1].into()),
             unicast_peers: Vec::new(),
             active_down_in_ms: Some(3_210),
             uplinks: vec![Uplink {
-                name: "wan".into(),
+                name: "wan",
                 wanted: false,
-                state: "coming".into(),
+                state: "coming",
                 state_age_ms: Some(42_000),
                 failures: 1,
                 fights: 2,
@@ -462,13 +458,13 @@ mod tests {
                 priority: Some(200),
                 advert_interval_ms: Some(10),
                 version: 3,
-                checksum: Some("message".into()),
+                checksum: Some("message"),
             }),
             group: None,
             trackers: Vec::new(),
             receive: Receive {
-                sockets: "tap".into(),
-                why: "as configured".into(),
+                sockets: "tap",
+                why: "as configured",
             },
             vmac: Some(Vmac {
                 address: "00:00:5e:00:01:33".into(),
@@ -483,7 +479,7 @@ mod tests {
             vips: vec![Vip {
                 address: [10, 0, 0, 100].into(),
                 prefix_len: 24,
-                interface: "br-lan".into(),
+                interface: "br-lan",
                 advertised: false,
                 wanted: false,
                 present: false,
@@ -491,8 +487,8 @@ mod tests {
                 lease_s: Some(3),
             }],
             routes: vec![Route {
-                kind: "rule".into(),
-                text: "from 10.0.0.0/24 table 100".into(),
+                kind: "rule",
+                text: "from 10.0.0.0/24 table 100",
                 wanted: true,
                 present: false,
                 foreign: false,
@@ -502,7 +498,7 @@ mod tests {
                 priority: 200,
                 advert_interval_ms: 10,
                 heard_ms_ago: 7,
-                checksum: Some("message".into()),
+                checksum: Some("message"),
                 adverts: 99,
             }],
             counters: Counters {
@@ -514,9 +510,9 @@ mod tests {
                 addresses_lost: 6,
             },
             drops: vec![Dropped {
-                reason: "ttl".into(),
+                reason: "ttl",
                 count: 7,
-                remedy: "look for an attack".into(),
+                remedy: "look for an attack",
             }],
         }
     }
@@ -525,7 +521,7 @@ mod tests {
     fn a_backup_explains_itself() {
         let status = Status {
             format: 1,
-            version: "0.1.0".into(),
+            version: "0.1.0",
             pid: 42,
             uptime_ms: 3_723_000,
             send_errors: 1,

@@ -79,7 +79,7 @@ impl Entry {
 }
 
 /// All virtual addresses, in the order of the instances.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Addresses {
     entries: Vec<Entry>,
     /// Which entry, and what happened; for the daemon to tell and to act on.
@@ -276,11 +276,10 @@ impl Addresses {
         }
     }
 
-    /// Takes over from the table before a reload what the kernel has, and returns the entries of
-    /// the old table that it has to give up.
+    /// Takes over from the table before a reload what the kernel has.
     ///
     /// An address that moves to another instance stays where it is.
-    pub(super) fn carry_over<'o>(&mut self, old: &'o Self, links: &Links) -> Vec<&'o Entry> {
+    pub(super) fn carry_over(&mut self, old: &Self, links: &Links) {
         for entry in &mut self.entries {
             let at = |e: &&Entry| e.link == entry.link && e.address == entry.address;
             let kernel = links.get(entry.link).kernel.as_ref();
@@ -302,15 +301,14 @@ impl Addresses {
                 }
             }
         }
-        let kept = |before: &Entry| {
-            self.entries.iter().any(|e| {
-                e.link == before.link && e.address == before.address && before.looks_like(e)
-            })
+    }
+
+    /// What `before`, an entry of the tables before these, has put into the kernel is wanted no more.
+    pub(super) fn give_up(&self, before: &Entry) -> bool {
+        let kept = |e: &Entry| {
+            e.link == before.link && e.address == before.address && before.looks_like(e)
         };
-        old.entries
-            .iter()
-            .filter(|e| e.present && !e.foreign && !kept(e))
-            .collect()
+        before.present && !before.foreign && !self.entries.iter().any(kept)
     }
 
     /// `rounds` more announcements of each address of the instance.

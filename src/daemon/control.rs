@@ -1,7 +1,7 @@
 //! The answers to what the control socket asks.
 
-use core::fmt::Display;
-use std::io::{self, Write};
+use core::fmt::{self, Display};
+use std::io::Write;
 
 use serde::Serialize;
 
@@ -81,11 +81,13 @@ impl Daemon {
     }
 }
 
-fn render(form: Form, part: &(impl Serialize + Display), text: &mut Vec<u8>) -> io::Result<()> {
-    match form {
-        Form::Json => Ok(serde_json::to_writer(text, part)?),
-        Form::Text => write!(text, "{part}"),
-    }
+/// Neither form can fail but by what `part` says of itself.
+fn render(form: Form, part: &(impl Serialize + Display), text: &mut Vec<u8>) -> fmt::Result {
+    let rendered = match form {
+        Form::Json => serde_json::to_writer(text, part).is_ok(),
+        Form::Text => write!(text, "{part}").is_ok(),
+    };
+    rendered.then_some(()).ok_or(fmt::Error)
 }
 
 fn refusal(refused: &Refused) -> Refusal {

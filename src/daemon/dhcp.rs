@@ -6,6 +6,7 @@
 
 use crate::config::model::Config;
 use crate::limits;
+use crate::log;
 use crate::netlink::nft::{Purpose, Refused};
 use crate::time::Instant;
 use crate::vrrp::action::Id;

@@ -7,10 +7,11 @@ use nix::errno::Errno;
 
 use crate::config::model::Config;
 use crate::limits;
+use crate::log;
 use crate::netlink::Content;
 use crate::netlink::build::Batch;
 use crate::netlink::nft::{self, Purpose, Refused};
-use crate::sys::error::{Cause, Error};
+use crate::sys::error::{Cause, Error, Failed};
 use crate::sys::netlink::CommandSocket;
 
 /// The table in the kernel; there is none while nobody wants it.
@@ -33,9 +34,9 @@ pub struct Unenforceable {
 
 impl fmt::Display for Unenforceable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Error {
+        let Failed {
             operation, errno, ..
-        } = self.error;
+        } = *self.error;
         let (what, instead) = match self.purpose {
             Purpose::AcceptMode => ("`no_accept` or strict mode", "`accept` and no strict mode"),
             Purpose::Dhcp => ("`dhcp follow`", "`dhcp off`"),

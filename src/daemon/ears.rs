@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use crate::config::model::Receive;
 use crate::frame;
 use crate::limits;
+use crate::log;
 use crate::sys::error::{Cause, Error};
 use crate::sys::group::{self, Membership};
 use crate::sys::packet::PacketSocket;
@@ -58,18 +59,17 @@ struct Socket<S> {
 }
 
 impl Ears {
-    /// Nothing is open yet. `wanted` is the place of each instance and how it receives.
-    pub(super) fn new(group: Ipv4Addr, wanted: &[(Place, Receive)]) -> Self {
-        let mut ears = Self {
+    /// Nothing is listened to yet.
+    pub(super) fn new() -> Self {
+        Self {
             slots: Vec::new(),
             ring: ReceiveRing::new(),
             tend_at: Instant::NEVER,
-        };
-        ears.retarget(group, wanted);
-        ears
+        }
     }
 
-    /// After a reload: sockets of interfaces that are used as before stay open.
+    /// At the start and after a reload: sockets of interfaces that are used as before stay open. `wanted` is the
+    /// place of each instance and how it receives.
     pub(super) fn retarget(&mut self, group4: Ipv4Addr, wanted: &[(Place, Receive)]) {
         let mut old = core::mem::take(&mut self.slots);
         let mut places: Vec<Place> = wanted.iter().map(|(place, _)| *place).collect();

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 
 use crate::config::model::{Config, Instance};
 use crate::limits;
+use crate::log;
 use crate::netlink::addr::{self, Existing, NewAddress};
 use crate::netlink::{Content, link_request};
 use crate::sys::error::{Cause, Error};
@@ -57,7 +58,7 @@ pub(super) struct Executor {
     pub(super) addresses: Addresses,
     sender: SendSocket,
     frames: SendBatch,
-    commands: CommandSocket,
+    pub(super) commands: CommandSocket,
     /// What the sequence number of a waiting request is about.
     asked: Vec<(u32, About)>,
     /// The macvlans of the virtual MAC addresses.
@@ -122,17 +123,11 @@ enum About {
 }
 
 impl Executor {
-    /// Storage for `addresses` and their instances; nothing is allocated in the steady state.
-    pub(super) fn new(
-        commands: CommandSocket,
-        addresses: Addresses,
-        routes: Routes,
-        vmacs: Vmacs,
-        instances: usize,
-    ) -> Result<Self, Error> {
+    /// Storage for so many instances, and empty tables; nothing is allocated in the steady state.
+    pub(super) fn new(commands: CommandSocket, instances: usize) -> Result<Self, Error> {
         Ok(Self {
-            vmacs,
-            routes,
+            vmacs: Vmacs::default(),
+            routes: Routes::default(),
             sender: SendSocket::open()?,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands,
@@ -149,7 +144,7 @@ impl Executor {
             followed: None,
             state_changes: 0,
             send_errors: 0,
-            addresses,
+            addresses: Addresses::default(),
         })
     }
 
@@ -211,16 +206,15 @@ impl Executor {
         self.notify.note_groups(context, now);
     }
 
-    /// After a reload: the new tables, and the addresses that no instance has any more.
+    /// After a reload: the new tables. Addresses and routes that no instance has any more are removed.
     pub(super) fn replace(
         &mut self,
         addresses: Addresses,
         mut routes: Routes,
         matches: &[Option<Id>],
-        given_up: &[Entry],
         links: &Links,
     ) {
-        self.addresses = addresses;
+        let addresses_before = core::mem::replace(&mut self.addresses, addresses);
         self.cursor = 0;
         self.renew_at = Instant::ZERO;
         let old = core::mem::take(&mut self.adverts);
@@ -233,7 +227,10 @@ impl Executor {
             asked.push((sequence, About::Gone));
         });
         self.routes = routes;
-        for entry in given_up {
+        for entry in addresses_before.entries() {
+            if !self.addresses.give_up(entry) {
+                continue;
+            }
             let Some(ifindex) = links.get(entry.link).ifindex() else {
                 continue;
             };

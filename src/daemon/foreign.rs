@@ -40,50 +40,46 @@ pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
             found.push(format!("{}: {}: {why}", instance.name, instance.interface));
         }
     }
-    found.extend(lines(config, &links, &link_of, &addresses, &vmacs));
+    found.append(&mut lines(config, &links, &link_of, &addresses, &vmacs));
     Ok(found)
 }
 
 /// What to say of the entries that are marked as foreign, or stand below their macvlan too, and of what
 /// follows the Active.
-pub(super) fn lines<'a>(
-    config: &'a Config,
-    links: &'a Links,
-    link_of: &'a [Slot],
-    addresses: &'a Addresses,
-    vmacs: &'a Vmacs,
-) -> impl Iterator<Item = String> + 'a {
-    let foreign = addresses.entries().iter().filter(|e| e.foreign);
-    let below = addresses.entries().iter().filter_map(|entry| {
-        let base = links.get(vmacs.at(entry.link)?.base);
-        let instance = config.instances.get(entry.instance.index())?;
-        base.has(&entry.address).then(|| {
-            format!(
-                "{}: {} is an address of {} itself, which answers for it with its own MAC address in every \
-                 state: remove it there, or do without `use_vmac`",
-                instance.name,
-                entry.address,
+pub(super) fn lines(
+    config: &Config,
+    links: &Links,
+    link_of: &[Slot],
+    addresses: &Addresses,
+    vmacs: &Vmacs,
+) -> Vec<String> {
+    let (mut lines, mut foreign) = (Vec::new(), Vec::new());
+    for entry in addresses.entries() {
+        let Some(instance) = config.instances.get(entry.instance.index()) else {
+            continue;
+        };
+        let (name, address) = (&instance.name, entry.address);
+        let base = vmacs.at(entry.link).map(|vmac| links.get(vmac.base));
+        if let Some(base) = base.filter(|base| base.has(&address)) {
+            lines.push(format!(
+                "{name}: {address} is an address of {} itself, which answers for it with its own MAC address in \
+                 every state: remove it there, or do without `use_vmac`",
                 base.name
-            )
-        })
-    });
-    let foreign = foreign.filter_map(|entry| {
-        let instance = config.instances.get(entry.instance.index())?;
-        (instance.settings.priority < PRIORITY_OWNER).then(|| {
-            format!(
-                "{}: {} is already an address of {}, so this router answers for it as Backup too{}: \
+            ));
+        }
+        if entry.foreign && instance.settings.priority < PRIORITY_OWNER {
+            let dropped = match instance.accept {
+                true => "",
+                false => ", and drops what comes to it (`no_accept`)",
+            };
+            foreign.push(format!(
+                "{name}: {address} is already an address of {}, so this router answers for it as Backup too{dropped}: \
                  remove it from the interface, or write `priority 255` if this router owns it",
-                instance.name,
-                entry.address,
-                links.get(entry.link).name,
-                if instance.accept {
-                    ""
-                } else {
-                    ", and drops what comes to it (`no_accept`)"
-                }
-            )
-        })
-    });
-    let lacks = lack::lines(config, links, link_of, addresses);
-    below.chain(foreign).chain(lacks)
+                links.get(entry.link).name
+            ));
+        }
+    }
+    lines.append(&mut foreign);
+    lack::lines(config, links, link_of, addresses, &mut lines);
+    lines
 }

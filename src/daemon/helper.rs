@@ -10,6 +10,7 @@ use crate::config::model::{Config, Dialect};
 use crate::helper;
 use crate::helper::message::{About, REPLY_LEN, Reply, Writer};
 use crate::limits;
+use crate::log;
 use crate::sys::Errno;
 use crate::sys::child::Child;
 use crate::sys::error::{Cause, Error};

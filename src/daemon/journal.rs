@@ -7,7 +7,6 @@
 use core::fmt;
 use core::net::IpAddr;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 /// One thing that vipd may put into the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +95,7 @@ impl fmt::Display for Line {
 /// The journal's file.
 #[derive(Debug)]
 pub(super) struct Journal {
-    path: PathBuf,
+    path: String,
     /// An nftables table of the family inet: the line `table NAME`.
     pub(super) table: Option<String>,
     /// FIFOs that vipd makes: the lines `fifo PATH`.
@@ -105,16 +104,16 @@ pub(super) struct Journal {
 
 impl Journal {
     /// The journal of a runtime directory, which exists.
-    pub(super) fn new(runtime_dir: &Path) -> Self {
+    pub(super) fn new(runtime_dir: &str) -> Self {
         Self {
-            path: runtime_dir.join("journal"),
+            path: [runtime_dir, "/journal"].concat(),
             table: None,
             fifos: Vec::new(),
         }
     }
 
     /// Where it is, for messages.
-    pub(super) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &str {
         &self.path
     }
 
@@ -147,41 +146,40 @@ impl Journal {
         for path in &self.fifos {
             writeln!(text, "fifo {path}")?;
         }
-        let new = self.path.with_extension("new");
+        let new = [&self.path, ".new"].concat();
         std::fs::write(&new, text)?;
         std::fs::rename(&new, &self.path)
     }
 }
 
 fn parse(line: &str) -> Option<Line> {
-    let mut words = line.split(' ').map(str::to_owned);
-    let (kind, name, value) = (words.next()?, words.next()?, words.next()?);
-    match kind.as_str() {
-        "address" => {
+    let words: Vec<&str> = line.split(' ').collect();
+    Some(match words[..] {
+        ["address", interface, value, ..] => {
             let (address, prefix_len) = value.split_once('/')?;
-            Some(Line::Address {
-                interface: name,
+            Line::Address {
+                interface: interface.to_owned(),
                 address: address.parse().ok()?,
                 prefix_len: prefix_len.parse().ok()?,
-            })
+            }
         }
-        "route" | "rule" => Some(Line::Routing {
-            kind,
-            message: bytes(&name)?,
+        [kind @ ("route" | "rule"), message, _, ..] => Line::Routing {
+            kind: kind.to_owned(),
+            message: bytes(message)?,
             text: line.splitn(3, ' ').last()?.to_owned(),
-        }),
-        "macvlan" => Some(Line::Macvlan {
-            interface: name,
-            mac: value,
-        }),
-        "arp" => Some(Line::Arp {
-            interface: name,
-            parameter: value,
-            before: words.next()?.parse().ok()?,
-            value: words.next()?.parse().ok()?,
-        }),
-        _ => None,
-    }
+        },
+        ["macvlan", interface, mac, ..] => Line::Macvlan {
+            interface: interface.to_owned(),
+            mac: mac.to_owned(),
+        },
+        ["arp", interface, parameter, before, value, ..] => Line::Arp {
+            interface: interface.to_owned(),
+            parameter: parameter.to_owned(),
+            before: before.parse().ok()?,
+            value: value.parse().ok()?,
+        },
+        _ => return None,
+    })
 }
 
 /// Two hexadecimal digits a byte.
@@ -199,7 +197,7 @@ mod tests {
     fn what_is_written_is_read() {
         let dir = std::env::temp_dir().join(format!("vipd-journal-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a temporary directory");
-        let mut journal = Journal::new(&dir);
+        let mut journal = Journal::new(dir.to_str().expect("UTF-8"));
         journal.table = Some("vipd-1".to_owned());
         journal.fifos = vec!["/run/a fifo".into()];
         assert_eq!(journal.read().expect("no journal is no error"), []);
@@ -226,7 +224,7 @@ mod tests {
             },
         ];
         journal.write(&lines).expect("written");
-        let mut again = Journal::new(&dir);
+        let mut again = Journal::new(dir.to_str().expect("UTF-8"));
         assert_eq!(again.read().expect("read"), lines);
         assert_eq!(again.table, journal.table);
         assert_eq!(again.fifos, journal.fifos);

@@ -1,6 +1,7 @@
 //! What the kernel tells of interfaces and addresses, taken into the tables.
 
 use crate::limits;
+use crate::log;
 use crate::netlink::parse::Message;
 use crate::netlink::{Content, addr, link};
 use crate::sys::clock;

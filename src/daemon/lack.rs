@@ -89,18 +89,18 @@ pub(super) fn of_ra<'a>(
 }
 
 /// A line for each thing that an instance of `config` lacks.
-pub(super) fn lines<'a>(
-    config: &'a Config,
-    links: &'a Links,
-    link_of: &'a [Slot],
-    addresses: &'a Addresses,
-) -> impl Iterator<Item = String> + 'a {
-    let instances = config.instances.iter().enumerate();
-    instances.flat_map(move |(index, instance)| {
+pub(super) fn lines(
+    config: &Config,
+    links: &Links,
+    link_of: &[Slot],
+    addresses: &Addresses,
+    lines: &mut Vec<String>,
+) {
+    for (index, instance) in config.instances.iter().enumerate() {
         let dhcp = instance.dhcp.then(of_dhcp).flatten();
         let ra = || of_ra(Id(index as u16), links, link_of, addresses);
-        let ra = instance.ra.then(ra).flatten();
-        let line = |lack| format!("{}: {lack}", instance.name);
-        dhcp.into_iter().chain(ra).map(line)
-    })
+        for lack in [dhcp, instance.ra.then(ra).flatten()].iter().flatten() {
+            lines.push(format!("{}: {lack}", instance.name));
+        }
+    }
 }

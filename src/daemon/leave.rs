@@ -3,6 +3,7 @@
 
 use crate::config::model::{Config, Hook, Instance, Program};
 use crate::limits;
+use crate::log;
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Id;
 use crate::vrrp::instance::Event;

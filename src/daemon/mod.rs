@@ -38,6 +38,7 @@ mod watch;
 use crate::config::model::Config;
 use crate::control::server::Control;
 use crate::limits;
+use crate::log;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::lock::PidLock;
@@ -376,7 +377,7 @@ impl Daemon {
         if let Some(signal) = self.signals.next()? {
             match signal {
                 Signal::SIGTERM | Signal::SIGINT => {
-                    ::log::info!("{signal}: stopping");
+                    log::info!("{signal}: stopping");
                     self.stop(now);
                 }
                 Signal::SIGHUP => {
@@ -384,7 +385,7 @@ impl Daemon {
                     let _ = self.reload_and_log(now);
                 }
                 Signal::SIGUSR1 => self.log_counters(),
-                _ => ::log::warn!("{signal}: vipd does not know this signal"),
+                _ => log::warn!("{signal}: vipd does not know this signal"),
             }
         }
         Ok(())
@@ -394,13 +395,13 @@ impl Daemon {
         let result = self.reload(now);
         memory::trim();
         match &result {
-            Ok(outcome) => ::log::info!("reload: {outcome}"),
+            Ok(outcome) => log::info!("reload: {outcome}"),
             Err(refused) => {
                 refused
                     .to_string()
                     .lines()
-                    .for_each(|line| ::log::error!("{line}"));
-                ::log::error!(
+                    .for_each(|line| log::error!("{line}"));
+                log::error!(
                     "reload refused: nothing has changed; mend the file and send SIGHUP again"
                 );
             }
@@ -460,13 +461,13 @@ impl Daemon {
     fn log_counters(&self) {
         for (id, instance) in self.router.ids().zip(&self.config.instances) {
             let numbers = report::Numbers(self.router.instance(id).counters());
-            ::log::info!("{}: counters: {numbers}", instance.name);
+            log::info!("{}: counters: {numbers}", instance.name);
             let (sockets, why) = self
                 .ears
                 .explain((self.link_of[id.index()], instance.settings.family));
-            ::log::info!("{}: listens on {sockets}: {why}", instance.name);
+            log::info!("{}: listens on {sockets}: {why}", instance.name);
         }
-        ::log::info!(
+        log::info!(
             "no instance: drops:{}",
             report::Dropped(self.router.drops())
         );

@@ -1,6 +1,7 @@
 //! What the kernel tells, on its way to the core: interfaces, addresses, macvlans, and what is watched.
 
 use crate::limits;
+use crate::log;
 use crate::time::Instant;
 use crate::vrrp::action::{Actions, Id};
 use crate::vrrp::instance::{Event, LinkState};

@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use crate::config::model::Config;
 use crate::frame;
+use crate::log;
 use crate::ra::{Advertiser, Content, Known, PREFIX_LEN, Prefixes, Timing, Turn};
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::solicit::SolicitSocket;

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use crate::config::model::{Config, Instance, Probe};
 use crate::config::{self, Failure, uplink};
 use crate::limits;
+use crate::log;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Actions, Id};
 use crate::vrrp::instance::{Event, Instance as Running, LinkState};
@@ -210,26 +211,11 @@ impl Daemon {
             .unicast
             .open(&config)
             .map_err(Refused::Kernel)?;
-        let given_up: Vec<_> = addresses
-            .carry_over(&self.executor.addresses, &self.links)
-            .into_iter()
-            .cloned()
-            .collect();
+        addresses.carry_over(&self.executor.addresses, &self.links);
         let specs = specs(&config, &link_of);
         let matches = self.router.matches(&specs);
-        let Executor {
-            addresses: before,
-            routes: routes_before,
-            vmacs: vmacs_before,
-            ..
-        } = &self.executor;
         let mut lines = journal_lines(&self.links, &addresses, &routes, &vmacs);
-        lines.extend(journal_lines(
-            &self.links,
-            before,
-            routes_before,
-            vmacs_before,
-        ));
+        lines.append(&mut self.journal_lines());
         let refused = accept::refused(&config, &self.links, &addresses);
         let gates = dhcp::gates(&config, &self.links, &link_of);
         let table = drops::journaled(!refused.is_empty(), !gates.is_empty());
@@ -237,11 +223,11 @@ impl Daemon {
             self.journal.table.clone_from(&table);
         }
         let fifos = self.executor.notify.fifos.to_be_made(&config, &[]);
-        let new_fifos = fifos
-            .iter()
-            .filter(|path| !self.journal.fifos.contains(path));
-        let new_fifos: Vec<_> = new_fifos.cloned().collect();
-        self.journal.fifos.extend(new_fifos);
+        for path in &fifos {
+            if !self.journal.fifos.contains(path) {
+                self.journal.fifos.push(path.clone());
+            }
+        }
         self.journal.write(&lines).map_err(Refused::Journal)?;
         self.accept_mode
             .widen(&refused)
@@ -266,7 +252,7 @@ impl Daemon {
         let modes = receive_modes(&self.config, &self.link_of);
         self.ears.retarget(self.config.globals.mcast_group4, &modes);
         self.executor
-            .replace(addresses, routes, &matches, &given_up, &self.links);
+            .replace(addresses, routes, &matches, &self.links);
         self.executor.replace_vmacs(vmacs, &self.links);
         self.executor.dhcp.narrow(gates);
         self.take_in_vmacs();

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use std::borrow::Cow;
 
 use crate::config::model::Instance;
+use crate::log;
 use crate::sys::netlink::interface_name;
 use crate::vrrp::action::{Action, Change, Hold, Reason, Warning};
 use crate::vrrp::counters::{Counters, Drops};
@@ -250,7 +251,7 @@ impl AddressNews<'_> {
             News::Foreign if owner => log::Level::Info,
             _ => log::Level::Warn,
         };
-        log::log!(level, "{self}");
+        log::say(level, format_args!("{self}"));
     }
 }
 

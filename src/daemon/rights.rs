@@ -1,6 +1,7 @@
 //! After the start, the daemon gives up what it does not need any more.
 
 use crate::config::model::Urgency;
+use crate::log;
 use crate::sys::Errno;
 use crate::sys::error::{Cause, Error};
 use crate::sys::rights::{self, Capabilities};

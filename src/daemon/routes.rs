@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use crate::config::model::Config;
 use crate::config::routing::{Item, What};
 use crate::limits;
+use crate::log;
 use crate::netlink::build::Batch;
 use crate::netlink::route::Gone;
 use crate::netlink::{Content, route, rule};
@@ -65,6 +66,17 @@ pub(super) struct Routes {
     gap: Duration,
 }
 
+impl Default for Routes {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            look_at: Instant::NEVER,
+            looked: Instant::ZERO,
+            gap: Duration::ZERO,
+        }
+    }
+}
+
 impl Routes {
     /// What the configuration asks for; nothing is added yet.
     pub(super) fn new(config: &Config, names: &Names, links: &mut Links) -> Self {
@@ -97,9 +109,7 @@ impl Routes {
         }
         Self {
             entries,
-            look_at: Instant::NEVER,
-            looked: Instant::ZERO,
-            gap: Duration::ZERO,
+            ..Self::default()
         }
     }
 

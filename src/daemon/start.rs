@@ -1,12 +1,12 @@
 //! The way to a running daemon: lock, sockets, what an earlier one left behind, the journal.
 
 use core::fmt;
-use std::path::Path;
 use std::rc::Rc;
 
 use crate::config::model::{Config, Group, Instance, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
+use crate::log;
 use crate::netlink::nft::Purpose;
 use crate::netlink::{addr, link_request};
 use crate::sys::clock;
@@ -21,6 +21,7 @@ use crate::sys::timer::Timer;
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Id;
 use crate::vrrp::router::{Router, Spec};
+use crate::vrrp::types::GROUP6;
 
 use super::accept;
 use super::addresses::{Addresses, Entry, IFA_PROTO_VIPD, STATIC};
@@ -92,7 +93,7 @@ impl From<Error> for StartError {
 impl Daemon {
     /// Everything up to the first wait: afterwards the daemon listens, and nothing of an earlier one
     /// is left in the kernel. `path` is the file that `config` was read from.
-    pub fn start(mut config: Config, path: &str, runtime_dir: &Path) -> Result<Self, StartError> {
+    pub fn start(config: Config, path: &str, runtime_dir: &str) -> Result<Self, StartError> {
         if let Some(error) = uplinks::no_netifd(&config) {
             return Err(StartError::Uplinks(error));
         }
@@ -103,92 +104,26 @@ impl Daemon {
         let control = Control::open(runtime_dir)?;
         let signals = Signals::block(SIGNALS)?;
         signal::ignore_pipe()?;
-        let mut kernel = Kernel::open()?;
-        let mut links = Links::default();
-        let mut netifd = Netifd::new();
-        netifd.ask(&config, &helper, clock::now());
-        let names = netifd.names(config.dialect);
-        let link_of = names.slots(&config, &mut links);
-        let mut addresses = tables(&mut config, names, &mut links);
-        let mut journal = Journal::new(runtime_dir);
-        let left = journal
-            .read()
-            .map_err(|e| journal_error(&journal, "read", &e))?;
-        left.iter().filter_map(Line::interface).for_each(|name| {
-            links.slot(name);
-        });
-        let vmacs = Vmacs::new(&config, names, &mut links);
-        let routes = Routes::new(&config, names, &mut links);
-        watch_sources(&config, &mut links);
-        kernel.watch(routes.groups());
-        let mut commands = CommandSocket::open()?;
-        kernel.dump_with(&mut commands, &mut links)?;
-        clean_up(
-            &left,
-            kernel.tells_who,
-            &mut links,
-            &addresses,
-            &mut commands,
-        )?;
-        // The news of these removals, before anything of ours is there that they could be about.
-        kernel.read(
-            limits::EVENTS_OF_RELOAD,
-            &mut links,
-            &mut addresses,
-            &routes,
-        );
-        addresses.reconcile(&links, true);
-        foreign::lines(&config, &links, &link_of, &addresses, &vmacs)
-            .for_each(|line| log::warn!("{line}"));
-        if let Some(table) = &journal.table {
-            drops::remove_left(table);
-        }
-        let fifos = Fifos::default().to_be_made(&config, &journal.fifos);
-        let gone = journal.fifos.iter().filter(|path| !fifos.contains(path));
-        gone.for_each(|path| fifo::remove(path));
-        journal.fifos = fifos.clone();
-        let lines = journal_lines(&links, &addresses, &routes, &vmacs);
-        let refused = accept::refused(&config, &links, &addresses);
-        let accept_mode = Drops::new(Purpose::AcceptMode);
-        let gates = dhcp::gates(&config, &links, &link_of);
-        journal.table = drops::journaled(!refused.is_empty(), !gates.is_empty());
-        journal
-            .write(&lines)
-            .map_err(|e| journal_error(&journal, "write", &e))?;
-
         let now = clock::now();
-        let specs = specs(&config, &link_of);
-        let globals = &config.globals;
-        let router = Router::new(
-            specs,
-            globals.mcast_group4.into(),
-            globals.startup_delay,
-            now,
-        );
-        let mut executor =
-            Executor::new(commands, addresses, routes, vmacs, config.instances.len())?;
-        executor.unicast.open(&config)?;
-        kernel.own_port(executor.port()?);
-        let ears = Ears::new(globals.mcast_group4, &receive_modes(&config, &link_of));
         let mut daemon = Self {
             relist: true,
             places: Places::default(),
             heard_at: Instant::ZERO,
             crowded: false,
-            poll: Poll::with_capacity(FIXED_SOCKETS + ears.capacity() + Control::capacity()),
+            poll: Poll::with_capacity(0),
             timer: Timer::new()?,
-            config,
             path: path.to_owned(),
-            journal,
-            router,
-            links,
-            link_of,
-            executor,
-            kernel,
-            accept_mode,
+            journal: Journal::new(runtime_dir),
+            router: Router::new(Vec::new(), GROUP6, Duration::ZERO, now),
+            links: Links::default(),
+            link_of: Vec::new(),
+            kernel: Kernel::open()?,
+            executor: Executor::new(CommandSocket::open()?, config.instances.len())?,
+            config,
+            accept_mode: Drops::new(Purpose::AcceptMode),
             tended: 0,
-            ears,
-            netifd,
+            ears: Ears::new(),
+            netifd: Netifd::new(),
             watches: Watches::default(),
             uplinks: Uplinks::default(),
             helper,
@@ -198,31 +133,93 @@ impl Daemon {
             started: now,
             _lock: lock,
         };
+        daemon.look_around()?;
+        daemon.begin()?;
+        Ok(daemon)
+    }
+
+    /// Fills the tables, and the kernel's side of them; what an earlier daemon left is removed.
+    fn look_around(&mut self) -> Result<(), StartError> {
+        let (links, executor) = (&mut self.links, &mut self.executor);
+        self.netifd.ask(&self.config, &self.helper, clock::now());
+        let names = self.netifd.names(self.config.dialect);
+        self.link_of = names.slots(&self.config, links);
+        executor.addresses = tables(&mut self.config, names, links);
+        let left = self.journal.read();
+        let left = left.map_err(|e| journal_error(&self.journal, "read journal", &e))?;
+        for name in left.iter().filter_map(Line::interface) {
+            links.slot(name);
+        }
+        executor.vmacs = Vmacs::new(&self.config, names, links);
+        executor.routes = Routes::new(&self.config, names, links);
+        watch_sources(&self.config, links);
+        self.kernel.watch(executor.routes.groups());
+        self.kernel.dump_with(&mut executor.commands, links)?;
+        clean_up(&left, self.kernel.tells_who, links, executor)?;
+        let Executor {
+            addresses,
+            routes,
+            vmacs,
+            ..
+        } = executor;
+        // The news of these removals, before anything of ours is there that they could be about.
+        let limit = limits::EVENTS_OF_RELOAD;
+        self.kernel.read(limit, links, addresses, routes);
+        addresses.reconcile(links, true);
+        for line in foreign::lines(&self.config, links, &self.link_of, addresses, vmacs) {
+            log::warn!("{line}");
+        }
+        if let Some(table) = &self.journal.table {
+            drops::remove_left(table);
+        }
+        Ok(())
+    }
+
+    /// Writes the journal, and begins with what stands in it.
+    fn begin(&mut self) -> Result<(), StartError> {
+        let fifos = Fifos::default().to_be_made(&self.config, &self.journal.fifos);
+        for path in self.journal.fifos.iter().filter(|p| !fifos.contains(p)) {
+            fifo::remove(path);
+        }
+        self.journal.fifos.clone_from(&fifos);
+        let refused = accept::refused(&self.config, &self.links, &self.executor.addresses);
+        let gates = dhcp::gates(&self.config, &self.links, &self.link_of);
+        self.journal.table = drops::journaled(!refused.is_empty(), !gates.is_empty());
+        let written = self.journal.write(&self.journal_lines());
+        written.map_err(|e| journal_error(&self.journal, "write journal", &e))?;
+
+        let now = clock::now();
+        self.started = now;
+        let globals = &self.config.globals;
+        let group = globals.mcast_group4;
+        let specs = specs(&self.config, &self.link_of);
+        self.router = Router::new(specs, group.into(), globals.startup_delay, now);
+        self.executor.unicast.open(&self.config)?;
+        self.kernel.own_port(self.executor.port()?);
+        let modes = receive_modes(&self.config, &self.link_of);
+        self.ears.retarget(group, &modes);
+        let sockets = FIXED_SOCKETS + self.ears.capacity() + Control::capacity();
+        self.poll = Poll::with_capacity(sockets);
         // Before any address is there, and last of all that can fail: the table outlives us.
-        let accept_mode = &mut daemon.accept_mode;
-        accept_mode
-            .widen(&refused)
-            .map_err(StartError::Unenforceable)?;
-        daemon
-            .executor
-            .dhcp
-            .widen(&gates)
-            .map_err(StartError::Unenforceable)?;
-        daemon.executor.dhcp.narrow(gates);
-        daemon.with_context(|executor, context| {
+        let dhcp = &mut self.executor.dhcp;
+        let widened = self.accept_mode.widen(&refused);
+        let widened = widened.and_then(|()| dhcp.widen(&gates));
+        widened.map_err(StartError::Unenforceable)?;
+        dhcp.narrow(gates);
+        self.with_context(|executor, context| {
             executor.replace_ra(context.config, &[], context, now);
         });
-        daemon.run_startup_script(now);
-        daemon.adopt_notify(&[], fifos, now);
-        daemon.arrange(now);
-        daemon.with_context(Executor::add_static);
-        daemon.report_links(now);
+        self.run_startup_script(now);
+        self.adopt_notify(&[], fifos, now);
+        self.arrange(now);
+        self.with_context(Executor::add_static);
+        self.report_links(now);
         // They need not wait for the kernel to compile a filter. Addresses do: they come once nothing can fail.
-        daemon.executor.send_frames();
+        self.executor.send_frames();
         memory::trim();
-        let locks = rights::hurry(daemon.config.globals.urgency);
+        let locks = rights::hurry(self.config.globals.urgency);
         rights::confine(locks)?;
-        Ok(daemon)
+        Ok(())
     }
 }
 
@@ -332,9 +329,13 @@ fn clean_up(
     left: &[Line],
     tells_who: bool,
     links: &mut Links,
-    addresses: &Addresses,
-    commands: &mut CommandSocket,
+    executor: &mut Executor,
 ) -> Result<(), Error> {
+    let Executor {
+        addresses,
+        commands,
+        ..
+    } = executor;
     routes::remove_left(left, commands)?;
     let (mut gone, mut macvlans) = (Vec::new(), Vec::new());
     for (slot, link) in links.iter() {
@@ -397,26 +398,22 @@ pub(super) fn journal_lines(
     routes: &Routes,
     vmacs: &Vmacs,
 ) -> Vec<Line> {
-    let line = |entry: &Entry| Line::Address {
-        interface: links.get(entry.link).name.clone(),
-        address: entry.address,
-        prefix_len: entry.prefix_len,
-    };
-    let ours = |e: &&Entry| !e.foreign && links.get(e.link).is_device();
-    let mut lines: Vec<Line> = addresses.entries().iter().filter(ours).map(line).collect();
+    let mut lines = Vec::new();
+    for entry in addresses.entries() {
+        let link = links.get(entry.link);
+        if !entry.foreign && link.is_device() {
+            lines.push(Line::Address {
+                interface: link.name.clone(),
+                address: entry.address,
+                prefix_len: entry.prefix_len,
+            });
+        }
+    }
     routes.journal(links, &mut lines);
-    lines.extend(vmacs.journal(links));
+    vmacs.journal(links, &mut lines);
     lines
 }
 
 fn journal_error(journal: &Journal, operation: &'static str, error: &std::io::Error) -> Error {
-    Error::from_io(
-        if operation == "read" {
-            "read journal"
-        } else {
-            "write journal"
-        },
-        &journal.path().display().to_string(),
-        error,
-    )
+    Error::from_io(operation, journal.path(), error)
 }

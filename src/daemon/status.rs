@@ -57,7 +57,7 @@ impl<'a> View<'a> {
     pub(super) fn head(&self) -> Status<'a> {
         Status {
             format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             uptime_ms: self.now.since(self.started).as_millis(),
             send_errors: self.send_errors,
@@ -76,15 +76,15 @@ impl<'a> View<'a> {
         let state = running.state();
         let takeover = running.takeover_at();
         Some(Instance {
-            name: (&*configured.name).into(),
-            interface: (&*configured.interface).into(),
-            family: family(settings.family).into(),
+            name: &configured.name,
+            interface: &configured.interface,
+            family: family(settings.family),
             vrid: settings.vrid,
             version: settings.version.number(),
-            state: state_name(state).into(),
-            keepalived_state: keepalived_state(state).into(),
+            state: state_name(state),
+            keepalived_state: keepalived_state(state),
             state_age_ms: self.now.since(running.since()).as_millis(),
-            reason: reason_word(running.reason()).into(),
+            reason: reason_word(running.reason()),
             reason_text: why(configured, running.reason(), self.config).into(),
             priority: settings.priority,
             effective_priority: running.effective_priority(),
@@ -92,11 +92,11 @@ impl<'a> View<'a> {
             preempt: settings.preempt,
             preempt_delay_ms: settings.preempt_delay.as_millis(),
             accept: configured.accept,
-            checksum: form(running, running.checksum_form()).map(Into::into),
+            checksum: form(running, running.checksum_form()),
             source: running.source(),
             unicast_peers: unicast_peers(settings),
             active_down_in_ms: takeover.map(|at| at.since(self.now).as_millis()),
-            group: configured.group.as_deref().map(Into::into),
+            group: configured.group.as_deref(),
             trackers: self.trackers(running),
             uplinks: self.uplinks.shown(Id(index as u16), self.now),
             active: active(running),
@@ -116,61 +116,64 @@ impl<'a> View<'a> {
     fn drops(&self) -> Vec<Dropped<'a>> {
         let mut drops = drops(self.router.drops());
         let count = self.watches.strangers();
-        drops.extend((count > 0).then(|| Dropped {
-            reason: "probe-answer".into(),
+        drops.extend((count > 0).then_some(Dropped {
+            reason: "probe-answer",
             count,
-            remedy: "an answer to a probe came late, twice, or from somebody else".into(),
+            remedy: "an answer to a probe came late, twice, or from somebody else",
         }));
         drops
     }
 
     fn trackers(&self, running: &'a Running) -> Vec<Tracker<'a>> {
-        let trackers = running.settings().trackers.iter();
-        let shown = |(tracker, reading): (&'a track::Tracker, &Reading)| {
-            let last = self.watches.last(&tracker.what);
-            let count = self.watches.count(&tracker.what);
-            let failure = self.watches.failure(&tracker.what);
-            let unread = *reading == Reading::Unknown;
+        let trackers = &running.settings().trackers;
+        let mut shown = Vec::with_capacity(trackers.len());
+        for (tracker, reading) in trackers.iter().zip(running.readings()) {
             let effect = match tracker.effect(*reading) {
                 Effect::Priority(change) => Some(change),
                 Effect::Fault => None,
             };
-            let (value, up) = match reading {
+            let (mut value, up) = match reading {
                 Reading::Value(value) => (Some(*value), effect.is_some()),
                 reading => (None, *reading == Reading::Up),
             };
-            Tracker {
-                kind: tracker.what.kind.name().into(),
-                name: (&*tracker.what.name).into(),
+            let (mut round_trip_us, mut reason) = (None, None);
+            match self.watches.last(&tracker.what) {
+                Some(Ok(round_trip)) => round_trip_us = Some(round_trip.as_micros()),
+                Some(Err(why)) => reason = Some(why.to_string().into()),
+                None => {}
+            }
+            if let Some((count, why)) = self.watches.count(&tracker.what) {
+                value = Some(count.min(i16::MAX as u32) as i16);
+                reason = why.map(Cow::Owned);
+            }
+            if let Some(end) = self.watches.failure(&tracker.what) {
+                reason = Some(format!("it {end}").into());
+            }
+            if reason.is_none() && *reading == Reading::Unknown {
+                reason = Some("no result yet".into());
+            }
+            if let Some(rests) = rests(running, tracker, up) {
+                reason = Some(rests.into());
+            }
+            shown.push(Tracker {
+                kind: tracker.what.kind.name(),
+                name: &tracker.what.name,
                 weight: tracker.weight,
                 reverse: tracker.reverse,
                 up,
-                value: value.or(count
-                    .as_ref()
-                    .map(|(count, _)| (*count).min(i16::MAX as u32) as i16)),
-                round_trip_us: last
-                    .as_ref()
-                    .and_then(|l| Some(l.as_ref().ok()?.as_micros())),
-                reason: rests(running, tracker, up)
-                    .map(str::to_owned)
-                    .or(last.and_then(|last| Some(last.err()?.to_string())))
-                    .or(count.and_then(|(_, reason)| reason))
-                    .or(failure.map(|end| format!("it {end}")))
-                    .or(unread.then(|| "no result yet".to_owned()))
-                    .map(Into::into),
+                value,
                 effect,
-            }
-        };
-        trackers.zip(running.readings()).map(shown).collect()
+                round_trip_us,
+                reason,
+            });
+        }
+        shown
     }
 
     fn receive(&self, index: usize) -> Option<Receive<'a>> {
         let family = self.router.instances().get(index)?.settings().family;
         let (sockets, why) = self.ears.explain((*self.link_of.get(index)?, family));
-        Some(Receive {
-            sockets: sockets.into(),
-            why: why.into(),
-        })
+        Some(Receive { sockets, why })
     }
 
     fn dhcp(&self, id: Id) -> Follows<'a> {
@@ -221,7 +224,7 @@ impl<'a> View<'a> {
             advertised: place < advertised,
             address: entry.address,
             prefix_len: entry.prefix_len,
-            interface: self.links.get(entry.link).name.as_str().into(),
+            interface: &self.links.get(entry.link).name,
             wanted: entry.wanted,
             present: entry.present,
             foreign: entry.foreign,
@@ -233,8 +236,8 @@ impl<'a> View<'a> {
 
     fn routes(&self, id: Id) -> Vec<Route<'a>> {
         let route = |entry: &'a routes::Entry| Route {
-            kind: entry.item.kind().into(),
-            text: (&*entry.item.text).into(),
+            kind: entry.item.kind(),
+            text: &entry.item.text,
             wanted: entry.wanted,
             present: entry.present || entry.foreign,
             foreign: entry.foreign,
@@ -249,7 +252,7 @@ impl<'a> View<'a> {
             priority: speaker.priority,
             advert_interval_ms: speaker.interval().as_millis(),
             heard_ms_ago: self.now.since(speaker.last_heard).as_millis(),
-            checksum: form(running, speaker.checksum).map(Into::into),
+            checksum: form(running, speaker.checksum),
             adverts: speaker.adverts,
         };
         running.speakers().iter().map(peer).collect()
@@ -292,7 +295,7 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
             priority: Some(running.effective_priority()),
             advert_interval_ms: Some(settings.advert_interval.as_millis()),
             version,
-            checksum: form(running, running.checksum_form()).map(Into::into),
+            checksum: form(running, running.checksum_form()),
         });
     }
     let address = running.active_router()?;
@@ -303,9 +306,7 @@ fn active<'a>(running: &Running) -> Option<Active<'a>> {
         priority: speaker.map(|s| s.priority),
         advert_interval_ms: speaker.map(|s| s.interval().as_millis()),
         version,
-        checksum: speaker
-            .and_then(|s| form(running, s.checksum))
-            .map(Into::into),
+        checksum: speaker.and_then(|s| form(running, s.checksum)),
     })
 }
 
@@ -322,12 +323,15 @@ fn counters(running: &Running) -> Counters {
 }
 
 fn drops<'a>(drops: &Drops) -> Vec<Dropped<'a>> {
-    let dropped = |(reason, count): (crate::vrrp::drop::DropReason, u32)| Dropped {
-        reason: reason.name().into(),
-        count,
-        remedy: reason.remedy().into(),
-    };
-    drops.occurred().map(dropped).collect()
+    let mut shown = Vec::new();
+    for (reason, count) in drops.occurred() {
+        shown.push(Dropped {
+            reason: reason.name(),
+            count,
+            remedy: reason.remedy(),
+        });
+    }
+    shown
 }
 
 fn why(instance: &model::Instance, reason: Reason, config: &Config) -> String {
@@ -367,7 +371,8 @@ fn state_name(state: State) -> &'static str {
 }
 
 fn unicast_peers(settings: &Settings) -> Vec<IpAddr> {
-    let peers = settings.unicast.iter().flat_map(|unicast| &unicast.peers);
+    let peers = settings.unicast.as_ref().map(|unicast| &*unicast.peers);
+    let peers = peers.unwrap_or_default().iter();
     peers.map(|peer| peer.address).collect()
 }
 

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::config::model::Config;
+use crate::log;
 use crate::sys::Errno;
 use crate::sys::error::{Cause, Error};
 use crate::sys::send::FRAME_LEN_MAX;

@@ -2,14 +2,12 @@
 //! [`Uplink`]; here `/bin/ubus` is run for it, by the helper, and what netifd says is handed on.
 
 use core::fmt;
-use std::path::Path;
 use std::rc::Rc;
-
-use log::Level;
 
 use crate::config::model::Config;
 use crate::control::{RUNTIME_DIR, status};
 use crate::limits;
+use crate::log::{self, Level};
 use crate::sys::lock;
 use crate::time::{Duration, Instant};
 use crate::vrrp::action::Id;
@@ -71,7 +69,7 @@ pub fn no_netifd(config: &Config) -> Option<NoNetifd> {
 /// What is wrong with the uplinks, for `vipd check`: whether netifd brings one up by itself can be seen as
 /// long as no vipd runs.
 pub(super) fn to_be_told(config: &Config, said: &Names) -> Vec<String> {
-    let runs = lock::runs(Path::new(RUNTIME_DIR));
+    let runs = lock::runs(RUNTIME_DIR);
     let mut told = Vec::new();
     for instance in &config.instances {
         for name in &instance.uplinks {
@@ -89,7 +87,7 @@ pub(super) fn to_be_told(config: &Config, said: &Names) -> Vec<String> {
 
 /// One line of the log, made in one place: each of its own takes 300 bytes of flash.
 fn tell(level: Level, name: &str, what: fmt::Arguments<'_>) {
-    log::log!(level, "uplink {name} {what}");
+    log::say(level, format_args!("uplink {name} {what}"));
 }
 
 /// netifd's method.
@@ -232,19 +230,19 @@ impl Uplinks {
 
     /// The uplinks of an instance, for `status`.
     pub(super) fn shown(&self, id: Id, now: Instant) -> Vec<status::Uplink<'_>> {
-        let own = self
-            .entries
-            .iter()
-            .filter(|entry| entry.owners.contains(&id));
-        own.map(|Entry { name, uplink, .. }| status::Uplink {
-            name: (&**name).into(),
-            wanted: uplink.is_wanted(),
-            state: uplink.seen().name().into(),
-            state_age_ms: uplink.since().map(|since| now.since(since).as_millis()),
-            failures: uplink.failures,
-            fights: uplink.fights,
-        })
-        .collect()
+        let mut shown = Vec::new();
+        for entry in self.entries.iter().filter(|e| e.owners.contains(&id)) {
+            let Entry { name, uplink, .. } = entry;
+            shown.push(status::Uplink {
+                name,
+                wanted: uplink.is_wanted(),
+                state: uplink.seen().name(),
+                state_age_ms: uplink.since().map(|since| now.since(since).as_millis()),
+                failures: uplink.failures,
+                fights: uplink.fights,
+            });
+        }
+        shown
     }
 }
 

@@ -10,6 +10,7 @@ use core::fmt;
 use nix::errno::Errno;
 
 use crate::config::model::Config;
+use crate::log;
 use crate::netlink::{Content, link, link_request};
 use crate::sys::error::Cause;
 use crate::sys::netlink::CommandSocket;
@@ -136,12 +137,16 @@ impl Vmacs {
     }
 
     /// What a killed daemon might leave behind.
-    pub(super) fn journal<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = Line> + 'a {
-        let macvlans = self.list.iter().map(|v| Line::Macvlan {
-            interface: links.get(v.link).name.clone(),
-            mac: Mac(v.mac).to_string(),
-        });
-        macvlans.chain(self.bases.iter().flat_map(|base| base.journal(links)))
+    pub(super) fn journal(&self, links: &Links, lines: &mut Vec<Line>) {
+        for v in &self.list {
+            lines.push(Line::Macvlan {
+                interface: links.get(v.link).name.clone(),
+                mac: Mac(v.mac).to_string(),
+            });
+        }
+        for base in &self.bases {
+            base.journal(links, lines);
+        }
     }
 
     /// Looks at interfaces below that are new. True if something has to be changed there, after
@@ -253,7 +258,7 @@ impl Vmacs {
             if self.list.iter().any(used) {
                 self.bases.push(base.clone());
             } else {
-                given_up.extend(base.journal(links));
+                base.journal(links, &mut given_up);
             }
         }
         send(
@@ -337,17 +342,17 @@ impl Vmac {
 
 impl Base {
     /// What is changed there.
-    fn journal(&self, links: &Links) -> Vec<Line> {
-        let pairs = BELOW.iter().zip(self.before);
-        let line = |((parameter, _, value), before): (&(&str, u16, u32), Option<u32>)| {
-            Some(Line::Arp {
-                interface: links.get(self.link).name.clone(),
-                parameter: (*parameter).to_owned(),
-                before: before?,
-                value: *value,
-            })
-        };
-        pairs.filter_map(line).collect()
+    fn journal(&self, links: &Links, lines: &mut Vec<Line>) {
+        for ((parameter, _, value), before) in BELOW.iter().zip(self.before) {
+            if let Some(before) = before {
+                lines.push(Line::Arp {
+                    interface: links.get(self.link).name.clone(),
+                    parameter: (*parameter).to_owned(),
+                    before,
+                    value: *value,
+                });
+            }
+        }
     }
 }
 

@@ -2,21 +2,34 @@
 
 use core::ffi::CStr;
 use core::fmt;
+use core::ops::Deref;
 
 use nix::errno::Errno;
 
 /// How many bytes of the subject are kept.
 const SUBJECT_LEN: usize = 80;
 
-/// A failed system call. Made without the heap.
+/// A failed system call. A pointer: results are handed on far more often than anything fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Failed>);
+
+/// What an [`Error`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
     /// What was tried, as a verb: "bind packet socket".
     pub operation: &'static str,
     /// The interface or the path; empty if there is none.
     pub subject: heapless::String<SUBJECT_LEN, u8>,
     /// Why it failed.
     pub errno: Errno,
+}
+
+impl Deref for Error {
+    type Target = Failed;
+
+    fn deref(&self) -> &Failed {
+        &self.0
+    }
 }
 
 impl Error {
@@ -28,11 +41,11 @@ impl Error {
                 break;
             }
         }
-        Self {
+        Self(Box::new(Failed {
             operation,
             subject: kept,
             errno,
-        }
+        }))
     }
 
     /// `operation` failed with the errno of an error of the standard library.

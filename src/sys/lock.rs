@@ -1,10 +1,9 @@
 //! The run-time folder, and the lock that keeps a second daemon out of it.
 
 use core::fmt;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 
 use super::error::{Context, Error};
 
@@ -15,12 +14,16 @@ const FILE_NAME: &str = "vipd.pid";
 ///
 /// # Errors
 /// As mkdir(2).
-pub fn create_runtime_dir(path: &Path) -> Result<(), Error> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(path)
-        .context("create folder", &path.to_string_lossy())
+pub fn create_runtime_dir(path: &str) -> Result<(), Error> {
+    let ends = path.match_indices('/').map(|(end, _)| end);
+    for end in ends.chain([path.len()]).filter(|end| *end > 0) {
+        let folder = &path[..end];
+        match DirBuilder::new().mode(0o755).create(folder) {
+            Err(_) if fs::metadata(folder).is_ok_and(|found| found.is_dir()) => {}
+            made => made.context("create folder", folder)?,
+        }
+    }
+    Ok(())
 }
 
 /// The run-time folder is ours while this is held; also after kill -9 the kernel gives it free.
@@ -35,7 +38,7 @@ pub enum LockError {
     /// Another process has it.
     Locked {
         /// The lock's file.
-        path: PathBuf,
+        path: String,
         /// Who, if it has written that already.
         pid: Option<u32>,
     },
@@ -44,8 +47,12 @@ pub enum LockError {
 }
 
 /// Whether a daemon has the run-time folder `dir`, or was killed while it had.
-pub fn runs(dir: &Path) -> bool {
-    std::fs::metadata(dir.join(FILE_NAME)).is_ok_and(|file| file.len() > 0)
+pub fn runs(dir: &str) -> bool {
+    fs::metadata(file_of(dir)).is_ok_and(|file| file.len() > 0)
+}
+
+fn file_of(dir: &str) -> String {
+    [dir, "/", FILE_NAME].concat()
 }
 
 impl PidLock {
@@ -53,9 +60,8 @@ impl PidLock {
     ///
     /// # Errors
     /// [`LockError`].
-    pub fn take(dir: &Path) -> Result<Self, LockError> {
-        let path = dir.join(FILE_NAME);
-        let subject = path.to_string_lossy();
+    pub fn take(dir: &str) -> Result<Self, LockError> {
+        let path = file_of(dir);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -63,7 +69,7 @@ impl PidLock {
             .truncate(false)
             .mode(0o644)
             .open(&path)
-            .context("open lock file", &subject)?;
+            .context("open lock file", &path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -71,10 +77,10 @@ impl PidLock {
                 return Err(LockError::Locked { path, pid });
             }
             Err(TryLockError::Error(error)) => {
-                return Err(Error::from_io("lock", &subject, &error).into());
+                return Err(Error::from_io("lock", &path, &error).into());
             }
         }
-        write_pid(&mut file).context("write lock file", &subject)?;
+        write_pid(&mut file).context("write lock file", &path)?;
         Ok(Self { file })
     }
 }
@@ -89,9 +95,9 @@ impl Drop for PidLock {
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    let mut text = [0; 16];
+    let length = file.read(&mut text).ok()?;
+    str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
 }
 
 fn write_pid(file: &mut File) -> std::io::Result<()> {
@@ -114,11 +120,7 @@ impl fmt::Display for LockError {
                 if let Some(pid) = pid {
                     write!(f, " (process {pid})")?;
                 }
-                write!(
-                    f,
-                    " holds {}: stop it, or choose another --runtime-dir",
-                    path.display()
-                )
+                write!(f, " holds {path}: stop it, or choose another --runtime-dir")
             }
             Self::System(error) => error.fmt(f),
         }
@@ -136,29 +138,26 @@ mod tests {
     #[test]
     fn the_second_is_told_who_has_it_until_the_first_is_gone() {
         let dir = std::env::temp_dir().join(format!("vipd-lock-{}", std::process::id()));
-        create_runtime_dir(&dir.join("deep")).unwrap();
-        create_runtime_dir(&dir).unwrap();
-        let first = PidLock::take(&dir).unwrap();
-        let refused = PidLock::take(&dir).unwrap_err();
+        let dir = dir.to_str().unwrap();
+        create_runtime_dir(&format!("{dir}/deep")).unwrap();
+        create_runtime_dir(dir).unwrap();
+        let first = PidLock::take(dir).unwrap();
+        let refused = PidLock::take(dir).unwrap_err();
         assert_eq!(
             refused.to_string(),
             format!(
-                "another vipd (process {}) holds {}/vipd.pid: \
+                "another vipd (process {}) holds {dir}/vipd.pid: \
                  stop it, or choose another --runtime-dir",
-                std::process::id(),
-                dir.display()
+                std::process::id()
             )
         );
         drop(first);
-        let second = PidLock::take(&dir).unwrap();
+        let second = PidLock::take(dir).unwrap();
         drop(second);
-        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::remove_dir_all(dir).unwrap();
         assert!(matches!(
-            PidLock::take(&dir).unwrap_err(),
-            LockError::System(Error {
-                errno: Errno::ENOENT,
-                ..
-            })
+            PidLock::take(dir).unwrap_err(),
+            LockError::System(error) if error.errno == Errno::ENOENT
         ));
     }
 }

@@ -122,6 +122,10 @@ impl CommandSocket {
     /// # Errors
     /// As recvfrom(2). ENOBUFS: answers were lost; dump and reconcile.
     pub fn receive(&mut self, mut each: impl FnMut(Message<'_>)) -> Result<usize, Error> {
+        self.take_answers(&mut each)
+    }
+
+    fn take_answers(&mut self, each: &mut dyn FnMut(Message<'_>)) -> Result<usize, Error> {
         let mut count = 0;
         // Ends: answers come to requests only, and none is sent in here.
         while let Some(datagram) =
@@ -144,9 +148,30 @@ impl CommandSocket {
     pub fn dump(
         &mut self,
         request: impl FnOnce(&mut Batch) -> u32,
-        mut each: impl FnMut(Message<'_>),
+        each: impl FnMut(Message<'_>),
     ) -> Result<Dump, Error> {
+        self.ask(request, each)?.context("dump by netlink", "")
+    }
+
+    /// As [`dump`](Self::dump), but what the kernel answers is a result of its own: to whom it may well
+    /// refuse, and often.
+    ///
+    /// # Errors
+    /// As sendto(2) and recvfrom(2); ETIMEDOUT.
+    pub fn ask(
+        &mut self,
+        request: impl FnOnce(&mut Batch) -> u32,
+        mut each: impl FnMut(Message<'_>),
+    ) -> Result<Result<Dump, Errno>, Error> {
         let sequence = request(&mut self.batch);
+        self.take_dump(sequence, &mut each)
+    }
+
+    fn take_dump(
+        &mut self,
+        sequence: u32,
+        each: &mut dyn FnMut(Message<'_>),
+    ) -> Result<Result<Dump, Errno>, Error> {
         self.send_batch()?;
         let mut outcome = Dump::Complete;
         for _ in 0..DUMP_DATAGRAMS_MAX {
@@ -165,11 +190,10 @@ impl CommandSocket {
                     each(message);
                     continue;
                 }
-                return match done(message.body) {
+                return Ok(match done(message.body) {
                     Some(errno) if errno != 0 => Err(Errno::from_raw(errno)),
                     _ => Ok(outcome),
-                }
-                .context("dump by netlink", "");
+                });
             }
         }
         Err(Errno::ETIMEDOUT).context("receive netlink dump", "")

@@ -214,10 +214,10 @@ pub fn kill_children() {
     let own = getpid();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        let stat = std::fs::read(entry.path().join("stat")).unwrap_or_default();
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
         if parent(&stat) == Some(own.as_raw()) {
             // It cannot be another process by now: only we reap our children.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);

@@ -259,40 +259,49 @@ impl Slot<'_> {
     }
 }
 
-/// Destination and hop limit out of the control messages of a raw IPv6 socket (RFC 3542 §6): each is
-/// a `cmsghdr` and its data, both padded to the size of a machine word. What is not told is zero,
-/// which no advert has.
-fn header_fields(mut control: &[u8]) -> (Ipv6Addr, u8) {
-    const WORD: usize = size_of::<usize>();
-    const HEADER: usize = size_of::<libc::cmsghdr>().next_multiple_of(WORD);
+/// Destination and hop limit out of the control messages of a raw IPv6 socket (RFC 3542 §6). What is not
+/// told is zero, which no advert has.
+fn header_fields(control: &[u8]) -> (Ipv6Addr, u8) {
     let (mut destination, mut hop_limit) = (Ipv6Addr::UNSPECIFIED, 0);
-    let int = |bytes: &[u8]| {
-        bytes
-            .first_chunk()
-            .map(|chunk| c_int::from_ne_bytes(*chunk))
-    };
-    while let Some(len) = control.first_chunk().map(|c| usize::from_ne_bytes(*c)) {
-        let Some(message) = control.get(..len).filter(|m| m.len() >= HEADER) else {
-            break;
-        };
-        // cmsg_level and cmsg_type are the last two ints of the header.
-        let kind = int(&message[HEADER - size_of::<c_int>()..]);
-        let data = &message[HEADER..];
+    for (kind, data) in ControlMessages(control) {
         match kind {
-            Some(libc::IPV6_PKTINFO) => {
+            libc::IPV6_PKTINFO => {
                 let octets = data.first_chunk::<16>();
                 destination = octets.map_or(destination, |octets| Ipv6Addr::from(*octets));
             }
-            Some(libc::IPV6_HOPLIMIT) => {
+            libc::IPV6_HOPLIMIT => {
                 hop_limit = int(data).and_then(|v| u8::try_from(v).ok()).unwrap_or(0);
             }
             _ => (),
         }
-        control = control
-            .get(len.next_multiple_of(WORD)..)
-            .unwrap_or_default();
     }
     (destination, hop_limit)
+}
+
+/// Type and data of each control message, up to a length of zero: each is a `cmsghdr` and its data, both
+/// padded to the size of a machine word.
+pub(super) struct ControlMessages<'a>(pub(super) &'a [u8]);
+
+impl<'a> Iterator for ControlMessages<'a> {
+    type Item = (c_int, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const WORD: usize = size_of::<usize>();
+        const HEADER: usize = size_of::<libc::cmsghdr>().next_multiple_of(WORD);
+        let len = usize::from_ne_bytes(*self.0.first_chunk()?);
+        let message = self.0.get(..len).filter(|m| m.len() >= HEADER)?;
+        self.0 = self.0.get(len.next_multiple_of(WORD)..).unwrap_or_default();
+        // cmsg_level and cmsg_type are the last two ints of the header.
+        let kind = int(&message[HEADER - size_of::<c_int>()..])?;
+        Some((kind, &message[HEADER..]))
+    }
+}
+
+/// The integer that `bytes` begins with.
+pub(super) fn int(bytes: &[u8]) -> Option<c_int> {
+    bytes
+        .first_chunk()
+        .map(|chunk| c_int::from_ne_bytes(*chunk))
 }
 
 /// As many of `value` as a batch has, on the heap.

@@ -5,11 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
-    recvmsg, send, sendmsg, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, recvmsg, send, sendmsg,
+    socketpair,
 };
 
 use super::error::{Context, Error};
+use super::receive::{ControlMessages, int};
 
 /// One end. It is the calls that block or not, because its descriptor may be another process's too.
 #[derive(Debug)]
@@ -91,24 +92,20 @@ impl Seqpacket {
     /// The next message and the descriptor that came with it, without waiting for one. Allocates.
     pub fn receive_with(&self, buffer: &mut [u8]) -> (Incoming, Option<OwnedFd>) {
         let mut control = nix::cmsg_space!([RawFd; 1]);
+        control.resize(control.capacity(), 0);
         let mut vectors = [IoSliceMut::new(buffer)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
         let fd = self.fd.as_raw_fd();
-        let message = match recvmsg::<()>(fd, &mut vectors, Some(&mut control), flags) {
-            Ok(message) => message,
-            Err(errno) => return (Incoming::new(Err(errno)), None),
-        };
+        let length = recvmsg::<()>(fd, &mut vectors, Some(&mut control), flags).map(|m| m.bytes);
         let mut descriptor = None;
-        for control in message.cmsgs().into_iter().flatten() {
-            if let ControlMessageOwned::ScmRights(descriptors) = control {
-                for fd in descriptors {
-                    // SAFETY: the kernel has just made this descriptor for us. All but the last are
-                    // closed here.
-                    descriptor = Some(unsafe { OwnedFd::from_raw_fd(fd) });
-                }
+        for (_, data) in ControlMessages(&control).filter(|(kind, _)| *kind == libc::SCM_RIGHTS) {
+            for fd in data.chunks_exact(size_of::<RawFd>()).filter_map(int) {
+                // SAFETY: the kernel has just made this descriptor for us. All but the last are
+                // closed here.
+                descriptor = Some(unsafe { OwnedFd::from_raw_fd(fd) });
             }
         }
-        (Incoming::new(Ok(message.bytes)), descriptor)
+        (Incoming::new(length), descriptor)
     }
 }
 

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -23,7 +22,7 @@ const BACKLOG: i32 = 16;
 #[derive(Debug)]
 pub struct Listener {
     fd: OwnedFd,
-    path: PathBuf,
+    path: String,
 }
 
 impl Listener {
@@ -32,26 +31,25 @@ impl Listener {
     ///
     /// # Errors
     /// ENAMETOOLONG beyond 107 bytes; as unlink(2), bind(2), chmod(2).
-    pub fn bind(path: &Path) -> Result<Self, Error> {
-        let subject = path.to_string_lossy();
+    pub fn bind(path: &str) -> Result<Self, Error> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).context("replace control socket", &subject);
+                return Err(error).context("replace control socket", path);
             }
             _ => {}
         }
-        let address = UnixAddr::new(path).context("name control socket", &subject)?;
-        let fd = stream_socket().context("open control socket", &subject)?;
-        bind(fd.as_raw_fd(), &address).context("bind control socket", &subject)?;
+        let address = UnixAddr::new(path).context("name control socket", path)?;
+        let fd = stream_socket().context("open control socket", path)?;
+        bind(fd.as_raw_fd(), &address).context("bind control socket", path)?;
         let listener = Self {
             fd,
             path: path.to_owned(),
         };
         // Nobody can connect before listen(2), so that the mode of the umask is never of use.
         fs::set_permissions(path, Permissions::from_mode(0o600))
-            .context("restrict control socket", &subject)?;
-        let backlog = Backlog::new(BACKLOG).context("listen on control socket", &subject)?;
-        listen(&listener.fd, backlog).context("listen on control socket", &subject)?;
+            .context("restrict control socket", path)?;
+        let backlog = Backlog::new(BACKLOG).context("listen on control socket", path)?;
+        listen(&listener.fd, backlog).context("listen on control socket", path)?;
         Ok(listener)
     }
 
@@ -65,9 +63,7 @@ impl Listener {
             // SAFETY: the descriptor is new and nobody else has it.
             Ok(fd) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }.into())),
             Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => Ok(None),
-            Err(errno) => {
-                Err(errno).context("accept on control socket", &self.path.to_string_lossy())
-            }
+            Err(errno) => Err(errno).context("accept on control socket", &self.path),
         }
     }
 }
@@ -89,12 +85,11 @@ impl Drop for Listener {
 ///
 /// # Errors
 /// ENOENT, ECONNREFUSED: nobody listens. EACCES: not our own. EAGAIN: too many wait to be accepted.
-pub fn connect(path: &Path) -> Result<UnixStream, Error> {
+pub fn connect(path: &str) -> Result<UnixStream, Error> {
     const OPERATION: &str = "connect to control socket";
-    let subject = path.to_string_lossy();
-    let address = UnixAddr::new(path).context(OPERATION, &subject)?;
-    let fd = stream_socket().context(OPERATION, &subject)?;
-    connect_to(fd.as_raw_fd(), &address).context(OPERATION, &subject)?;
+    let address = UnixAddr::new(path).context(OPERATION, path)?;
+    let fd = stream_socket().context(OPERATION, path)?;
+    connect_to(fd.as_raw_fd(), &address).context(OPERATION, path)?;
     Ok(fd.into())
 }
 
@@ -121,22 +116,23 @@ mod tests {
     #[test]
     fn the_name_lives_as_long_as_the_listener_and_is_the_owners() {
         let path = std::env::temp_dir().join(format!("vipd-unix-{}", std::process::id()));
-        fs::write(&path, "left by a killed daemon").unwrap();
-        let listener = Listener::bind(&path).unwrap();
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        let path = path.to_str().unwrap();
+        fs::write(path, "left by a killed daemon").unwrap();
+        let listener = Listener::bind(path).unwrap();
+        let mode = fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(listener.accept().unwrap().is_none(), "nobody yet");
-        let client = connect(&path).unwrap();
+        let client = connect(path).unwrap();
         let served = listener.accept().unwrap().unwrap();
         let own = nix::unistd::geteuid().as_raw();
         assert_eq!(peer_uid(&served).unwrap(), own);
         drop((listener, client));
-        assert_eq!(connect(&path).unwrap_err().errno, Errno::ENOENT);
+        assert_eq!(connect(path).unwrap_err().errno, Errno::ENOENT);
     }
 
     #[test]
     fn a_name_that_does_not_fit_is_an_error() {
-        let path = PathBuf::from("/tmp").join("x".repeat(120));
+        let path = format!("/tmp/{}", "x".repeat(120));
         assert_eq!(
             Listener::bind(&path).unwrap_err().errno,
             Errno::ENAMETOOLONG
@@ -146,10 +142,11 @@ mod tests {
     #[test]
     fn a_full_queue_does_not_block() {
         let path = std::env::temp_dir().join(format!("vipd-unix-full-{}", std::process::id()));
-        let _listener = Listener::bind(&path).unwrap();
+        let path = path.to_str().unwrap();
+        let _listener = Listener::bind(path).unwrap();
         let mut waiting = Vec::new();
         let refused = loop {
-            match connect(&path) {
+            match connect(path) {
                 Ok(stream) => waiting.push(stream),
                 Err(error) => break error,
             }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use crate::config::model::{Config, Dialect};
 use crate::limits;
+use crate::log;
 use crate::sys::clock;
 use crate::sys::poll::Poll;
 use crate::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 use crate::config::model::{Config, Hook, Program};
 use crate::daemon::helper::{End, Helper, Job, NotRun, Remains, Ticket};
 use crate::limits;
+use crate::log;
 use crate::sys::error::Error;
 use crate::sys::fifo::{self, Fifo};
 use crate::time::Instant;

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use crate::config::model::{Config, Dialect, Hook, Program};
 use crate::limits;
+use crate::log;
 use crate::time::Instant;
 use crate::vrrp::action::{Action, Hold, Id, Reason, Unresolved};
 use crate::vrrp::instance::Instance as Running;

@@ -2,7 +2,6 @@
 //! different ones, and never more than there is room for.
 
 use core::cell::Cell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::config::model::{Hook, Program, Programs};
@@ -154,7 +153,7 @@ impl<T> Event<T> {
 
 /// All events that are not over.
 pub(super) struct Queue<T> {
-    events: VecDeque<Event<T>>,
+    events: Vec<Event<T>>,
     room: usize,
     running: usize,
     side_by_side: usize,
@@ -164,7 +163,7 @@ impl<T: Copy + PartialEq> Queue<T> {
     /// So many programs run side by side.
     pub(super) fn new(side_by_side: usize) -> Self {
         Self {
-            events: VecDeque::new(),
+            events: Vec::new(),
             room: 0,
             running: 0,
             side_by_side,
@@ -195,12 +194,12 @@ impl<T: Copy + PartialEq> Queue<T> {
             let place = self.events.iter().position(superseded);
             place.or_else(|| self.events.iter().position(waits))
         });
-        let dropped = place.flatten().and_then(|at| self.events.remove(at));
+        let dropped = place.flatten().map(|at| self.events.remove(at));
         if let Some(dropped) = &dropped {
             add(&dropped.subject.waiting, -1);
         }
         add(&event.subject.waiting, 1);
-        self.events.push_back(event);
+        self.events.push(event);
         dropped
     }
 
@@ -212,7 +211,7 @@ impl<T: Copy + PartialEq> Queue<T> {
         }
         let first = |at: &usize| {
             let subject = &self.events[*at].subject;
-            let mut before = self.events.range(..*at);
+            let mut before = self.events[..*at].iter();
             self.events[*at].ticket.is_none() && !before.any(|e| e.subject.is(subject))
         };
         (0..self.events.len()).find(first)

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use crate::config::model::{InitFile, TrackFile};
 use crate::limits;
+use crate::log;
 use crate::sys::Errno;
 use crate::sys::error::Cause;
 use crate::sys::inotify::{Change, Inotify, Watch};

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use crate::config::model::{Config, Probe};
 use crate::daemon::links::{Links, Slot};
 use crate::limits;
+use crate::log;
 use crate::netlink::lookup;
 use crate::probe::schedule::Due;
 use crate::probe::{Check, Failure, Schedule, arp, dns, echo};
@@ -384,11 +385,11 @@ impl Probes {
         };
         for source in [None, source] {
             let mut found = false;
-            let asked = routes.dump(
+            let asked = routes.ask(
                 |batch| lookup::default_route(batch, family, ifindex, source),
                 |message| found |= lookup::is_default(&message, ifindex),
             );
-            match asked.map_err(|error| error.errno) {
+            match asked.map_err(|error| error.errno).flatten() {
                 Ok(_) if found => return Ok(Ok(())),
                 Ok(_) | Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::ESRCH) => {}
                 Err(errno) => return Err(errno),

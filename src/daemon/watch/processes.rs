@@ -5,6 +5,7 @@
 
 use crate::config::model::{Compare, TrackProcess};
 use crate::limits;
+use crate::log;
 use crate::netlink::process::News;
 use crate::sys::Errno;
 use crate::sys::error::Cause;

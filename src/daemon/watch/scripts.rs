@@ -2,6 +2,7 @@
 
 use crate::config::model::{Config, Script};
 use crate::daemon::helper::{End, Helper, Job, NotRun, Remains, Ticket};
+use crate::log;
 use crate::time::Instant;
 use crate::vrrp::track::Reading;
 
