@@ -262,7 +262,7 @@ impl Hook {
 }
 
 /// One `vrrp_instance`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub struct Instance {
     /// The name in the file, for messages.
     pub name: Box<str>,
@@ -318,6 +318,12 @@ pub struct Macvlan {
     pub name: Rc<str>,
     /// The interface that it stands on.
     pub base: Rc<str>,
+}
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.same_but_name(other)
+    }
 }
 
 impl Instance {

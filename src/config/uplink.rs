@@ -8,7 +8,7 @@ use super::read::{Drafts, InstanceDraft};
 use crate::limits;
 use crate::vrrp::track::Kind;
 use crate::vrrp::trial;
-use crate::vrrp::types::PRIORITY_OWNER;
+use crate::vrrp::types::{PRIORITY_OWNER, Settings};
 
 /// Each uplink has one owner: an instance, or the instances of one sync group, which are Active together.
 pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
@@ -48,10 +48,11 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
     if !config.has_uplinks() {
         return;
     }
-    let (owners, probes) = (config.instances.clone(), &config.probes);
-    for instance in &mut config.instances {
-        let settings = Rc::make_mut(&mut instance.settings);
-        for tracker in &mut settings.trackers {
+    for index in 0..config.instances.len() {
+        let (owners, probes) = (&config.instances, &config.probes);
+        let instance = &owners[index];
+        let mut marked = Settings::clone(&instance.settings);
+        for tracker in &mut marked.trackers {
             let what = &tracker.what;
             let interface = match what.kind {
                 Kind::Interface => Some(&*what.name),
@@ -72,7 +73,7 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
             });
             let Some(owner) = owner else { continue };
             tracker.uplink = Some(owner.uplink_rules);
-            if tracker.weight == 0 && settings.priority != PRIORITY_OWNER {
+            if tracker.weight == 0 && marked.priority != PRIORITY_OWNER {
                 // Nobody Active would be worse than an Active without a provider.
                 tracker.weight = if tracker.reverse {
                     -trial::WEIGHT
@@ -81,5 +82,6 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
                 };
             }
         }
+        config.instances[index].settings = Rc::new(marked);
     }
 }
