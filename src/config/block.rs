@@ -19,6 +19,16 @@ pub struct Word {
     pub quoted: bool,
 }
 
+/// The words with a space between each two.
+pub(crate) fn joined(words: &[Word]) -> String {
+    let mut text = String::new();
+    for (index, word) in words.iter().enumerate() {
+        text.push_str(if index == 0 { "" } else { " " });
+        text.push_str(&word.text);
+    }
+    text
+}
+
 /// One statement: a line of words, or a block with statements in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -57,11 +67,12 @@ impl Builder {
     pub(crate) fn word(&mut self, word: Word, report: &mut Report) {
         self.word_count += 1;
         if self.word_count == MAX_WORDS + 1 {
-            let message = format_args!("the configuration has more than {MAX_WORDS} words");
             report.error(
                 &word.span,
-                message,
-                format_args!("the rest is not read: make it shorter"),
+                format_args!(
+                    "the configuration has more than {MAX_WORDS} words\n\
+                     the rest is not read: make it shorter"
+                ),
             );
         }
         if self.too_deep == 0 && self.word_count <= MAX_WORDS {
@@ -92,8 +103,7 @@ impl Builder {
         if words.is_empty() {
             report.error(
                 &brace,
-                format_args!("this block has no name"),
-                format_args!("write a keyword before `{{`"),
+                format_args!("this block has no name\nwrite a keyword before `{{`"),
             );
         }
         self.may_open = false;
@@ -114,8 +124,7 @@ impl Builder {
             Some(block) => self.push_block(block),
             None => report.error(
                 brace,
-                format_args!("no block is open here"),
-                format_args!("remove this `}}`"),
+                format_args!("no block is open here\nremove this `}}`"),
             ),
         }
     }
@@ -132,11 +141,12 @@ impl Builder {
     pub(crate) fn finish(mut self, report: &mut Report) -> Vec<Node> {
         self.end_statement();
         while let Some(block) = self.open.pop() {
-            let message = format_args!("this block is not closed before the end of the file");
             report.error(
                 &block.brace,
-                message,
-                format_args!("add a `}}` where it ends"),
+                format_args!(
+                    "this block is not closed before the end of the file\n\
+                     add a `}}` where it ends"
+                ),
             );
             self.push_block(block);
         }
@@ -145,11 +155,12 @@ impl Builder {
 
     fn refuse_depth(&mut self, brace: &Span, report: &mut Report) {
         if self.too_deep == 0 {
-            let message = format_args!("blocks are nested deeper than {MAX_DEPTH}");
             report.error(
                 brace,
-                message,
-                format_args!("close the blocks before this one"),
+                format_args!(
+                    "blocks are nested deeper than {MAX_DEPTH}\n\
+                     close the blocks before this one"
+                ),
             );
             self.words.clear();
         }

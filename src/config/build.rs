@@ -1,5 +1,6 @@
 //! Drafts → [`Config`]: inheritance, defaults, and what must hold between words.
 
+use core::mem::take;
 use core::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -12,7 +13,7 @@ use super::model::{
 use super::probe;
 use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
-use super::schema::{Draft, FOLLOW};
+use super::schema::{Draft, FOLLOW, Plain};
 use super::strict;
 use super::track::{self, Entry};
 use super::vip::PlacedVip;
@@ -41,67 +42,62 @@ const UPLINK_HOLD_DOWN: Duration = Duration::from_secs(300);
 /// The bytes of an `auth_pass` that count (RFC 2338 §5.3.10).
 const AUTH_BYTES: usize = 8;
 
-/// The configuration; meaningless if the report has errors.
-pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Config {
-    let mut names = Names::new(&drafts, report);
-    let files = track::files(&drafts, report);
-    let processes = track::processes(&drafts, report);
-    let Drafts {
-        mut globals,
-        instances,
-        groups,
-        watched,
-        ..
-    } = drafts;
-    checks::checksum_words(&globals, report);
-    let vips = static_addresses(&mut globals, report);
-    let routes = routing(&mut globals);
-    let mut built: Vec<Instance> = Vec::with_capacity(instances.len());
-    for mut instance in instances {
-        let routes = routing(&mut instance.draft);
-        let span = instance.span;
+/// The configuration, which takes what it can out of the drafts; meaningless if the report has errors.
+pub(crate) fn build(drafts: &mut Drafts, dialect: Dialect, report: &mut Report) -> Config {
+    let mut names = Names::new(drafts, report);
+    let files = track::files(drafts, report);
+    let processes = track::processes(drafts, report);
+    let globals = &mut drafts.globals;
+    checks::checksum_words(globals, report);
+    let vips = static_addresses(globals, report);
+    let routes = routing(globals);
+    let mut built: Vec<Instance> = Vec::with_capacity(drafts.instances.len());
+    for draft in &mut drafts.instances {
         let mut builder = Builder {
-            globals: &globals,
+            globals,
             report,
             names: &mut names,
         };
-        if let Some(mut instance) = builder.instance(instance) {
-            instance.routes = routes;
+        if let Some(mut instance) = builder.instance(draft) {
             if built.iter().any(|before| share_follower(before, &instance)) {
-                let message = format_args!(
-                    "another instance of this interface has `dhcp follow` or `ra follow`, too"
+                report.error(
+                    &draft.span,
+                    format_args!(
+                        "another instance of this interface has `dhcp follow` or `ra follow`, too\n\
+                         leave it in one of the two"
+                    ),
                 );
-                report.error(&span, message, format_args!("leave it in one of the two"));
             }
             share_interface(&mut instance, built.last());
             built.push(instance);
         }
     }
+    let plain = &globals.plain;
     Config {
         dialect,
         vips,
         routes,
         scripts: Vec::new(),
-        probes: probe::build(watched, &built, report),
-        delays: globals.delays.into(),
+        probes: probe::build(&drafts.watched, &built, report),
+        delays: take(&mut globals.delays).into(),
         files,
         processes,
-        groups: groups.into_iter().map(group).collect(),
+        groups: drafts.groups.iter_mut().map(group).collect(),
         globals: Globals {
-            programs: programs(globals.programs),
-            startup_timeout: value(&globals.startup_timeout).unwrap_or(SCRIPT_TIMEOUT),
-            shutdown_timeout: value(&globals.shutdown_timeout).unwrap_or(SCRIPT_TIMEOUT),
-            states_on_reload: value(&globals.states_on_reload).unwrap_or(false),
-            hotplug_keepalived: value(&globals.hotplug_keepalived).unwrap_or(false),
-            startup_delay: value(&globals.startup_delay).unwrap_or(Duration::ZERO),
+            programs: programs(&mut globals.programs),
+            startup_timeout: value(&plain.startup_timeout).unwrap_or(SCRIPT_TIMEOUT),
+            shutdown_timeout: value(&plain.shutdown_timeout).unwrap_or(SCRIPT_TIMEOUT),
+            states_on_reload: value(&plain.states_on_reload).unwrap_or(false),
+            hotplug_keepalived: value(&plain.hotplug_keepalived).unwrap_or(false),
+            startup_delay: value(&plain.startup_delay).unwrap_or(Duration::ZERO),
             urgency: Urgency {
-                nice: value(&globals.priority).map(u32::cast_signed),
-                realtime: value(&globals.unicast_ttl),
-                no_swap: value(&globals.preempt).unwrap_or(false),
+                nice: value(&plain.priority).map(u32::cast_signed),
+                realtime: value(&plain.unicast_ttl),
+                no_swap: value(&plain.preempt).unwrap_or(false),
             },
-            mcast_group4: value(&globals.mcast_group4).unwrap_or(MCAST_GROUP4),
-            garp_interval: value(&globals.garp_interval).unwrap_or(Duration::ZERO),
-            router_id: globals.router_id.map(|placed| placed.value),
+            mcast_group4: value(&plain.mcast_group4).unwrap_or(MCAST_GROUP4),
+            garp_interval: value(&plain.garp_interval).unwrap_or(Duration::ZERO),
+            router_id: globals.router_id.as_ref().map(|p| (*p.value).into()),
         },
         instances: built,
     }
@@ -109,18 +105,21 @@ pub(crate) fn build(drafts: Drafts, dialect: Dialect, report: &mut Report) -> Co
 
 /// `static_ipaddress`, each with its interface.
 fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
-    let vips = core::mem::take(&mut globals.vips);
+    let vips = take(&mut globals.vips);
     let own = globals.interface.as_ref().map(|placed| &placed.value);
     let vips = vips
         .into_iter()
         .filter_map(|PlacedVip { mut vip, span, .. }| {
             vip.dev = vip.dev.or_else(|| own.cloned());
             if vip.dev.is_none() {
-                let message = format_args!("{} has no interface", vip.address);
-                let help = format_args!(
-                    "write `dev INTERFACE` behind it, or `default_interface` in `global_defs`"
+                report.error(
+                    &span,
+                    format_args!(
+                        "{} has no interface\n\
+                         write `dev INTERFACE` behind it, or `default_interface` in `global_defs`",
+                        vip.address
+                    ),
                 );
-                report.error(&span, message, help);
                 return None;
             }
             Some(vip)
@@ -131,7 +130,7 @@ fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
 /// Routes, and behind them rules.
 fn routing(draft: &mut Draft) -> Box<[Rc<Item>]> {
     draft.routes.append(&mut draft.rules);
-    core::mem::take(&mut draft.routes).into()
+    take(&mut draft.routes).into()
 }
 
 /// Two instances could not agree on what is one thing of their interface.
@@ -146,14 +145,15 @@ fn share_interface(instance: &mut Instance, before: Option<&Instance>) {
     }
 }
 
-fn group(draft: InstanceDraft) -> Group {
+fn group(group: &mut InstanceDraft) -> Group {
     Group {
-        name: draft.name.into(),
-        programs: programs(draft.draft.programs),
+        name: (*group.name).into(),
+        programs: programs(&mut group.draft.programs),
     }
 }
 
-fn programs(placed: Vec<Placed<Program>>) -> Programs {
+fn programs(placed: &mut Vec<Placed<Program>>) -> Programs {
+    let placed = take(placed);
     placed.into_iter().map(|placed| placed.value).collect()
 }
 
@@ -169,7 +169,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// None if something that an instance cannot do without is missing or wrong.
-    fn instance(&mut self, mut instance: InstanceDraft) -> Option<Instance> {
+    fn instance(&mut self, instance: &mut InstanceDraft) -> Option<Instance> {
         let family = family::of(&instance.draft);
         let version = match self.inherit(&instance.draft, |d| value(&d.version)) {
             Some(3) => Version::V3,
@@ -177,106 +177,96 @@ impl Builder<'_> {
             _ => Version::V2,
         };
         checks::checksum_words(&instance.draft, self.report);
-        checks::required(&instance, self.globals, self.report);
-        let priority = priority(&instance.draft);
-        let of_it = (version, priority);
-        strict::settle(&mut instance.draft, self.globals, of_it, self.report);
-        let advert_interval = checks::advert_interval(&instance.draft, version, self.report);
-        let auth = self.auth(&instance.draft, version);
-        let (preempt, preempt_delay) = self.preempt(&instance.draft, priority);
-        checks::source_address(&instance.draft, self.report);
-        checks::peers(&instance.draft, self.report);
-        let address_lease = self.address_lease(&instance.draft);
+        checks::required(instance, self.globals, self.report);
+        let draft = &mut instance.draft;
+        let priority = priority(draft);
+        strict::settle(draft, self.globals, (version, priority), self.report);
+        let advert_interval = checks::advert_interval(draft, version, self.report);
+        let auth = self.auth(draft, version);
+        let (preempt, preempt_delay) = self.preempt(draft, priority);
+        checks::source_address(draft, self.report);
+        checks::peers(draft, self.report);
+        let address_lease = self.address_lease(draft);
+        let addresses = draft.vips.iter().take(draft.advertised);
         let settings = Settings {
             family,
             version,
-            vrid: value(&instance.draft.vrid).and_then(|vrid| u8::try_from(vrid).ok())?,
+            vrid: byte(&draft.plain.vrid)?,
             priority,
             advert_interval: advert_interval?,
             down_timer_adverts: self
-                .inherit(&instance.draft, |d| byte(&d.down_timer_adverts))
+                .inherit(draft, |d| byte(&d.down_timer_adverts))
                 .unwrap_or(3),
             preempt,
             preempt_delay,
             auth,
-            checksum: self.checksum(&instance.draft),
+            checksum: self.checksum(draft),
             skip_check_adv_addr: self
-                .inherit(&instance.draft, |d| value(&d.skip_check_adv_addr))
+                .inherit(draft, |d| value(&d.skip_check_adv_addr))
                 .unwrap_or(false),
-            announce: self.announce(&instance.draft),
-            unicast: self.unicast(&instance.draft),
-            trackers: self.trackers(&instance.draft, priority),
-            addresses: instance
-                .draft
-                .vips
-                .iter()
-                .take(instance.draft.advertised)
-                .map(|placed| placed.vip.address)
-                .collect(),
+            announce: self.announce(draft),
+            unicast: self.unicast(draft),
+            trackers: self.trackers(draft, priority),
+            addresses: addresses.map(|placed| placed.vip.address).collect(),
         };
-        let interface = self
-            .inherit(&instance.draft, |d| d.interface.clone())?
-            .value;
+        let interface = draft.interface.as_ref();
+        let interface = interface.or(self.globals.interface.as_ref())?;
+        let interface = Rc::clone(&interface.value);
         if settings.addresses.is_empty() {
             return None;
         }
         let macvlans = self
             .names
-            .macvlans(&mut instance.draft, &interface, &settings, self.report);
-        let draft = &instance.draft;
+            .macvlans(draft, &interface, &settings, self.report);
+        let plain = &draft.plain;
         Some(Instance {
             uplinks: draft.members.iter().map(|p| Rc::clone(&p.value)).collect(),
             uplink_rules: Rules {
-                timeout: value(&draft.uplink_timeout).unwrap_or(UPLINK_TIMEOUT),
-                hold_down: value(&draft.uplink_hold_down).unwrap_or(UPLINK_HOLD_DOWN),
+                timeout: value(&plain.uplink_timeout).unwrap_or(UPLINK_TIMEOUT),
+                hold_down: value(&plain.uplink_hold_down).unwrap_or(UPLINK_HOLD_DOWN),
             },
             vmac_adverts: draft.use_vmac.is_some()
-                && !value(&draft.vmac_xmit_base).unwrap_or(false)
+                && !value(&plain.vmac_xmit_base).unwrap_or(false)
                 && settings.unicast.is_none(),
             macvlans,
-            accept: strict::accept(&instance.draft, self.globals, priority),
-            dhcp: value(&instance.draft.dhcp) == Some(FOLLOW),
-            ra: value(&instance.draft.ra) == Some(FOLLOW),
-            garp_mode: garp_mode(self.inherit(&instance.draft, |d| value(&d.garp_mode))),
-            receive: receive(self.inherit(&instance.draft, |d| value(&d.receive))),
-            leave_timeout: value(&instance.draft.leave_timeout).unwrap_or(LEAVE_TIMEOUT),
+            accept: strict::accept(draft, self.globals, priority),
+            dhcp: value(&plain.dhcp) == Some(FOLLOW),
+            ra: value(&plain.ra) == Some(FOLLOW),
+            garp_mode: garp_mode(self.inherit(draft, |d| value(&d.garp_mode))),
+            receive: receive(self.inherit(draft, |d| value(&d.receive))),
+            leave_timeout: value(&plain.leave_timeout).unwrap_or(LEAVE_TIMEOUT),
             notify_priority: self
-                .inherit(&instance.draft, |d| value(&d.notify_priority))
+                .inherit(draft, |d| value(&d.notify_priority))
                 .unwrap_or(false),
-            programs: programs(core::mem::take(&mut instance.draft.programs)),
-            name: instance.name,
+            ignores_link: value(&plain.dont_track_primary).unwrap_or(false),
+            source: value(&plain.unicast_src_ip).or(value(&plain.mcast_src_ip)),
+            name: take(&mut instance.name),
             interface,
             settings: Rc::new(settings),
-            group: instance.group,
-            ignores_link: value(&instance.draft.dont_track_primary).unwrap_or(false),
-            source: value(&instance.draft.unicast_src_ip)
-                .or_else(|| value(&instance.draft.mcast_src_ip)),
-            vips: instance
-                .draft
-                .vips
-                .into_iter()
-                .map(|placed| placed.vip)
-                .collect(),
+            group: instance.group.take(),
+            programs: programs(&mut draft.programs),
+            vips: take(&mut draft.vips).into_iter().map(|p| p.vip).collect(),
             address_lease,
-            routes: Box::default(),
+            routes: routing(draft),
         })
     }
 
     /// What the instance says, or else `global_defs`.
-    fn inherit<T>(&self, own: &Draft, get: impl Fn(&Draft) -> Option<T>) -> Option<T> {
-        get(own).or_else(|| get(self.globals))
+    fn inherit<T>(&self, own: &Draft, get: impl Fn(&Plain) -> Option<T>) -> Option<T> {
+        get(&own.plain).or_else(|| get(&self.globals.plain))
     }
 
     /// v2 only: PASS, cut at 8 bytes. keepalived says the same in other words.
     fn auth(&mut self, draft: &Draft, version: Version) -> Auth {
-        let Some(kind) = &draft.auth_type else {
+        let Some(kind) = &draft.plain.auth_type else {
             let failed = draft.failed.contains(&"auth_type");
             if let Some(pass) = draft.auth_pass.as_ref().filter(|_| !failed) {
-                let message = format_args!("`auth_pass` has no effect without a type");
                 self.report.warn(
                     &pass.span,
-                    message,
-                    format_args!("write `auth_type PASS`, or remove it"),
+                    format_args!(
+                        "`auth_pass` has no effect without a type\n\
+                         write `auth_type PASS`, or remove it"
+                    ),
                 );
             }
             return Auth::None;
@@ -287,13 +277,17 @@ impl Builder<'_> {
                 Family::V4 => format_args!("remove it, or write `version 2`"),
                 Family::V6 => format_args!("remove it: IPv6 has version 3 only"),
             };
-            self.report.warn(&kind.span, message, help);
+            self.report.warn_with(&kind.span, message, help);
             return Auth::None;
         }
         if kind.value == "AH" {
-            let message = format_args!("`auth_type AH` is not supported yet by vipd");
-            let help = format_args!("write `auth_type PASS` on all routers of this virtual router");
-            self.report.error(&kind.span, message, help);
+            self.report.error(
+                &kind.span,
+                format_args!(
+                    "`auth_type AH` is not supported yet by vipd\n\
+                     write `auth_type PASS` on all routers of this virtual router"
+                ),
+            );
             return Auth::None;
         }
         let Some(pass) = draft
@@ -301,65 +295,80 @@ impl Builder<'_> {
             .as_ref()
             .filter(|pass| !pass.value.is_empty())
         else {
-            let message = format_args!("`auth_type PASS` without a password: adverts carry none");
             self.report.warn(
                 &kind.span,
-                message,
-                format_args!("add `auth_pass`, or remove `auth_type`"),
+                format_args!(
+                    "`auth_type PASS` without a password: adverts carry none\n\
+                     add `auth_pass`, or remove `auth_type`"
+                ),
             );
             return Auth::None;
         };
         if pass.value.len() > AUTH_BYTES {
-            let message = format_args!("the password is longer than {AUTH_BYTES} bytes");
-            let help = format_args!("the first {AUTH_BYTES} count; cut it on all routers");
-            self.report.warn(&pass.span, message, help);
+            self.report.warn(
+                &pass.span,
+                format_args!(
+                    "the password is longer than {AUTH_BYTES} bytes\n\
+                     the first {AUTH_BYTES} count; cut it on all routers"
+                ),
+            );
         }
         let mut bytes = [0; AUTH_BYTES];
-        for (to, from) in bytes.iter_mut().zip(&pass.value) {
-            *to = *from;
+        for (to, from) in bytes.iter_mut().zip(pass.value.bytes()) {
+            *to = from;
         }
         Auth::Pass(bytes)
     }
 
     /// Preempt_Mode and the delay. keepalived clears what cannot work; so do we.
     fn preempt(&mut self, draft: &Draft, priority: u8) -> (bool, Duration) {
-        let mut preempt = value(&draft.preempt).unwrap_or(true);
-        let mut delay = value(&draft.preempt_delay).unwrap_or(Duration::ZERO);
-        let master = draft.state.as_ref().filter(|state| state.value == "MASTER");
-        if let Some(placed) = draft.preempt.as_ref().filter(|placed| !placed.value) {
+        let mut preempt = value(&draft.plain.preempt).unwrap_or(true);
+        let mut delay = value(&draft.plain.preempt_delay).unwrap_or(Duration::ZERO);
+        let master = draft
+            .plain
+            .state
+            .as_ref()
+            .filter(|state| state.value == "MASTER");
+        if let Some(placed) = draft.plain.preempt.as_ref().filter(|placed| !placed.value) {
             if let Some(state) = master {
-                let at = self.report.place(state.span);
-                let message = format_args!("`nopreempt` does not go with `state MASTER` at {at}");
+                let message = format_args!("`nopreempt` does not go with `state MASTER`");
                 let help = format_args!(
                     "it is ignored, as in keepalived; write `state BACKUP` to have it"
                 );
-                self.report.warn(&placed.span, message, help);
+                self.report.warn_at(&placed.span, message, state.span, help);
                 preempt = true;
             } else if priority == PRIORITY_OWNER {
-                let message = format_args!(
-                    "`nopreempt` does not go with priority 255: the owner always preempts"
+                self.report.warn(
+                    &placed.span,
+                    format_args!(
+                        "`nopreempt` does not go with priority 255: the owner always preempts\n\
+                         it is ignored; write a priority from 1 to 254 to have it"
+                    ),
                 );
-                let help = format_args!("it is ignored; write a priority from 1 to 254 to have it");
-                self.report.warn(&placed.span, message, help);
                 preempt = true;
             }
         }
-        if let Some(placed) = draft.preempt_delay.as_ref().filter(|_| !delay.is_zero()) {
+        if let Some(placed) = draft
+            .plain
+            .preempt_delay
+            .as_ref()
+            .filter(|_| !delay.is_zero())
+        {
             if let Some(state) = master {
-                let at = self.report.place(state.span);
-                let message =
-                    format_args!("`preempt_delay` does not go with `state MASTER` at {at}");
+                let message = format_args!("`preempt_delay` does not go with `state MASTER`");
                 let help = format_args!(
                     "it is ignored, as in keepalived; write `state BACKUP` to have it"
                 );
-                self.report.warn(&placed.span, message, help);
+                self.report.warn_at(&placed.span, message, state.span, help);
                 delay = Duration::ZERO;
             } else if !preempt {
-                let message = format_args!("`preempt_delay` does not go with `nopreempt`");
-                let help = format_args!(
-                    "it is ignored, as in keepalived; remove one of the two to have it"
+                self.report.warn(
+                    &placed.span,
+                    format_args!(
+                        "`preempt_delay` does not go with `nopreempt`\n\
+                         it is ignored, as in keepalived; remove one of the two to have it"
+                    ),
                 );
-                self.report.warn(&placed.span, message, help);
                 delay = Duration::ZERO;
             }
         }
@@ -368,16 +377,12 @@ impl Builder<'_> {
 
     /// keepalived without a peer goes back to multicast; so do we, but we say so.
     fn unicast(&mut self, draft: &Draft) -> Option<Box<Unicast>> {
-        let waits = value(&draft.unicast_fault_no_peer).unwrap_or(false);
+        let waits = value(&draft.plain.unicast_fault_no_peer).unwrap_or(false);
         let failed = draft.failed.contains(&"unicast_peer");
         if draft.peers.is_empty() && !waits {
-            if let Some(source) = draft.unicast_src_ip.as_ref().filter(|_| !failed) {
-                let message = format_args!(
-                    "`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group"
-                );
-                let help =
-                    format_args!("add `unicast_peer {{ ADDRESS }}`, or write `mcast_src_ip`");
-                self.report.warn(&source.span, message, help);
+            if let Some(source) = draft.plain.unicast_src_ip.as_ref().filter(|_| !failed) {
+                self.report.warn(&source.span, format_args!("`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group\n\
+                                                             add `unicast_peer {{ ADDRESS }}`, or write `mcast_src_ip`"));
             }
             return None;
         }
@@ -385,26 +390,32 @@ impl Builder<'_> {
         let check_source = self.inherit(draft, |d| value(&d.check_unicast_src));
         Some(Box::new(Unicast {
             peers: draft.peers.iter().map(|p| p.value.clone()).collect(),
-            ttl: byte(&draft.unicast_ttl).unwrap_or(TTL),
+            ttl: byte(&draft.plain.unicast_ttl).unwrap_or(TTL),
             check_source: check_source.unwrap_or(draft.peers.iter().any(bounded)),
         }))
     }
 
     fn trackers(&mut self, draft: &Draft, priority: u8) -> Box<[Tracker]> {
         if let Some(first) = draft.tracked.get(limits::TRACKERS) {
-            let message = format_args!("more than {} trackers", limits::TRACKERS);
-            let help =
-                format_args!("track fewer; those of the other members of a sync group count too");
-            self.report.error(&first.span, message, help);
+            self.report.error(
+                &first.span,
+                format_args!(
+                    "more than {} trackers\n\
+                     track fewer; those of the other members of a sync group count too",
+                    limits::TRACKERS
+                ),
+            );
         }
         let weighted = |placed: &&Placed<Entry>| placed.value.weight != Some(0);
         let weighted = draft.tracked.iter().find(weighted);
         if let Some(placed) = weighted.filter(|_| priority == PRIORITY_OWNER) {
-            let message = format_args!("a weight has no effect on priority 255");
-            let help = format_args!(
-                "write a priority from 1 to 254, or remove the weight to make it a condition"
+            self.report.warn(
+                &placed.span,
+                format_args!(
+                    "a weight has no effect on priority 255\n\
+                     write a priority from 1 to 254, or remove the weight to make it a condition"
+                ),
             );
-            self.report.warn(&placed.span, message, help);
         }
         draft.tracked.iter().map(|p| p.value.tracker()).collect()
     }
@@ -427,7 +438,7 @@ impl Builder<'_> {
 
     /// The lower_prio words default to what the instance's master words say.
     fn announce(&self, draft: &Draft) -> Announce {
-        let min_garp = value(&self.globals.min_garp).unwrap_or(false);
+        let min_garp = value(&self.globals.plain.min_garp).unwrap_or(false);
         let default = Announce::default();
         let (delay, repeat) = if min_garp {
             (Duration::ZERO, 1)
@@ -459,13 +470,14 @@ impl Builder<'_> {
     }
 
     fn address_lease(&mut self, draft: &Draft) -> Option<Duration> {
-        let lease = self.inherit(draft, |d| d.address_lease.clone())?;
+        let lease = self.inherit(draft, |d| d.address_lease)?;
         if lease.value == 1 {
-            let message = format_args!("a lease of one second cannot be refreshed in time");
             self.report.error(
                 &lease.span,
-                message,
-                format_args!("write 0 for none, or 2–86400 seconds"),
+                format_args!(
+                    "a lease of one second cannot be refreshed in time\n\
+                     write 0 for none, or 2–86400 seconds"
+                ),
             );
         }
         let lease = Duration::from_secs(u64::from(lease.value));
@@ -475,6 +487,7 @@ impl Builder<'_> {
 
 fn priority(draft: &Draft) -> u8 {
     let is_master = draft
+        .plain
         .state
         .as_ref()
         .is_some_and(|state| state.value == "MASTER");
@@ -483,7 +496,7 @@ fn priority(draft: &Draft) -> u8 {
     } else {
         PRIORITY_DEFAULT
     };
-    byte(&draft.priority).unwrap_or(default)
+    byte(&draft.plain.priority).unwrap_or(default)
 }
 
 /// The table limits these numbers to 255.

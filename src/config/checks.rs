@@ -1,8 +1,8 @@
 //! What must hold inside an instance and between instances.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 
-use super::error::{Place, Placed, Report, quoted};
+use super::error::{Place, Placed, Report, Span, quoted};
 use super::family;
 use super::files::Files;
 use super::read::{Drafts, InstanceDraft};
@@ -17,11 +17,12 @@ pub const MAX_INSTANCES: usize = crate::limits::INSTANCES;
 /// Checks between instances: names, VRIDs and addresses that must differ.
 pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
     if let Some(first) = drafts.instances.get(MAX_INSTANCES) {
-        let message = format_args!("there are more than {MAX_INSTANCES} instances");
         report.error(
             &first.span,
-            message,
-            format_args!("remove this one and those behind it"),
+            format_args!(
+                "there are more than {MAX_INSTANCES} instances\n\
+                 remove this one and those behind it"
+            ),
         );
     }
     names(drafts, report);
@@ -40,29 +41,28 @@ pub(crate) fn open_secrets(drafts: &Drafts, files: &dyn Files, report: &mut Repo
         let Place { file, .. } = report.place(secret.span);
         if files.is_open(&file) && !told.contains(&secret.span.file) {
             told.push(secret.span.file);
-            let help = format_args!("run `chmod 600 {file}`");
             report.warn(
                 &secret.span,
-                format_args!("others may read this password"),
-                help,
+                format_args!("others may read this password\nrun `chmod 600 {file}`"),
             );
         }
     }
 }
 
-/// One use of a name and number (a VRID or an address on an interface), and its place in some list.
-type Use<'a> = (&'a str, u128, usize);
+/// One use of a name and number (a VRID or an address on an interface): how many were before it, and where
+/// it stands.
+type Use<'a> = (&'a str, u128, usize, Span);
 
-/// The places of each use that is not the first of its kind: (place, place of the first).
+/// Each use that is not the first of its kind, and where the first stands.
 ///
 /// Sorting does it: a map, and another for each kind of key, would be 10 KB of a router's flash.
-fn repeats(mut uses: Vec<Use<'_>>) -> Vec<(usize, usize)> {
+fn repeats(mut uses: Vec<Use<'_>>) -> Vec<(Use<'_>, Span)> {
     uses.sort_unstable();
     let mut found = Vec::new();
     let mut first = 0;
-    for (index, (name, number, place)) in uses.iter().enumerate() {
-        if index > 0 && (uses[first].0, uses[first].1) == (*name, *number) {
-            found.push((*place, uses[first].2));
+    for (index, one) in uses.iter().enumerate() {
+        if index > 0 && (uses[first].0, uses[first].1) == (one.0, one.1) {
+            found.push((*one, uses[first].3));
         } else {
             first = index;
         }
@@ -71,13 +71,11 @@ fn repeats(mut uses: Vec<Use<'_>>) -> Vec<(usize, usize)> {
 }
 
 fn names(drafts: &Drafts, report: &mut Report) {
-    let instances = &drafts.instances;
-    let uses = instances.iter().enumerate();
-    let uses = uses.map(|(place, instance)| (&*instance.name, 0, place));
-    for (later, first) in repeats(uses.collect()) {
-        let (later, first) = (&instances[later], report.place(instances[first].span));
-        let message = format_args!("instance {} already stands at {first}", quoted(&later.name));
-        report.error(&later.span, message, format_args!("give it another name"));
+    let instances = drafts.instances.iter().enumerate();
+    let uses = instances.map(|(place, instance)| (&*instance.name, 0, place, instance.span));
+    for ((name, _, _, span), first) in repeats(uses.collect()) {
+        let message = format_args!("instance {} already stands", quoted(name));
+        report.error_at(&span, message, first, format_args!("give it another name"));
     }
 }
 
@@ -91,37 +89,30 @@ fn interface<'a>(instance: &'a InstanceDraft, globals: &'a Draft) -> Option<&'a 
 }
 
 fn virtual_routers(drafts: &Drafts, report: &mut Report) {
-    let mut placed = Vec::new();
     let mut uses = Vec::new();
     for instance in &drafts.instances {
-        if let (Some(vrid), Some(interface)) =
-            (&instance.draft.vrid, interface(instance, &drafts.globals))
-        {
+        if let (Some(vrid), Some(interface)) = (
+            &instance.draft.plain.vrid,
+            interface(instance, &drafts.globals),
+        ) {
             // IPv4 and IPv6 have a range of VRIDs each.
             let family = family::of(&instance.draft) as u128;
-            uses.push((
-                interface,
-                family << 32 | u128::from(vrid.value),
-                placed.len(),
-            ));
-            placed.push((interface, vrid));
+            let number = family << 32 | u128::from(vrid.value);
+            uses.push((interface, number, uses.len(), vrid.span));
         }
     }
-    for (later, first) in repeats(uses) {
-        let ((interface, vrid), (_, first)) = (placed[later], placed[first]);
+    for ((interface, number, _, span), first) in repeats(uses) {
+        let vrid = number as u32;
         let message = format_args!(
-            "virtual_router_id {} on {} is already used at {}",
-            vrid.value,
-            quoted(interface),
-            report.place(first.span)
+            "virtual_router_id {vrid} on {} is already used",
+            quoted(interface)
         );
         let help = format_args!("write another one, the same on all routers");
-        report.error(&vrid.span, message, help);
+        report.error_at(&span, message, first, help);
     }
 }
 
 fn addresses(drafts: &Drafts, report: &mut Report) {
-    let mut placed = Vec::new();
     let mut uses = Vec::new();
     let of_instances = drafts.instances.iter();
     let of_instances = of_instances.map(|i| (&i.draft.vips, interface(i, &drafts.globals)));
@@ -129,41 +120,31 @@ fn addresses(drafts: &Drafts, report: &mut Report) {
     let all = core::iter::once((&drafts.globals.vips, default)).chain(of_instances);
     for (vips, own) in all {
         let twice = addresses_of_one(vips, report);
-        for (index, vip) in vips.iter().enumerate() {
-            let Some(device) = vip.vip.dev.as_deref().or(own) else {
+        for (index, placed) in vips.iter().enumerate() {
+            let Some(device) = placed.vip.dev.as_deref().or(own) else {
                 continue;
             };
-            if !twice.iter().any(|(later, _)| *later == index) {
-                uses.push((device, bits(vip.vip.address), placed.len()));
-                placed.push((device, vip));
+            if !twice.iter().any(|((_, _, later, _), _)| *later == index) {
+                uses.push((device, bits(placed.vip.address), uses.len(), placed.span));
             }
         }
     }
-    for (later, first) in repeats(uses) {
-        let ((device, vip), (_, first)) = (placed[later], placed[first]);
-        let message = format_args!(
-            "{} on {} already belongs to the instance at {}",
-            vip.vip.address,
-            quoted(device),
-            report.place(first.span)
-        );
-        report.error(
-            &vip.span,
-            message,
-            format_args!("leave it in one instance only"),
-        );
+    for ((device, number, _, span), first) in repeats(uses) {
+        let (address, device) = (address(number), quoted(device));
+        let message = format_args!("{address} on {device} already belongs to the instance");
+        let help = format_args!("leave it in one instance only");
+        report.error_at(&span, message, first, help);
     }
 }
 
 /// Addresses that stand twice in one instance, as [`repeats`] tells them.
-fn addresses_of_one(vips: &[PlacedVip], report: &mut Report) -> Vec<(usize, usize)> {
+fn addresses_of_one<'a>(vips: &[PlacedVip], report: &mut Report) -> Vec<(Use<'a>, Span)> {
     let uses = vips.iter().enumerate();
-    let uses = uses.map(|(place, vip)| ("", bits(vip.vip.address), place));
+    let uses = uses.map(|(place, placed)| ("", bits(placed.vip.address), place, placed.span));
     let twice = repeats(uses.collect());
-    for (later, first) in &twice {
-        let (later, first) = (&vips[*later], report.place(vips[*first].span));
-        let message = format_args!("{} already stands at {first}", later.vip.address);
-        report.error(&later.span, message, format_args!("remove one of the two"));
+    for ((_, number, _, span), first) in &twice {
+        let message = format_args!("{} already stands", address(*number));
+        report.error_at(span, message, *first, format_args!("remove one of the two"));
     }
     twice
 }
@@ -174,6 +155,11 @@ fn bits(address: IpAddr) -> u128 {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),
     }
+}
+
+/// The address that has these [`bits`]: nobody writes an IPv4 address as an IPv6 one.
+fn address(bits: u128) -> IpAddr {
+    Ipv6Addr::from_bits(bits).to_canonical()
 }
 
 /// `interface`, `virtual_router_id` and addresses; said at the instance's name.
@@ -189,7 +175,7 @@ pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut R
             "INTERFACE",
         ),
         (
-            has(draft.vrid.is_some(), "virtual_router_id"),
+            has(draft.plain.vrid.is_some(), "virtual_router_id"),
             "virtual_router_id",
             "1–255",
         ),
@@ -200,9 +186,14 @@ pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut R
         ),
     ];
     for (_, word, takes) in missing.iter().filter(|(has, ..)| !has) {
-        let message = format_args!("instance {} has no `{word}`", quoted(&instance.name));
-        let help = format_args!("add {}", report.spell(word, takes));
-        report.error(&instance.span, message, help);
+        report.error(
+            &instance.span,
+            format_args!(
+                "instance {} has no `{word}`\nadd {}",
+                quoted(&instance.name),
+                report.spell(word, takes)
+            ),
+        );
     }
 }
 
@@ -213,7 +204,7 @@ pub(crate) fn advert_interval(
     version: Version,
     report: &mut Report,
 ) -> Option<Duration> {
-    let Some(Placed { value, span }) = &draft.advert_int else {
+    let Some(Placed { value, span }) = &draft.plain.advert_int else {
         let failed = draft.failed.contains(&"advert_int");
         return (!failed).then_some(Duration::from_secs(1));
     };
@@ -232,7 +223,7 @@ pub(crate) fn advert_interval(
         ),
     };
     if !fits {
-        report.error(span, message, help);
+        report.error_with(span, message, help);
         return None;
     }
     Some(*value)
@@ -240,17 +231,16 @@ pub(crate) fn advert_interval(
 
 /// The source of adverts must be there before the addresses are.
 pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
-    if let (Some(unicast), Some(mcast)) = (&draft.unicast_src_ip, &draft.mcast_src_ip) {
-        let message = format_args!(
-            "`mcast_src_ip` has no effect beside `unicast_src_ip` at {}",
-            report.place(unicast.span)
-        );
-        report.warn(&mcast.span, message, format_args!("remove one of the two"));
+    if let (Some(unicast), Some(mcast)) = (&draft.plain.unicast_src_ip, &draft.plain.mcast_src_ip) {
+        let message = format_args!("`mcast_src_ip` has no effect beside `unicast_src_ip`");
+        let help = format_args!("remove one of the two");
+        report.warn_at(&mcast.span, message, unicast.span, help);
     }
     let Some(source) = draft
+        .plain
         .unicast_src_ip
         .as_ref()
-        .or(draft.mcast_src_ip.as_ref())
+        .or(draft.plain.mcast_src_ip.as_ref())
     else {
         return;
     };
@@ -268,7 +258,7 @@ pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
                 format_args!("write one, such as fe80::2, or leave it out"),
             ),
         };
-        report.error(
+        report.error_with(
             &source.span,
             format_args!("{} {message}", source.value),
             help,
@@ -279,17 +269,14 @@ pub(crate) fn source_address(draft: &Draft, report: &mut Report) {
         .iter()
         .find(|placed| placed.vip.address == source.value);
     let is_owner = draft
+        .plain
         .priority
         .as_ref()
         .is_some_and(|priority| priority.value == 255);
     if let Some(vip) = vip.filter(|_| !is_owner) {
-        let message = format_args!(
-            "{} is the virtual address at {}",
-            source.value,
-            report.place(vip.span)
-        );
+        let message = format_args!("{} is the virtual address", source.value);
         let help = format_args!("write an address that this router always has");
-        report.error(&source.span, message, help);
+        report.error_at(&source.span, message, vip.span, help);
     }
 }
 
@@ -299,29 +286,28 @@ pub(crate) fn peers(draft: &Draft, report: &mut Report) {
         let address = peer.value.address;
         let virtual_ = |placed: &&PlacedVip| placed.vip.address == address;
         if let Some(vip) = draft.vips.iter().find(virtual_) {
-            let message = format_args!(
-                "{address} is the virtual address at {}",
-                report.place(vip.span)
-            );
+            let message = format_args!("{address} is the virtual address");
             let help = format_args!("write the address that the other router always has");
-            report.error(&peer.span, message, help);
+            report.error_at(&peer.span, message, vip.span, help);
         }
         let differs = |placed: &PlacedVip| Family::of(&placed.vip.address) != Family::of(&address);
         if draft.vips.first().is_some_and(differs) {
-            let message = format_args!("{address} is not of the family of the virtual addresses");
-            let help = format_args!("write the other router's address of that family");
-            report.error(&peer.span, message, help);
+            report.error(
+                &peer.span,
+                format_args!(
+                    "{address} is not of the family of the virtual addresses\n\
+                     write the other router's address of that family"
+                ),
+            );
         }
     }
 }
 
 /// Two words for one thing.
 pub(crate) fn checksum_words(draft: &Draft, report: &mut Report) {
-    if let (Some(old), Some(own)) = (&draft.checksum_as_v2, &draft.checksum) {
-        let message = format_args!(
-            "`v3_checksum_as_v2` and `v3_checksum` at {}",
-            report.place(own.span)
-        );
-        report.error(&old.span, message, format_args!("remove one of the two"));
+    if let (Some(old), Some(own)) = (&draft.plain.checksum_as_v2, &draft.plain.checksum) {
+        let message = format_args!("`v3_checksum_as_v2` and `v3_checksum`");
+        let help = format_args!("remove one of the two");
+        report.error_at(&old.span, message, own.span, help);
     }
 }

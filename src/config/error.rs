@@ -56,7 +56,7 @@ impl fmt::Display for Place {
 }
 
 /// A value and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placed<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
@@ -122,7 +122,8 @@ pub(crate) struct Report {
 /// A bounded list.
 #[derive(Debug, Default)]
 struct Found {
-    kept: Vec<(Span, String, String)>,
+    /// The two lines of each.
+    kept: Vec<(Span, String)>,
     dropped: usize,
 }
 
@@ -156,14 +157,56 @@ impl Report {
         }
     }
 
-    /// Something that makes the configuration unusable.
-    pub(crate) fn error(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
-        self.errors.push(span, message, help);
+    /// Something that makes the configuration unusable. The first line of `text` says what is wrong, the second
+    /// what to write instead: one text for both is half the code at each place that makes one.
+    pub(crate) fn error(&mut self, span: &Span, text: Arguments<'_>) {
+        self.errors.push(span, text);
     }
 
-    /// Something that the operator should know; the configuration is used.
-    pub(crate) fn warn(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
-        self.warnings.push(span, message, help);
+    /// Something that the operator should know, in lines as [`Report::error`] takes them; the configuration is used.
+    pub(crate) fn warn(&mut self, span: &Span, text: Arguments<'_>) {
+        self.warnings.push(span, text);
+    }
+
+    /// [`Report::error`], where the two lines are made apart.
+    pub(crate) fn error_with(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
+        self.error(span, format_args!("{message}\n{help}"));
+    }
+
+    /// [`Report::warn`] alike.
+    pub(crate) fn warn_with(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
+        self.warn(span, format_args!("{message}\n{help}"));
+    }
+
+    /// [`Report::error`] that has to do with another place: `message` ends with "at" and that one.
+    pub(crate) fn error_at(
+        &mut self,
+        span: &Span,
+        message: Arguments<'_>,
+        other: Span,
+        help: Arguments<'_>,
+    ) {
+        let at = self.place(other);
+        self.error(span, format_args!("{message} at {at}\n{help}"));
+    }
+
+    /// [`Report::warn`] that has to do with another place.
+    pub(crate) fn warn_at(
+        &mut self,
+        span: &Span,
+        message: Arguments<'_>,
+        other: Span,
+        help: Arguments<'_>,
+    ) {
+        let at = self.place(other);
+        self.warn(span, format_args!("{message} at {at}\n{help}"));
+    }
+
+    /// A word that stands in two places but counts in one.
+    pub(crate) fn set_twice(&mut self, word: &str, span: &Span, before: Span) {
+        let message = format_args!("`{word}` was already set");
+        let help = format_args!("the last one counts; remove the other");
+        self.warn_at(span, message, before, help);
     }
 
     /// A known word without effect: one warning at its first place.
@@ -220,8 +263,7 @@ impl Report {
                 1 => message.push_str(" (here and at one more place)"),
                 more => message.push_str(&format!(" (here and at {more} more places)")),
             }
-            let (message, help) = (format_args!("{message}"), format_args!("{}", seen.help));
-            self.warnings.push(&seen.first, message, help);
+            self.warn(&seen.first, format_args!("{message}\n{}", seen.help));
         }
         let errors = core::mem::take(&mut self.errors);
         let warnings = core::mem::take(&mut self.warnings);
@@ -232,28 +274,32 @@ impl Report {
         found.kept.sort_unstable();
         found.kept.dedup();
         if found.dropped > 0
-            && let Some((last, ..)) = found.kept.last()
+            && let Some((last, _)) = found.kept.last()
         {
-            let message = format!("{} more of this kind are not shown", found.dropped);
-            let help = "correct the ones above first".into();
-            found.kept.push((*last, message, help));
+            let text = format!(
+                "{} more of this kind are not shown\ncorrect the ones above first",
+                found.dropped
+            );
+            found.kept.push((*last, text));
         }
-        let diagnostic = |(span, message, help)| Diagnostic {
-            place: self.place(span),
-            message,
-            help,
+        let diagnostic = |(span, text): &(Span, String)| {
+            let (message, help) = text.split_once('\n').unwrap_or_default();
+            Diagnostic {
+                place: self.place(*span),
+                message: message.into(),
+                help: help.into(),
+            }
         };
-        found.kept.into_iter().map(diagnostic).collect()
+        found.kept.iter().map(diagnostic).collect()
     }
 }
 
 impl Found {
-    fn push(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
+    fn push(&mut self, span: &Span, text: Arguments<'_>) {
         if self.kept.len() == MAX_DIAGNOSTICS {
             self.dropped += 1;
         } else {
-            let diagnostic = (*span, message.to_string(), help.to_string());
-            self.kept.push(diagnostic);
+            self.kept.push((*span, text.to_string()));
         }
     }
 }

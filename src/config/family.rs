@@ -10,7 +10,7 @@ use crate::vrrp::types::{Family, is_link_local};
 
 /// IPv6 with `native_ipv6`; otherwise the first address decides.
 pub(crate) fn of(draft: &Draft) -> Family {
-    let native = draft.native_ipv6.as_ref().is_some_and(|p| p.value);
+    let native = draft.plain.native_ipv6.as_ref().is_some_and(|p| p.value);
     match draft.vips.first().map(|placed| placed.vip.address) {
         Some(IpAddr::V6(_)) => Family::V6,
         _ if native => Family::V6,
@@ -52,30 +52,20 @@ pub(crate) fn split(drafts: &mut Drafts) {
         });
         match own {
             Some((group, place)) => group.draft.members.insert(place + 1, member(&name)),
-            None => groups.push(InstanceDraft {
-                name: instance.name.clone(),
-                span,
-                draft: Draft {
-                    members: vec![member(&instance.name), member(&name)],
-                    ..Draft::default()
-                },
-                group: None,
-            }),
+            None => {
+                let mut group = InstanceDraft::new(&instance.name, span);
+                group.draft.members = vec![member(&instance.name), member(&name)];
+                groups.push(group);
+            }
         }
-        instance.draft.native_ipv6 = None;
-        let mut second = InstanceDraft {
-            name: name.into(),
-            draft: instance.draft.clone(),
-            span,
-            group: None,
-        };
+        instance.draft.plain.native_ipv6 = None;
+        let mut second = instance.clone();
+        second.name = name.into();
         // What RFC 3768 and IPv4 alone have.
-        (
-            second.draft.version,
-            second.draft.auth_type,
-            second.draft.auth_pass,
-        ) = (None, None, None);
-        (second.draft.dhcp, instance.draft.ra) = (None, None);
+        second.draft.auth_pass = None;
+        let plain = &mut second.draft.plain;
+        (plain.version, plain.auth_type, plain.dhcp) = (None, None, None);
+        instance.draft.plain.ra = None;
         keep(&mut instance.draft, Family::V4);
         keep(&mut second.draft, Family::V6);
         instances.insert(place + 1, second);
@@ -90,8 +80,12 @@ fn keep(draft: &mut Draft, family: Family) {
     draft.routes.retain(|item| item.family() == family);
     draft.rules.retain(|item| item.family() == family);
     draft.peers.retain(|placed| is_its(&placed.value.address));
-    draft.mcast_src_ip.take_if(|placed| !is_its(&placed.value));
     draft
+        .plain
+        .mcast_src_ip
+        .take_if(|placed| !is_its(&placed.value));
+    draft
+        .plain
         .unicast_src_ip
         .take_if(|placed| !is_its(&placed.value));
 }
@@ -115,18 +109,18 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
     draft.vips.retain(|placed| {
         let same = Family::of(&placed.vip.address) == family;
         if !same {
-            let message = format_args!(
-                "{} is ignored, as in keepalived: this is an {} instance",
-                placed.vip.address,
-                match family {
-                    Family::V4 => "IPv4",
-                    Family::V6 => "IPv6",
-                }
+            report.warn(
+                &placed.span,
+                format_args!(
+                    "{} is ignored, as in keepalived: this is an {} instance\n\
+                     write a second instance for the other family; it may have the same VRID",
+                    placed.vip.address,
+                    match family {
+                        Family::V4 => "IPv4",
+                        Family::V6 => "IPv6",
+                    }
+                ),
             );
-            let help = format_args!(
-                "write a second instance for the other family; it may have the same VRID"
-            );
-            report.warn(&placed.span, message, help);
         }
         same
     });
@@ -134,12 +128,15 @@ fn one_family(draft: &mut Draft, family: Family, report: &mut Report) {
 
 /// RFC 3768 knows IPv4 alone.
 fn version(draft: &Draft, report: &mut Report) {
-    if let Some(version) = draft.version.as_ref().filter(|version| version.value == 2) {
-        let message = format_args!("VRRP version 2 has no IPv6");
+    if let Some(version) = draft
+        .plain
+        .version
+        .as_ref()
+        .filter(|version| version.value == 2)
+    {
         report.error(
             &version.span,
-            message,
-            format_args!("write `version 3` on all routers"),
+            format_args!("VRRP version 2 has no IPv6\nwrite `version 3` on all routers"),
         );
     }
 }
@@ -158,34 +155,31 @@ fn link_local_first(draft: &mut Draft, report: &mut Report) {
         Some(0) => {}
         Some(place) => {
             let placed = &draft.vips[place];
-            let message = format_args!(
-                "{} goes to the front: the first address of an IPv6 instance is link-local (RFC 9568 §5.2.9)",
-                placed.vip.address
-            );
-            report.warn(
-                &placed.span,
-                message,
-                format_args!("write it first, on all routers"),
-            );
+            report.warn(&placed.span, format_args!("{} goes to the front: the first address of an IPv6 instance is link-local (RFC 9568 §5.2.9)\n\
+                                                    write it first, on all routers", placed.vip.address));
             draft.vips[..=place].rotate_right(1);
         }
         None => {
-            let message = format_args!(
-                "the first address of an IPv6 instance should be link-local (RFC 9568 §5.2.9)"
+            report.warn(
+                &first.span,
+                format_args!(
+                    "the first address of an IPv6 instance should be link-local (RFC 9568 §5.2.9)\n\
+                     add one such as fe80::1 in front, the same on all routers"
+                ),
             );
-            let help = format_args!("add one such as fe80::1 in front, the same on all routers");
-            report.warn(&first.span, message, help);
         }
     }
 }
 
 fn fits(draft: &Draft, report: &mut Report) {
     if let Some(placed) = draft.vips.get(limits::ADDRESSES_IPV6) {
-        let message = format_args!(
-            "the instance has more than {} addresses",
-            limits::ADDRESSES_IPV6
+        report.error(
+            &placed.span,
+            format_args!(
+                "the instance has more than {} addresses\n\
+                 an IPv6 advert holds no more: make another instance for the rest",
+                limits::ADDRESSES_IPV6
+            ),
         );
-        let help = format_args!("an IPv6 advert holds no more: make another instance for the rest");
-        report.error(&placed.span, message, help);
     }
 }

@@ -14,21 +14,20 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
     } = drafts;
     for (index, group) in groups.iter().enumerate() {
         if let Some(before) = groups[..index].iter().find(|g| g.name == group.name) {
-            let message = format_args!(
-                "sync group {} already stands at {}",
-                quoted(&group.name),
-                report.place(before.span)
-            );
-            report.error(&group.span, message, format_args!("give it another name"));
+            let message = format_args!("sync group {} already stands", quoted(&group.name));
+            let help = format_args!("give it another name");
+            report.error_at(&group.span, message, before.span, help);
         }
         let members = members(group, instances, report);
         if members.len() < 2 {
-            let message = format_args!(
-                "sync group {} has fewer than two instances: it has no effect",
-                quoted(&group.name)
+            report.warn(
+                &group.span,
+                format_args!(
+                    "sync group {} has fewer than two instances: it has no effect\n\
+                     name them all in `group {{ … }}`",
+                    quoted(&group.name)
+                ),
             );
-            let help = format_args!("name them all in `group {{ … }}`");
-            report.warn(&group.span, message, help);
         }
         share(group, &members, instances, report);
     }
@@ -48,20 +47,21 @@ fn members(
             let names: Vec<&str> = instances.iter().map(|i| &*i.name).collect();
             let otherwise = "write the name of a vrrp_instance";
             let help = nearest_help(&member.value, &names, otherwise);
-            let message = format_args!("there is no instance {}", quoted(&member.value));
-            report.error(&member.span, message, format_args!("{help}"));
+            report.error(
+                &member.span,
+                format_args!("there is no instance {}\n{help}", quoted(&member.value)),
+            );
             continue;
         };
         if let Some(other) = instances[place].group.replace(Rc::clone(&name)) {
-            let message = format_args!(
-                "instance {} is already in sync group {}",
-                quoted(&member.value),
-                quoted(&other)
-            );
             report.error(
                 &member.span,
-                message,
-                format_args!("remove it from one of the two"),
+                format_args!(
+                    "instance {} is already in sync group {}\n\
+                     remove it from one of the two",
+                    quoted(&member.value),
+                    quoted(&other)
+                ),
             );
         }
         found.push(place);
@@ -77,13 +77,14 @@ fn share(
     instances: &mut [InstanceDraft],
     report: &mut Report,
 ) {
-    if let Some(on) = &group.draft.notify_priority {
+    if let Some(on) = &group.draft.plain.notify_priority {
         for place in members {
-            instances[*place].draft.notify_priority = Some(on.clone());
+            instances[*place].draft.plain.notify_priority = Some(*on);
         }
     }
     let alone = group
         .draft
+        .plain
         .tracking_weight
         .as_ref()
         .is_some_and(|p| p.value);
@@ -97,15 +98,15 @@ fn share(
             match common.iter().find(same) {
                 None => common.push(placed.clone()),
                 Some(other) if other.value != placed.value => {
-                    let message = format_args!(
-                        "the sync group tracks {} in another way at {}, which counts",
-                        quoted(&placed.value.what.name),
-                        report.place(other.span)
+                    report.warn(
+                        &placed.span,
+                        format_args!(
+                            "the sync group tracks {} in another way at {}, which counts\n\
+                             write the same at both, or `sync_group_tracking_weight` into the group",
+                            quoted(&placed.value.what.name),
+                            report.place(other.span)
+                        ),
                     );
-                    let help = format_args!(
-                        "write the same at both, or `sync_group_tracking_weight` into the group"
-                    );
-                    report.warn(&placed.span, message, help);
                 }
                 Some(_) => {}
             }

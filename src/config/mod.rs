@@ -78,9 +78,10 @@ pub fn load_with(path: &str, files: &mut dyn Files) -> Result<Loaded, Failure> {
         Err(why) => {
             let mut report = Report::default();
             let file = report.file(path);
-            let message = format_args!("cannot read it ({why})");
-            let help = format_args!("correct the name or the permissions");
-            report.error(&Span::whole(file), message, help);
+            report.error(
+                &Span::whole(file),
+                format_args!("cannot read it ({why})\ncorrect the name or the permissions"),
+            );
             let (errors, warnings) = report.finish();
             Err(Failure { errors, warnings })
         }
@@ -122,7 +123,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
                 format_args!("add `config vrrp_instance 'NAME'`, or set its `enabled` to 1")
             }
         };
-        report.error(&Span::whole(file), message, help);
+        report.error_with(&Span::whole(file), message, help);
     }
     if dialect == Dialect::Uci {
         family::split(&mut drafts);
@@ -137,7 +138,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     group::resolve(&mut drafts, &mut report);
     uplink::check(&drafts, &mut report);
     let scripts = script::build(&mut drafts, files, &mut report);
-    let mut config = build::build(drafts, dialect, &mut report);
+    let mut config = build::build(&mut drafts, dialect, &mut report);
     config.scripts = scripts;
     script::keep_tracked(&mut config.scripts, &config.instances);
     uplink::mark(&mut config, &|uplink, interface| *uplink == *interface);

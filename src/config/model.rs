@@ -320,12 +320,6 @@ pub struct Macvlan {
     pub base: Rc<str>,
 }
 
-impl PartialEq for Instance {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.same_but_name(other)
-    }
-}
-
 impl Instance {
     /// Equal in all that has an effect; the name is for messages.
     pub fn same_but_name(&self, other: &Self) -> bool {
@@ -371,6 +365,12 @@ impl Instance {
             && *notify_priority == other.notify_priority
             && *accept == other.accept
             && (*dhcp, *ra) == (other.dhcp, other.ra)
+    }
+}
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.same_but_name(other)
     }
 }
 

@@ -28,10 +28,12 @@ pub(crate) fn read<'a>(
     report: &mut Report,
 ) -> Option<Found<'a>> {
     let Some(keyword) = block.find(&word.text) else {
-        let message = format_args!("unknown option {} of {of}", quoted(&word.text));
         let otherwise = "remove it; CONFIG.md lists the options";
         let help = block.help(&word.text, report, otherwise);
-        report.error(&word.span, message, format_args!("{help}"));
+        report.error(
+            &word.span,
+            format_args!("unknown option {} of {of}\n{help}", quoted(&word.text)),
+        );
         return None;
     };
     let value = if keyword.takes_nothing() {
@@ -54,9 +56,15 @@ pub(crate) fn read<'a>(
         report.skip(keyword.name, &word.span, message, instead);
     }
     let Some(value) = value.or(skipped.map(|_| word)) else {
-        let message = format_args!("`{}` needs a value", keyword.name);
-        let help = format_args!("write `{} {}`", keyword.name, keyword.syntax());
-        report.error(&word.span, message, help);
+        report.error(
+            &word.span,
+            format_args!(
+                "`{}` needs a value\nwrite `{} {}`",
+                keyword.name,
+                keyword.name,
+                keyword.syntax()
+            ),
+        );
         return None;
     };
     Some(Found {
@@ -95,16 +103,24 @@ impl Families {
         report: &mut Report,
     ) -> Option<IpAddr> {
         let Ok(address) = text.parse::<IpAddr>() else {
-            let message = format_args!("{} is not an address", quoted(text));
-            let help = format_args!("write one such as 192.0.2.1 or 2001:db8::1");
-            report.error(&word.span, message, help);
+            report.error(
+                &word.span,
+                format_args!(
+                    "{} is not an address\nwrite one such as 192.0.2.1 or 2001:db8::1",
+                    quoted(text)
+                ),
+            );
             return None;
         };
         let family = Family::of(&address);
         if *self.seen.get_or_insert(family) != family {
-            let message = format_args!("addresses of both families in one line");
-            let help = format_args!("write a line for IPv4 and one for IPv6");
-            report.error(&word.span, message, help);
+            report.error(
+                &word.span,
+                format_args!(
+                    "addresses of both families in one line\n\
+                     write a line for IPv4 and one for IPv6"
+                ),
+            );
             return None;
         }
         Some(address)
@@ -127,8 +143,13 @@ impl Families {
         };
         let network = network(address, len);
         if network != address {
-            let message = format_args!("{address}/{len} has bits beyond its prefix");
-            report.warn(&word.span, message, format_args!("write {network}/{len}"));
+            report.warn(
+                &word.span,
+                format_args!(
+                    "{address}/{len} has bits beyond its prefix\n\
+                     write {network}/{len}"
+                ),
+            );
         }
         Some(Some(Prefix {
             address: network,
@@ -140,15 +161,19 @@ impl Families {
 /// The address without the bits beyond `len`.
 fn network(address: IpAddr, len: u8) -> IpAddr {
     match address {
-        IpAddr::V4(address) => {
-            let beyond = u32::MAX.checked_shr(u32::from(len)).unwrap_or(0);
-            Ipv4Addr::from_bits(address.to_bits() & !beyond).into()
-        }
-        IpAddr::V6(address) => {
-            let beyond = u128::MAX.checked_shr(u32::from(len)).unwrap_or(0);
-            Ipv6Addr::from_bits(address.to_bits() & !beyond).into()
-        }
+        IpAddr::V4(address) => IpAddr::from(cut(address.octets(), len)),
+        IpAddr::V6(address) => IpAddr::from(cut(address.octets(), len)),
     }
+}
+
+fn cut<const N: usize>(mut octets: [u8; N], len: u8) -> [u8; N] {
+    let mut left = u32::from(len);
+    for octet in &mut octets {
+        let beyond = u8::MAX.checked_shr(left).unwrap_or(0);
+        *octet &= !beyond;
+        left = left.saturating_sub(8);
+    }
+    octets
 }
 
 /// A number up to `most`, decimal or with 0x.
@@ -159,11 +184,13 @@ pub(crate) fn number(word: &Word, text: &str, most: u32, report: &mut Report) ->
     };
     let number = number.filter(|number| *number <= most);
     if number.is_none() {
-        let message = format_args!("{} is not a number from 0 to {most}", quoted(text));
         report.error(
             &word.span,
-            message,
-            format_args!("write one, decimal or with 0x in front"),
+            format_args!(
+                "{} is not a number from 0 to {most}\n\
+                 write one, decimal or with 0x in front",
+                quoted(text)
+            ),
         );
     }
     number
@@ -180,10 +207,14 @@ pub(crate) fn table(word: &Word, report: &mut Report) -> Option<u32> {
     };
     let known = known.filter(|table| *table != 0);
     if known.is_none() {
-        let message = format_args!("{} is no routing table", quoted(text));
-        let help =
-            format_args!("write a number from 1, or add the name to /etc/iproute2/rt_tables");
-        report.error(&word.span, message, help);
+        report.error(
+            &word.span,
+            format_args!(
+                "{} is no routing table\n\
+                 write a number from 1, or add the name to /etc/iproute2/rt_tables",
+                quoted(text)
+            ),
+        );
     }
     known
 }

@@ -16,8 +16,7 @@ pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut
         if line.children.is_some() {
             report.error(
                 &line.span,
-                format_args!("a peer is not a block"),
-                format_args!("remove the braces"),
+                format_args!("a peer is not a block\nremove the braces"),
             );
         }
         let mut words = line.words.iter();
@@ -33,21 +32,20 @@ pub(crate) fn read(lines: &[Node], block: &Span, draft: &mut Draft, report: &mut
 fn add(peer: Peer, span: &Span, block: &Span, draft: &mut Draft, report: &mut Report) {
     let same = |placed: &&Placed<Peer>| placed.value.address == peer.address;
     if let Some(before) = draft.peers.iter().find(same) {
-        let message = format_args!(
-            "peer {} already stands at {}",
-            peer.address,
-            report.place(before.span)
-        );
-        return report.error(span, message, format_args!("remove one of the two"));
+        let message = format_args!("peer {} already stands", peer.address);
+        let help = format_args!("remove one of the two");
+        return report.error_at(span, message, before.span, help);
     }
     if draft.peers.len() == limits::PEERS {
-        let message = format_args!(
-            "the block at {} has more than {} peers",
-            report.place(*block),
-            limits::PEERS
+        return report.error(
+            span,
+            format_args!(
+                "the block at {} has more than {} peers\n\
+                 write fewer, or let the routers use multicast",
+                report.place(*block),
+                limits::PEERS
+            ),
         );
-        let help = format_args!("write fewer, or let the routers use multicast");
-        return report.error(span, message, help);
     }
     let span = *span;
     draft.peers.push(Placed { value: peer, span });
@@ -61,10 +59,15 @@ fn peer<'a>(
 ) -> Option<Peer> {
     let address = word.text.parse::<IpAddr>().ok();
     let Some(address) = address.filter(vip::is_host) else {
-        let message = format_args!("{} is not the address of a router", quoted(&word.text));
         let otherwise = "write its IP address without a prefix";
         let help = Block::Peer.help(&word.text, report, otherwise);
-        report.error(&word.span, message, format_args!("{help}"));
+        report.error(
+            &word.span,
+            format_args!(
+                "{} is not the address of a router\n{help}",
+                quoted(&word.text)
+            ),
+        );
         return None;
     };
     let (mut min, mut max) = (0, u8::MAX);
@@ -76,11 +79,12 @@ fn peer<'a>(
         }
     }
     if min > max {
-        let message = format_args!("min_ttl {min} is above max_ttl {max}: nothing fits");
         report.error(
             &word.span,
-            message,
-            format_args!("write the smaller one as min_ttl"),
+            format_args!(
+                "min_ttl {min} is above max_ttl {max}: nothing fits\n\
+                 write the smaller one as min_ttl"
+            ),
         );
     }
     let ttl: RangeInclusive<u8> = min..=max;
@@ -97,11 +101,12 @@ fn next_option<'a>(rest: &mut (impl Iterator<Item = &'a Word> + Clone)) -> Optio
 fn ttl(option: &Word, value: Option<&Word>, report: &mut Report) -> Option<u8> {
     let ttl = value.and_then(|word| word.text.parse().ok());
     if ttl.is_none() {
-        let message = format_args!("`{}` needs a number from 0 to 255", option.text);
         report.error(
             &option.span,
-            message,
-            format_args!("write `{} 0–255`", option.text),
+            format_args!(
+                "`{}` needs a number from 0 to 255\nwrite `{} 0–255`",
+                option.text, option.text
+            ),
         );
     }
     ttl

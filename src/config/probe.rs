@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-use super::block::{Node, Word};
+use super::block::{Node, Word, joined};
 use super::error::{Placed, Report, quoted};
 use super::model::{Instance, Probe};
 use super::read::{InstanceDraft, Reader};
@@ -86,14 +86,13 @@ pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> O
             ),
             _ => ("a family", "default_route`, or `default_route ipv6"),
         };
-        let shown = arguments.iter().map(|word| &*word.text);
-        let shown = shown.collect::<Vec<_>>().join(" ");
+        let shown = joined(arguments);
         let message = format_args!("{} is not {what}", quoted(&shown));
         let help = match keyword {
             "default_route" => format_args!("write `{example}`"),
             _ => format_args!("vipd resolves no names: write `{example}`"),
         };
-        report.error(&first.span, message, help);
+        report.error_with(&first.span, message, help);
     }
     check
 }
@@ -102,8 +101,6 @@ impl Reader<'_> {
     /// The lines of `probe`: each defines a probe, whose name is the line, and tracks it.
     pub(super) fn probes(&mut self, lines: &[Node], draft: &mut Draft) {
         for line in lines {
-            let mut probe = Draft::default();
-            self.block(core::slice::from_ref(line), Block::Probe, &mut probe);
             let mut name = String::new();
             let mut words = line.words.iter().map(|word| word.text.as_str()).peekable();
             while let Some(word) = words.next() {
@@ -115,30 +112,24 @@ impl Reader<'_> {
                 name.push_str(if name.is_empty() { "" } else { " " });
                 name.push_str(word);
             }
-            let weight = probe
-                .weight
-                .take()
-                .map_or((0, false), |placed| placed.value);
+            let span = line.span;
+            let mut probe = InstanceDraft::new(&name, span);
+            self.block(core::slice::from_ref(line), Block::Probe, &mut probe.draft);
+            let weight = probe.draft.plain.weight.take();
+            let (weight, reverse) = weight.map_or((0, false), |placed| placed.value);
             let value = Entry {
                 what: Watched {
                     kind: Kind::Probe,
-                    name: name.as_str().into(),
+                    name: probe.name.clone(),
                 },
-                weight: Some(weight.0),
-                reverse: weight.1,
+                weight: Some(weight),
+                reverse,
             };
-            let span = line.span;
             draft.tracked.push(Placed { value, span });
             let same = |(kind, known): &(Kind, InstanceDraft)| {
-                *kind == Kind::Probe && *known.name == *name
+                *kind == Kind::Probe && known.name == probe.name
             };
             if !self.watched.iter().any(same) {
-                let probe = InstanceDraft {
-                    name: name.into(),
-                    span,
-                    draft: probe,
-                    group: None,
-                };
                 self.watched.push((Kind::Probe, probe));
             }
         }
@@ -147,7 +138,7 @@ impl Reader<'_> {
 
 /// The probes that `instances` track.
 pub(crate) fn build(
-    watched: Vec<(Kind, InstanceDraft)>,
+    watched: &[(Kind, InstanceDraft)],
     instances: &[Instance],
     report: &mut Report,
 ) -> Vec<Rc<Probe>> {
@@ -157,11 +148,12 @@ pub(crate) fn build(
             continue;
         };
         if probes.len() == limits::PROBES {
-            let message = format_args!("more than {} probes", limits::PROBES);
             report.error(
                 &probe.span,
-                message,
-                format_args!("remove this one and those behind it"),
+                format_args!(
+                    "more than {} probes\nremove this one and those behind it",
+                    limits::PROBES
+                ),
             );
             break;
         }
@@ -179,32 +171,40 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
     let failed = |words: &[Keyword]| words.iter().any(|word| draft.failed.contains(&word.name));
     let (checks, others) = Block::Probe.words().split_at(CHECKS);
     if draft.check.is_none() && !failed(checks) {
-        let message = format_args!("probe {} asks nothing", quoted(&probe.name));
         report.error(
             &probe.span,
-            message,
-            format_args!("add a check, such as `ping 192.0.2.1`"),
+            format_args!(
+                "probe {} asks nothing\nadd a check, such as `ping 192.0.2.1`",
+                quoted(&probe.name)
+            ),
         );
     }
     if draft.interface.is_none() && !failed(others) {
-        let message = format_args!("probe {} has no `interface`", quoted(&probe.name));
-        let help =
-            format_args!("add the one that it asks through: `interface NAME`, or `via NAME`");
-        report.error(&probe.span, message, help);
+        report.error(
+            &probe.span,
+            format_args!(
+                "probe {} has no `interface`\n\
+                 add the one that it asks through: `interface NAME`, or `via NAME`",
+                quoted(&probe.name)
+            ),
+        );
     }
     let interval = draft
+        .plain
         .interval
         .as_ref()
         .map_or(INTERVAL, |placed| placed.value);
-    if let Some(timeout) = draft.timeout.as_ref().filter(|t| t.value > interval) {
-        let message = format_args!("a timeout above the interval, {interval}");
+    if let Some(timeout) = draft.plain.timeout.as_ref().filter(|t| t.value > interval) {
         report.error(
             &timeout.span,
-            message,
-            format_args!("write a shorter one, or a longer interval"),
+            format_args!(
+                "a timeout above the interval, {interval}\n\
+                 write a shorter one, or a longer interval"
+            ),
         );
     }
     let timeout = draft
+        .plain
         .timeout
         .as_ref()
         .map_or(interval.min(INTERVAL), |placed| placed.value);
@@ -219,8 +219,8 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
         plan: Plan {
             interval,
             timeout,
-            rise: count(&draft.rise, RISE),
-            fall: count(&draft.fall, FALL),
+            rise: count(&draft.plain.rise, RISE),
+            fall: count(&draft.plain.fall, FALL),
         },
     })
 }

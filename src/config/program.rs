@@ -22,30 +22,26 @@ pub(crate) fn read(
             false => script::command(&arguments[..1], report)?,
         };
     } else if hook != Hook::Deleted {
-        let message = format_args!("`{}` needs a value", keyword.name);
-        let help = format_args!("write {}", report.spell(keyword.name, &keyword.syntax()));
-        report.error(span, message, help);
+        report.error(
+            span,
+            format_args!(
+                "`{}` needs a value\nwrite {}",
+                keyword.name,
+                report.spell(keyword.name, &keyword.syntax())
+            ),
+        );
         return None;
     }
     let value = Program {
         hook,
         argv,
-        user: script::user(arguments.get(1..).unwrap_or_default()).into(),
+        user: script::user(arguments.get(1..).unwrap_or_default()),
         ids: None,
     };
     let same = |placed: &Placed<Program>| placed.value.hook == hook;
     if let Some(at) = draft.programs.iter().position(same) {
         let before = draft.programs.remove(at).span;
-        let message = format_args!(
-            "`{}` was already set at {}",
-            keyword.name,
-            report.place(before)
-        );
-        report.warn(
-            span,
-            message,
-            format_args!("the last one counts; remove the other"),
-        );
+        report.set_twice(keyword.name, span, before);
     }
     let span = *span;
     draft.programs.push(Placed { value, span });
@@ -57,11 +53,12 @@ fn fifo(word: &Word, report: &mut Report) -> Option<Box<[Box<str>]>> {
     if word.text.starts_with('/') {
         return Some([word.text.as_str().into()].into());
     }
-    let message = format_args!("{} is not the path of a file", quoted(&word.text));
     report.error(
         &word.span,
-        message,
-        format_args!("write the whole path, from `/` on"),
+        format_args!(
+            "{} is not the path of a file\nwrite the whole path, from `/` on",
+            quoted(&word.text)
+        ),
     );
     None
 }

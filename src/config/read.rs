@@ -19,7 +19,7 @@ pub(crate) struct Drafts {
 }
 
 /// One `vrrp_instance`, `vrrp_sync_group`, or block of what can be tracked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InstanceDraft {
     pub(crate) name: Box<str>,
     /// Where the name stands.
@@ -27,6 +27,18 @@ pub(crate) struct InstanceDraft {
     pub(crate) draft: Draft,
     /// The sync group that an instance is in.
     pub(crate) group: Option<Rc<str>>,
+}
+
+impl InstanceDraft {
+    /// One that says nothing so far.
+    pub(crate) fn new(name: &str, span: Span) -> Self {
+        Self {
+            name: name.into(),
+            span,
+            draft: Draft::default(),
+            group: None,
+        }
+    }
 }
 
 impl Drafts {
@@ -178,22 +190,21 @@ impl Reader<'_> {
             (Some(name), Some(children)) => (name, children),
             (name, _) => {
                 let missing = if name.is_none() { "name" } else { "block" };
-                let message = format_args!("`{}` without a {missing}", keyword.name);
-                let help = format_args!("write `{} NAME {{ … }}`", keyword.name);
-                self.report.error(&statement.word.span, message, help);
+                self.report.error(
+                    &statement.word.span,
+                    format_args!(
+                        "`{}` without a {missing}\nwrite `{} NAME {{ … }}`",
+                        keyword.name, keyword.name
+                    ),
+                );
                 return None;
             }
         };
         self.unused(&statement.arguments[1..], Block::Top);
-        let mut draft = Draft::default();
-        self.block(children, block, &mut draft);
-        draft.vips.shrink_to_fit();
-        Some(InstanceDraft {
-            name: name.text.as_str().into(),
-            span: name.span,
-            draft,
-            group: None,
-        })
+        let mut named = InstanceDraft::new(&name.text, name.span);
+        self.block(children, block, &mut named.draft);
+        named.draft.vips.shrink_to_fit();
+        Some(named)
     }
 
     pub(super) fn block(&mut self, nodes: &[Node], block: Block, draft: &mut Draft) {
@@ -222,7 +233,7 @@ impl Reader<'_> {
             let otherwise = "remove it; CONFIG.md lists all words";
             let help = block.help(&word.text, self.report, otherwise);
             self.report
-                .error(&word.span, message, format_args!("{help}"));
+                .error_with(&word.span, message, format_args!("{help}"));
         }
         found
     }
@@ -242,14 +253,15 @@ impl Reader<'_> {
         let help = format_args!("remove it, or put it on a line of its own");
         if block.is_secret() {
             self.report
-                .warn(&first.span, format_args!("this word is not used"), help);
+                .warn_with(&first.span, format_args!("this word is not used"), help);
         } else if let Some(suggestion) = self.suggest(block, first) {
-            let message = format_args!("unknown word {}", quoted(&first.text));
-            self.report
-                .error(&first.span, message, format_args!("{suggestion}"));
+            self.report.error(
+                &first.span,
+                format_args!("unknown word {}\n{suggestion}", quoted(&first.text)),
+            );
         } else {
             let message = format_args!("{} is not used", quoted(&first.text));
-            self.report.warn(&first.span, message, help);
+            self.report.warn_with(&first.span, message, help);
         }
     }
 
@@ -272,9 +284,13 @@ impl Reader<'_> {
             | Rule::Probes
             | Rule::Delays => {
                 let Some(children) = statement.children else {
-                    let message = format_args!("`{}` without a block", keyword.name);
-                    let help = format_args!("write `{} {{ … }}`", keyword.name);
-                    self.report.error(&statement.word.span, message, help);
+                    self.report.error(
+                        &statement.word.span,
+                        format_args!(
+                            "`{}` without a block\nwrite `{} {{ … }}`",
+                            keyword.name, keyword.name
+                        ),
+                    );
                     draft.failed.push(keyword.name);
                     return;
                 };
@@ -299,13 +315,15 @@ impl Reader<'_> {
             _ => {}
         }
         if statement.children.is_some() {
-            let message = format_args!("`{}` is not a block", keyword.name);
-            let help = format_args!(
-                "write `{} {}` without braces",
-                keyword.name,
-                keyword.syntax()
+            self.report.error(
+                &statement.word.span,
+                format_args!(
+                    "`{}` is not a block\nwrite `{} {}` without braces",
+                    keyword.name,
+                    keyword.name,
+                    keyword.syntax()
+                ),
             );
-            self.report.error(&statement.word.span, message, help);
         }
         if self.value(keyword, statement, draft).is_none() {
             draft.failed.push(keyword.name);

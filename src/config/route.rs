@@ -3,7 +3,7 @@
 use core::slice::Iter;
 use std::rc::Rc;
 
-use super::block::{Node, Word};
+use super::block::{Node, Word, joined};
 use super::error::Report;
 use super::option::{self, Families, Found};
 use super::routing::{Hop, Item, Prefix, Route, What};
@@ -33,40 +33,52 @@ const PREFERENCES: [(&str, u8); 3] = [("medium", 0), ("high", 1), ("low", 3)];
 
 /// Reads the lines of a block. One that is wrong, or that is to be left out, is not there.
 pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report) {
+    items(lines, list, report, "a route", |words, report| {
+        let mut reader = Reader::new(report);
+        reader.words(words)?;
+        reader.finish(&words[0]).map(What::Route)
+    });
+}
+
+/// The lines of a block of routes or rules; `of` is what each is.
+pub(crate) fn items(
+    lines: &[Node],
+    list: &mut Vec<Rc<Item>>,
+    report: &mut Report,
+    of: &str,
+    read: fn(&[Word], &mut Report) -> Option<What>,
+) {
     for line in lines {
-        items(line, list, report, "a route", |words, report| {
-            let mut reader = Reader::new(report);
-            reader.words(words)?;
-            reader.finish(&words[0]).map(What::Route)
-        });
+        item(line, list, report, of, read);
     }
 }
 
-/// One line of a block of routes or rules; `of` is what it is.
-pub(crate) fn items(
+fn item(
     line: &Node,
     list: &mut Vec<Rc<Item>>,
     report: &mut Report,
     of: &str,
-    read: impl FnOnce(&[Word], &mut Report) -> Option<What>,
+    read: fn(&[Word], &mut Report) -> Option<What>,
 ) {
     if line.children.is_some() {
-        let message = format_args!("{of} is not a block");
-        return report.error(&line.span, message, format_args!("remove the braces"));
+        return report.error(
+            &line.span,
+            format_args!("{of} is not a block\nremove the braces"),
+        );
     }
     if list.len() == limits::ROUTES {
-        let message = format_args!("more than {} of {of} in one block", limits::ROUTES);
-        return report.error(&line.span, message, format_args!("write fewer"));
+        return report.error(
+            &line.span,
+            format_args!(
+                "more than {} of {of} in one block\nwrite fewer",
+                limits::ROUTES
+            ),
+        );
     }
     let Some(what) = read(&line.words, report) else {
         return;
     };
-    let mut text = String::new();
-    for word in &line.words {
-        text.push_str(if text.is_empty() { "" } else { " " });
-        text.push_str(&word.text);
-    }
-    let text = text.into();
+    let text = joined(&line.words).into();
     list.push(Rc::new(Item { text, what }));
 }
 
@@ -169,9 +181,10 @@ impl<'a> Reader<'a> {
             "pref" => {
                 let known = PREFERENCES.iter().find(|(word, _)| *word == value.text);
                 if known.is_none() {
-                    let help = format_args!("write low, medium or high");
-                    self.report
-                        .error(&value.span, format_args!("this is no preference"), help);
+                    self.report.error(
+                        &value.span,
+                        format_args!("this is no preference\nwrite low, medium or high"),
+                    );
                 }
                 self.route.preference = Some(known?.1);
             }
@@ -193,9 +206,10 @@ impl<'a> Reader<'a> {
     fn hop(&mut self, word: &Word) -> Option<&mut Hop> {
         let hops = &mut self.route.hops;
         if hops.len() > limits::HOPS {
-            let message = format_args!("more than {} next hops", limits::HOPS);
-            self.report
-                .error(&word.span, message, format_args!("write fewer"));
+            self.report.error(
+                &word.span,
+                format_args!("more than {} next hops\nwrite fewer", limits::HOPS),
+            );
             return None;
         }
         if hops.is_empty() {
@@ -233,30 +247,30 @@ impl<'a> Reader<'a> {
         let leads = |hop: &Hop| hop.via.is_some() || hop.dev.is_some();
         let single = |hop: &Hop| hop.weight == 0 || self.in_hop;
         let wrong = if self.to.is_none() {
-            Some((
-                format_args!("this route has no destination"),
-                format_args!("write a prefix, or `default`"),
+            Some(format_args!(
+                "this route has no destination\n\
+                 write a prefix, or `default`"
             ))
         } else if unicast && (route.hops.is_empty() || !route.hops.iter().all(leads)) {
-            Some((
-                format_args!("this route leads nowhere"),
-                format_args!("write `via ADDRESS`, `dev INTERFACE` or both"),
+            Some(format_args!(
+                "this route leads nowhere\n\
+                 write `via ADDRESS`, `dev INTERFACE` or both"
             ))
         } else if !unicast && !route.hops.is_empty() {
-            Some((
-                format_args!("a route that leads nowhere needs no `via` and no `dev`"),
-                format_args!("remove them, or the other word"),
+            Some(format_args!(
+                "a route that leads nowhere needs no `via` and no `dev`\n\
+                 remove them, or the other word"
             ))
         } else if !route.hops.iter().all(single) {
-            Some((
-                format_args!("`weight` is for one `nexthop` of several"),
-                format_args!("remove it, or write `nexthop` in front of each"),
+            Some(format_args!(
+                "`weight` is for one `nexthop` of several\n\
+                 remove it, or write `nexthop` in front of each"
             ))
         } else {
             None
         };
-        if let Some((message, help)) = wrong {
-            self.report.error(&first.span, message, help);
+        if let Some(text) = wrong {
+            self.report.error(&first.span, text);
             return None;
         }
         route.to = self.to.flatten().unwrap_or_else(|| self.families.all());

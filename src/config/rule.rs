@@ -29,20 +29,20 @@ const ACTIONS: [(&str, u8); 4] = [
 
 /// Reads the lines of a block. One that is wrong, or that is to be left out, is not there.
 pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report) {
-    for line in lines {
-        items(line, list, report, "a rule", |words, report| {
-            let rule = rule(words, report)?;
-            if rule.action == 0 {
-                let message = format_args!("this rule does nothing");
-                let help = format_args!(
-                    "write `table TABLE`, or one of goto, blackhole, unreachable, prohibit"
-                );
-                report.error(&words[0].span, message, help);
-                return None;
-            }
-            Some(What::Rule(rule))
-        });
-    }
+    items(lines, list, report, "a rule", |words, report| {
+        let rule = rule(words, report)?;
+        if rule.action == 0 {
+            report.error(
+                &words[0].span,
+                format_args!(
+                    "this rule does nothing\n\
+                     write `table TABLE`, or one of goto, blackhole, unreachable, prohibit"
+                ),
+            );
+            return None;
+        }
+        Some(What::Rule(rule))
+    });
 }
 
 /// None if a word is wrong, or the rule is to be left out.

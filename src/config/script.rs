@@ -5,7 +5,6 @@ use super::error::{Placed, Report, Span, quoted};
 use super::files::Files;
 use super::model::{Instance, Script};
 use super::read::{Drafts, InstanceDraft};
-use super::schema::Draft;
 use crate::helper::message::Ids;
 use crate::limits;
 use crate::time::Duration;
@@ -35,8 +34,10 @@ pub(crate) fn command(words: &[Word], report: &mut Report) -> Option<Box<[Box<st
     } else {
         return Some(argv.into());
     };
-    let message = format_args!("{} {message}", quoted(&first.text));
-    report.error(&first.span, message, format_args!("{help}"));
+    report.error(
+        &first.span,
+        format_args!("{} {message}\n{help}", quoted(&first.text)),
+    );
     None
 }
 
@@ -66,7 +67,7 @@ fn split(text: &str, argv: &mut Vec<Box<str>>) -> bool {
 }
 
 /// The words of `USER [GROUP]`, which in UCI are one value.
-pub(crate) fn user(words: &[Word]) -> Vec<Box<str>> {
+pub(crate) fn user(words: &[Word]) -> Box<[Box<str>]> {
     let words = words.iter().flat_map(|word| word.text.split_whitespace());
     words.take(2).map(Into::into).collect()
 }
@@ -78,21 +79,12 @@ pub(crate) fn in_place(line: &str, span: &Span, report: &mut Report) -> Instance
         span: *span,
         quoted: true,
     };
-    let command = command(&[word], report);
-    InstanceDraft {
-        name: line.into(),
-        span: *span,
-        draft: Draft {
-            failed: if command.is_none() {
-                vec!["script"]
-            } else {
-                Vec::new()
-            },
-            command: command.map(|value| Placed { value, span: *span }),
-            ..Draft::default()
-        },
-        group: None,
+    let mut script = InstanceDraft::new(line, *span);
+    match command(&[word], report) {
+        Some(value) => script.draft.command = Some(Placed { value, span: *span }),
+        None => script.draft.failed.push("script"),
     }
+    script
 }
 
 /// Finds out of whom programs run and what is wrong with them; the scripts that can be tracked.
@@ -106,7 +98,7 @@ pub(crate) fn build(
     let default = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
     // Where nothing is run, the list of users is not read.
     let default = default.or_else(|| runs_something(drafts).then(|| named(files, DEFAULT_USER))?);
-    let secure = drafts.globals.script_security.as_ref();
+    let secure = drafts.globals.plain.script_security.as_ref();
     let secure = secure.is_some_and(|placed| placed.value);
     let blocks = drafts.instances.iter_mut().chain(&mut drafts.groups);
     let blocks = blocks.map(|draft| &mut draft.draft.programs);
@@ -128,23 +120,14 @@ pub(crate) fn build(
         }
         let user = draft.draft.user.as_ref();
         let own = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
-        let Draft {
-            command,
-            interval,
-            timeout,
-            rise,
-            fall,
-            init_fail,
-            failed,
-            ..
-        } = &mut draft.draft;
-        let Some(Placed { value, span }) = command.take() else {
-            if !failed.contains(&"script") {
-                let message = format_args!("script {} has no command", quoted(&draft.name));
+        let Some(Placed { value, span }) = draft.draft.command.take() else {
+            if !draft.draft.failed.contains(&"script") {
                 report.error(
                     &draft.span,
-                    message,
-                    format_args!("add `script` and its path"),
+                    format_args!(
+                        "script {} has no command\nadd `script` and its path",
+                        quoted(&draft.name)
+                    ),
                 );
             }
             continue;
@@ -157,19 +140,17 @@ pub(crate) fn build(
             files,
             report,
         );
-        let interval = interval
-            .as_ref()
-            .map_or(DEFAULT_INTERVAL, |placed| placed.value);
-        let count = |slot: &Option<Placed<u32>>| slot.as_ref().map_or(1, |placed| placed.value);
+        let plain = &draft.draft.plain;
+        let interval = plain.interval.map_or(DEFAULT_INTERVAL, |p| p.value);
         scripts.push(Script {
             name: draft.name.clone(),
             command: value,
             ids,
             interval,
-            timeout: timeout.as_ref().map_or(interval, |placed| placed.value),
-            rise: count(rise),
-            fall: count(fall),
-            init_fail: init_fail.as_ref().is_some_and(|placed| placed.value),
+            timeout: plain.timeout.map_or(interval, |p| p.value),
+            rise: plain.rise.map_or(1, |p| p.value),
+            fall: plain.fall.map_or(1, |p| p.value),
+            init_fail: plain.init_fail.is_some_and(|p| p.value),
         });
     }
     scripts
@@ -194,16 +175,26 @@ pub(crate) fn keep_tracked(scripts: &mut Vec<Script>, instances: &[Instance]) {
 fn ids(words: &[Box<str>], span: &Span, files: &mut dyn Files, report: &mut Report) -> Option<Ids> {
     let user = words.first()?;
     let Some(mut ids) = named(files, user) else {
-        let message = format_args!("there is no user {}", quoted(user));
-        let help = format_args!("make it, or name another one: /etc/passwd has all");
-        report.error(span, message, help);
+        report.error(
+            span,
+            format_args!(
+                "there is no user {}\n\
+                 make it, or name another one: /etc/passwd has all",
+                quoted(user)
+            ),
+        );
         return None;
     };
     if let Some(group) = words.get(1) {
         let Some((gid, _)) = entry(files, "/etc/group", group) else {
-            let message = format_args!("there is no group {}", quoted(group));
-            let help = format_args!("make it, or name another one: /etc/group has all");
-            report.error(span, message, help);
+            report.error(
+                span,
+                format_args!(
+                    "there is no group {}\n\
+                     make it, or name another one: /etc/group has all",
+                    quoted(group)
+                ),
+            );
             return None;
         };
         ids.gid = gid;
@@ -231,16 +222,23 @@ fn entry(files: &mut dyn Files, path: &str, name: &str) -> Option<(u32, Option<u
 /// Says what is wrong with the file; `secure` if nobody but root may have a way to change it.
 fn look_at(path: &str, secure: bool, span: &Span, files: &mut dyn Files, report: &mut Report) {
     let Some(mode) = files.mode(path) else {
-        let message = format_args!("there is no {}: it fails until there is", quoted(path));
         return report.warn(
             span,
-            message,
-            format_args!("correct the path, or install it"),
+            format_args!(
+                "there is no {}: it fails until there is\n\
+                 correct the path, or install it",
+                quoted(path)
+            ),
         );
     };
     if mode.bits & EXECUTABLE == 0 || mode.is_folder {
-        let message = format_args!("{} cannot be executed: it fails", quoted(path));
-        report.warn(span, message, format_args!("set its mode with `chmod +x`"));
+        report.warn(
+            span,
+            format_args!(
+                "{} cannot be executed: it fails\nset its mode with `chmod +x`",
+                quoted(path)
+            ),
+        );
     }
     if !secure {
         return;
@@ -258,14 +256,14 @@ fn look_at(path: &str, secure: bool, span: &Span, files: &mut dyn Files, report:
             {
                 continue;
             }
-            let message = format_args!(
-                "{} is not root's alone to write, and this runs as root",
-                quoted(part)
+            return report.error(
+                span,
+                format_args!(
+                    "{} is not root's alone to write, and this runs as root\n\
+                     write `chown root {part}; chmod go-w {part}`, or give the script a `user`",
+                    quoted(part)
+                ),
             );
-            let help = format_args!(
-                "write `chown root {part}; chmod go-w {part}`, or give the script a `user`"
-            );
-            return report.error(span, message, help);
         }
     }
 }

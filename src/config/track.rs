@@ -1,6 +1,8 @@
 //! What is tracked: the entries of `track_interface` and its like, and the definitions that they name;
 //! also those of a sync group's `group` and of `interface_up_down_delays`.
 
+use std::rc::Rc;
+
 use super::block::{Node, Word};
 use super::error::{Placed, Report, quoted};
 use super::model::{Compare, Delay, TrackFile, TrackProcess};
@@ -52,10 +54,17 @@ impl Entry {
     }
 }
 
+/// The words of all lines: where a line ends says nothing.
+fn words(lines: &[Node]) -> Vec<&Word> {
+    let mut words = Vec::new();
+    lines.iter().for_each(|line| words.extend(&line.words));
+    words
+}
+
 /// Reads the lines of a `track_interface` block, or of one of its like.
 pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut Report) {
-    let words = lines.iter().flat_map(|line| &line.words);
-    let mut words = words.peekable();
+    let words = words(lines);
+    let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
         let Some(mut name) = name(kind, word, report) else {
             continue;
@@ -83,12 +92,9 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
         let what = Watched { kind, name };
         let same = |placed: &&Placed<Entry>| placed.value.what == what;
         if let Some(before) = draft.tracked.iter().find(same) {
-            let message = format_args!(
-                "{} already stands at {}",
-                quoted(&what.name),
-                report.place(before.span)
-            );
-            report.error(&span, message, format_args!("remove one of the two"));
+            let message = format_args!("{} already stands", quoted(&what.name));
+            let help = format_args!("remove one of the two");
+            report.error_at(&span, message, before.span, help);
             continue;
         }
         let value = Entry {
@@ -106,8 +112,10 @@ fn name(kind: Kind, word: &Word, report: &mut Report) -> Option<Box<str>> {
         return Some(word.text.as_str().into());
     }
     if let Some(suggestion) = Block::Tracked.suggest(&word.text, report.dialect) {
-        let message = format_args!("{} is not an interface", quoted(&word.text));
-        report.error(&word.span, message, format_args!("{suggestion}"));
+        report.error(
+            &word.span,
+            format_args!("{} is not an interface\n{suggestion}", quoted(&word.text)),
+        );
         return None;
     }
     vip::interface(word, report).map(|name| (&*name).into())
@@ -123,11 +131,12 @@ fn weight(kind: Kind, option: &Word, value: Option<&Word>, report: &mut Report) 
     let max = max_weight(kind);
     let weight = value.and_then(|word| parse_weight(&word.text, max));
     if weight.is_none() {
-        let message = format_args!("`weight` needs a number from -{max} to {max}");
         report.error(
             &option.span,
-            message,
-            format_args!("write `weight -50`, for example"),
+            format_args!(
+                "`weight` needs a number from -{max} to {max}\n\
+                 write `weight -50`, for example"
+            ),
         );
     }
     weight.unwrap_or(0)
@@ -161,12 +170,14 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
                 let of_kind = watched.iter().filter(|(of, _)| of == kind);
                 let names: Vec<&str> = of_kind.map(|(_, draft)| &*draft.name).collect();
                 let help = nearest_help(name, &names, "define it outside of all blocks");
-                let message = format_args!("there is no {} {}", kind.name(), quoted(name));
-                report.error(span, message, format_args!("{help}"));
+                report.error(
+                    span,
+                    format_args!("there is no {} {}\n{help}", kind.name(), quoted(name)),
+                );
                 continue;
             };
             tracked[place] = true;
-            if let (None, Some(default)) = (value.weight, &watched[place].1.draft.weight) {
+            if let (None, Some(default)) = (value.weight, &watched[place].1.draft.plain.weight) {
                 (value.weight, value.reverse) = (Some(default.value.0), default.value.1);
             }
             value.weight = value.weight.or(Some(default_weight(*kind)));
@@ -176,16 +187,19 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
         let same = |(of, other): &&(Kind, InstanceDraft)| of == kind && other.name == draft.name;
         let name = quoted(&draft.name);
         if let Some((_, before)) = watched[..index].iter().find(same) {
-            let message = format_args!(
-                "{} {name} already stands at {}",
-                kind.name(),
-                report.place(before.span)
-            );
-            report.error(&draft.span, message, format_args!("give it another name"));
+            let message = format_args!("{} {name} already stands", kind.name());
+            let help = format_args!("give it another name");
+            report.error_at(&draft.span, message, before.span, help);
         } else if !tracked[index] {
-            let message = format_args!("nobody tracks {} {name}: it has no effect", kind.name());
-            let help = format_args!("name it in `track_{}`, or remove it", kind.name());
-            report.warn(&draft.span, message, help);
+            report.warn(
+                &draft.span,
+                format_args!(
+                    "nobody tracks {} {name}: it has no effect\n\
+                     name it in `track_{}`, or remove it",
+                    kind.name(),
+                    kind.name()
+                ),
+            );
         }
     }
 }
@@ -201,23 +215,27 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
         let path = watched.draft.file.as_ref();
         // A path has a folder and a name.
         let is_path =
-            |path: &&Placed<String>| path.value.starts_with('/') && !path.value.ends_with('/');
+            |path: &&Placed<Rc<str>>| path.value.starts_with('/') && !path.value.ends_with('/');
         match path.filter(is_path) {
             Some(path) => files.push(TrackFile {
                 name: watched.name.clone(),
-                path: path.value.as_str().into(),
-                init: watched.draft.init_file.as_ref().map(|init| init.value),
+                path: (*path.value).into(),
+                init: watched
+                    .draft
+                    .plain
+                    .init_file
+                    .as_ref()
+                    .map(|init| init.value),
             }),
             None => {
                 let name = quoted(&watched.name);
                 let span = path.map_or(&watched.span, |path| &path.span);
-                let message = format_args!(
-                    "file {name} has no path that begins with a slash and ends with a name"
-                );
                 report.error(
                     span,
-                    message,
-                    format_args!("write `file /run/load`, for example"),
+                    format_args!(
+                        "file {name} has no path that begins with a slash and ends with a name\n\
+                         write `file /run/load`, for example"
+                    ),
                 );
             }
         }
@@ -241,11 +259,12 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     let draft = &watched.draft;
     let words = draft.command.as_ref().map(|command| &*command.value);
     let Some(words @ [command, parameters @ ..]) = words else {
-        let message = format_args!("process {} has no command", quoted(&watched.name));
         report.error(
             &watched.span,
-            message,
-            format_args!("write `process haproxy`, for example"),
+            format_args!(
+                "process {} has no command\nwrite `process haproxy`, for example",
+                quoted(&watched.name)
+            ),
         );
         return None;
     };
@@ -254,28 +273,33 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     if let (Some(how), Some(word)) = (how, how_word)
         && !matches!(&**word, "initial" | "partial")
     {
-        let message = format_args!("`param_match` cannot be {}", quoted(word));
         report.error(
             &how.span,
-            message,
-            format_args!("write `initial`, `partial` or nothing"),
+            format_args!(
+                "`param_match` cannot be {}\n\
+                 write `initial`, `partial` or nothing",
+                quoted(word)
+            ),
         );
     }
-    let full = draft.full_command.as_ref().is_some_and(|full| full.value);
+    let full = draft
+        .plain
+        .full_command
+        .as_ref()
+        .is_some_and(|full| full.value);
     let mut wanted = words.join("\0").into_bytes();
     wanted.push(0);
     let compare = match (how, parameters) {
         (None, []) if full => Compare::Start,
         (None, []) => {
             if let (Some(command), true) = (&draft.command, command.starts_with('/')) {
-                let message = format_args!(
-                    "the name of a process is no path as {}",
-                    quoted(&command.value[0])
-                );
                 report.warn(
                     &command.span,
-                    message,
-                    format_args!("add `full_command`, or write the name alone"),
+                    format_args!(
+                        "the name of a process is no path as {}\n\
+                         add `full_command`, or write the name alone",
+                        quoted(&command.value[0])
+                    ),
                 );
             }
             wanted.pop();
@@ -288,17 +312,27 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
     if compare == Compare::Start && how_word.is_some_and(|word| &**word == "initial") {
         wanted.pop();
     }
-    let most = draft.fall.as_ref().map_or(u32::MAX, |most| most.value);
+    let most = draft
+        .plain
+        .fall
+        .as_ref()
+        .map_or(u32::MAX, |most| most.value);
     let quorum = draft
+        .plain
         .rise
         .as_ref()
         .map_or(most.min(1), |quorum| quorum.value);
-    if let (Some(placed), true) = (&draft.fall, quorum > most) {
-        let message = format_args!("`quorum_max` {most} is less than `quorum` {quorum}");
-        report.error(&placed.span, message, format_args!("remove one of the two"));
+    if let (Some(placed), true) = (&draft.plain.fall, quorum > most) {
+        report.error(
+            &placed.span,
+            format_args!(
+                "`quorum_max` {most} is less than `quorum` {quorum}\n\
+                 remove one of the two"
+            ),
+        );
     }
     let delay = |own: &Option<Placed<Duration>>| {
-        let delay = own.as_ref().or(draft.interval.as_ref());
+        let delay = own.as_ref().or(draft.plain.interval.as_ref());
         delay.map_or(Duration::ZERO, |delay| delay.value)
     };
     Some(TrackProcess {
@@ -307,24 +341,23 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         compare,
         quorum,
         most,
-        fork_delay: delay(&draft.fork_delay),
-        terminate_delay: delay(&draft.timeout),
+        fork_delay: delay(&draft.plain.fork_delay),
+        terminate_delay: delay(&draft.plain.timeout),
     })
 }
 
 /// Reads the names in a `group` block.
 pub(crate) fn members(lines: &[Node], draft: &mut Draft) {
-    let words = lines.iter().flat_map(|line| &line.words);
-    draft.members.extend(words.map(|word| Placed {
-        value: word.text.as_str().into(),
-        span: word.span,
-    }));
+    for word in words(lines) {
+        let (value, span) = (word.text.as_str().into(), word.span);
+        draft.members.push(Placed { value, span });
+    }
 }
 
 /// Reads the lines of `interface_up_down_delays`.
 pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
-    let words = lines.iter().flat_map(|line| &line.words);
-    let mut words = words.peekable();
+    let words = words(lines);
+    let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
         let mut next = || {
             let word = words.next_if(|next| parse_seconds(&next.text).is_some())?;
@@ -336,14 +369,13 @@ pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
         };
         let fits = |delay: &Duration| *delay <= MAX_DELAY;
         let (Some(down), true) = (down.filter(fits), up.as_ref().is_none_or(fits)) else {
-            let message = format_args!(
-                "the delays of {} are not numbers of seconds",
-                quoted(&word.text)
-            );
             report.error(
                 &word.span,
-                message,
-                format_args!("write `INTERFACE DOWN [UP]`, each from 0 to 255"),
+                format_args!(
+                    "the delays of {} are not numbers of seconds\n\
+                     write `INTERFACE DOWN [UP]`, each from 0 to 255",
+                    quoted(&word.text)
+                ),
             );
             continue;
         };

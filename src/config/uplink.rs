@@ -8,7 +8,7 @@ use super::read::{Drafts, InstanceDraft};
 use crate::limits;
 use crate::vrrp::track::Kind;
 use crate::vrrp::trial;
-use crate::vrrp::types::{PRIORITY_OWNER, Settings};
+use crate::vrrp::types::PRIORITY_OWNER;
 
 /// Each uplink has one owner: an instance, or the instances of one sync group, which are Active together.
 pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
@@ -20,21 +20,27 @@ pub(crate) fn check(drafts: &Drafts, report: &mut Report) {
             let before = known.iter().find(|(_, of)| of.value == uplink.value);
             let span = &uplink.span;
             if !uplink.value.bytes().all(is_section) {
-                let message = format_args!("{name} is no interface of /etc/config/network");
-                report.error(span, message, format_args!("write `wan`, for example"));
+                report.error(
+                    span,
+                    format_args!(
+                        "{name} is no interface of /etc/config/network\n\
+                         write `wan`, for example"
+                    ),
+                );
             } else if let Some((owner, before)) = before {
                 let together = owner.group.is_some() && owner.group == instance.group;
                 if together && !core::ptr::eq(*owner, instance) {
                     continue;
                 }
-                let at = report.place(before.span);
-                let message = format_args!("uplink {name} already stands at {at}");
+                let message = format_args!("uplink {name} already stands");
                 let help =
                     format_args!("name it once, or put both instances into one vrrp_sync_group");
-                report.error(span, message, help);
+                report.error_at(span, message, before.span, help);
             } else if known.len() == limits::UPLINKS {
-                let message = format_args!("more than {} uplinks", limits::UPLINKS);
-                report.error(span, message, format_args!("name fewer"));
+                report.error(
+                    span,
+                    format_args!("more than {} uplinks\nname fewer", limits::UPLINKS),
+                );
             } else {
                 known.push((instance, uplink));
             }
@@ -48,11 +54,12 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
     if !config.has_uplinks() {
         return;
     }
-    for index in 0..config.instances.len() {
-        let (owners, probes) = (&config.instances, &config.probes);
-        let instance = &owners[index];
-        let mut marked = Settings::clone(&instance.settings);
-        for tracker in &mut marked.trackers {
+    let (instances, probes) = (&mut config.instances, &config.probes);
+    for place in 0..instances.len() {
+        let instance = &instances[place];
+        let priority = instance.settings.priority;
+        let mut trackers = instance.settings.trackers.clone();
+        for tracker in &mut trackers {
             let what = &tracker.what;
             let interface = match what.kind {
                 Kind::Interface => Some(&*what.name),
@@ -65,7 +72,7 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
             let Some(interface) = interface.filter(|_| tracker.uplink.is_none()) else {
                 continue;
             };
-            let owner = owners.iter().find(|owner| {
+            let owner = instances.iter().find(|owner| {
                 let together = owner.group.is_some() && owner.group == instance.group;
                 let mut uplinks = owner.uplinks.iter();
                 (together || owner.name == instance.name)
@@ -73,7 +80,7 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
             });
             let Some(owner) = owner else { continue };
             tracker.uplink = Some(owner.uplink_rules);
-            if tracker.weight == 0 && marked.priority != PRIORITY_OWNER {
+            if tracker.weight == 0 && priority != PRIORITY_OWNER {
                 // Nobody Active would be worse than an Active without a provider.
                 tracker.weight = if tracker.reverse {
                     -trial::WEIGHT
@@ -82,6 +89,6 @@ pub(crate) fn mark(config: &mut Config, is_it: &dyn Fn(&str, &str) -> bool) {
                 };
             }
         }
-        config.instances[index].settings = Rc::new(marked);
+        Rc::make_mut(&mut instances[place].settings).trackers = trackers;
     }
 }

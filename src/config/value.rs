@@ -1,7 +1,6 @@
 //! The value of a keyword, read as its row in the table says.
 
-use core::net::Ipv4Addr;
-use core::str::FromStr;
+use core::net::IpAddr;
 
 use super::block::Word;
 use super::error::{Placed, Report, Span, quoted};
@@ -25,7 +24,7 @@ impl Reader<'_> {
         if let Rule::Flag { bare, slot } = keyword.rule {
             let on = self.flag(keyword, statement.arguments)?;
             let value = if on { bare } else { !bare };
-            let slot = slot(draft);
+            let slot = slot(&mut draft.plain);
             // Two words for one thing, as in `accept '1'` and `no_accept '0'`.
             if slot.as_ref().is_some_and(|before| before.value == value) {
                 return Some(());
@@ -42,7 +41,7 @@ impl Reader<'_> {
                 value: words.clone().find_map(|w| w.text.parse().ok()).unwrap_or(0),
                 overwrite: words.any(|word| word.text == "overwrite"),
             };
-            return self.fill(slot(draft), keyword, span, span, value);
+            return self.fill(slot(&mut draft.plain), keyword, span, span, value);
         }
         if let Rule::Line(line) = keyword.rule {
             let value = statement
@@ -62,45 +61,50 @@ impl Reader<'_> {
             return self.fill(&mut draft.check, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
-            let message = format_args!("`{}` needs a value", keyword.name);
             let help = wanted(keyword, self.report);
-            self.report.error(span, message, format_args!("{help}"));
+            self.report.error(
+                span,
+                format_args!("`{}` needs a value\n{help}", keyword.name),
+            );
             return None;
         };
         let at = &word.span;
         match keyword.rule {
             Rule::Number { min, max, slot } => {
                 let value = self.number(keyword, word, i32::from(min), max)?;
-                self.fill(slot(draft), keyword, span, at, value)
+                self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
             Rule::Repeat { slot } => {
                 let mut value = self.number(keyword, word, 0, 255)?;
                 if value == 0 {
-                    let message =
-                        format_args!("`{} 0` counts as 1, as in keepalived", keyword.name);
-                    self.report.warn(at, message, format_args!("write 1"));
+                    self.report.warn(
+                        at,
+                        format_args!(
+                            "`{} 0` counts as 1, as in keepalived\nwrite 1",
+                            keyword.name
+                        ),
+                    );
                     value = 1;
                 }
-                self.fill(slot(draft), keyword, span, at, value)
+                self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
             Rule::Seconds { within, slot } => {
                 let value = self.seconds(keyword, word, within)?;
-                self.fill(slot(draft), keyword, span, at, value)
+                self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
-            Rule::Text { slot } => self.fill(slot(draft), keyword, span, at, word.text.clone()),
-            Rule::Secret { slot } => {
-                let value = word.text.clone().into_bytes();
+            Rule::Text { slot } | Rule::Secret { slot } => {
+                let value = word.text.as_str().into();
                 self.fill(slot(draft), keyword, span, at, value)
             }
             Rule::Interface { slot } => {
                 let value = vip::interface(word, self.report)?;
                 if &*value == "lo" {
-                    let message =
-                        format_args!("the loopback interface has no neighbours to elect with");
                     self.report.error(
                         at,
-                        message,
-                        format_args!("write the interface that faces the other routers"),
+                        format_args!(
+                            "the loopback interface has no neighbours to elect with\n\
+                             write the interface that faces the other routers"
+                        ),
                     );
                     return None;
                 }
@@ -118,7 +122,13 @@ impl Reader<'_> {
                 }
                 let reverse = statement.arguments.get(1);
                 let reverse = reverse.is_some_and(|word| word.text == "reverse");
-                self.fill(slot(draft), keyword, span, at, (weight?, reverse))
+                self.fill(
+                    slot(&mut draft.plain),
+                    keyword,
+                    span,
+                    at,
+                    (weight?, reverse),
+                )
             }
             Rule::Command { slot } => {
                 let value = script::command(statement.arguments, self.report)?;
@@ -130,16 +140,19 @@ impl Reader<'_> {
             }
             Rule::Choice { of, slot } => {
                 let value = self.choice(keyword, word, of)?;
-                self.fill(slot(draft), keyword, span, at, value)
+                self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
             Rule::Address { slot } => {
                 let value = self.address(keyword, word, vip::is_host, "a unicast address")?;
-                self.fill(slot(draft), keyword, span, at, value)
+                self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
             Rule::Group { slot } => {
-                let is_group = |address: &Ipv4Addr| address.is_multicast();
-                let value = self.address(keyword, word, is_group, "an IPv4 multicast group")?;
-                self.fill(slot(draft), keyword, span, at, value)
+                let is_group = |address: &IpAddr| address.is_ipv4() && address.is_multicast();
+                let group = self.address(keyword, word, is_group, "an IPv4 multicast group")?;
+                let IpAddr::V4(value) = group else {
+                    return None;
+                };
+                self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
             // Handled before, or read elsewhere.
             Rule::Flag { .. }
@@ -174,18 +187,11 @@ impl Reader<'_> {
         value: T,
     ) -> Option<()> {
         if let Some(before) = slot {
-            self.told_twice(keyword, word, before.span);
+            self.report.set_twice(keyword.name, word, before.span);
         }
         let span = *at;
         *slot = Some(Placed { value, span });
         Some(())
-    }
-
-    fn told_twice(&mut self, keyword: &Keyword, word: &Span, before: Span) {
-        let at = self.report.place(before);
-        let message = format_args!("`{}` was already set at {at}", keyword.name);
-        let help = format_args!("the last one counts; remove the other");
-        self.report.warn(word, message, help);
     }
 
     fn flag(&mut self, keyword: &'static Keyword, arguments: &[Word]) -> Option<bool> {
@@ -194,15 +200,16 @@ impl Reader<'_> {
         };
         let value = boolean(&word.text);
         if value.is_none() {
-            let message = format_args!("{} is neither on nor off", quoted(&word.text));
             let help = match self.report.dialect {
                 Dialect::Keepalived => {
                     format!("write `{0}`, `{0} on` or `{0} off`", keyword.name)
                 }
                 Dialect::Uci => format!("write `option {} '1'`, or '0'", keyword.name),
             };
-            self.report
-                .error(&word.span, message, format_args!("{help}"));
+            self.report.error(
+                &word.span,
+                format_args!("{} is neither on nor off\n{help}", quoted(&word.text)),
+            );
         }
         value
     }
@@ -251,11 +258,8 @@ impl Reader<'_> {
             format!("{shown} is not {what}")
         };
         let help = wanted(keyword, self.report);
-        self.report.error(
-            &word.span,
-            format_args!("{message}"),
-            format_args!("{help}"),
-        );
+        self.report
+            .error(&word.span, format_args!("{message}\n{help}"));
     }
 
     fn choice(
@@ -266,27 +270,33 @@ impl Reader<'_> {
     ) -> Option<&'static str> {
         let value = of.iter().copied().find(|choice| *choice == word.text);
         if value.is_none() {
-            let message = format_args!("`{}` cannot be {}", keyword.name, quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report
-                .error(&word.span, message, format_args!("{help}"));
+            self.report.error(
+                &word.span,
+                format_args!(
+                    "`{}` cannot be {}\n{help}",
+                    keyword.name,
+                    quoted(&word.text)
+                ),
+            );
         }
         value
     }
 
-    fn address<A: FromStr>(
+    fn address(
         &mut self,
         keyword: &'static Keyword,
         word: &Word,
-        fits: impl Fn(&A) -> bool,
+        fits: fn(&IpAddr) -> bool,
         what: &str,
-    ) -> Option<A> {
-        let value = word.text.parse().ok().filter(|address| fits(address));
+    ) -> Option<IpAddr> {
+        let value = word.text.parse().ok().filter(fits);
         if value.is_none() {
-            let message = format_args!("{} is not {what}", quoted(&word.text));
             let help = wanted(keyword, self.report);
-            self.report
-                .error(&word.span, message, format_args!("{help}"));
+            self.report.error(
+                &word.span,
+                format_args!("{} is not {what}\n{help}", quoted(&word.text)),
+            );
         }
         value
     }

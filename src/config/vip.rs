@@ -1,6 +1,6 @@
 //! The entries of `virtual_ipaddress`.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr};
 use core::slice::Iter;
 use std::rc::Rc;
 
@@ -39,8 +39,7 @@ pub(crate) fn read(
         if line.children.is_some() {
             report.error(
                 &line.span,
-                format_args!("an address is not a block"),
-                format_args!("remove the braces"),
+                format_args!("an address is not a block\nremove the braces"),
             );
         }
         for words in entries(&line.words) {
@@ -49,16 +48,18 @@ pub(crate) fn read(
                 continue;
             };
             if list.len() == most {
-                let message = format_args!(
-                    "the block at {} has more than {most} addresses",
-                    report.place(*block)
-                );
                 let help = if most == MAX_VIPS {
                     "an advert holds no more: make another instance for the rest"
                 } else {
                     "write fewer"
                 };
-                report.error(&placed.span, message, format_args!("{help}"));
+                report.error(
+                    &placed.span,
+                    format_args!(
+                        "the block at {} has more than {most} addresses\n{help}",
+                        report.place(*block)
+                    ),
+                );
                 return good;
             }
             list.push(placed);
@@ -88,7 +89,7 @@ fn entries(words: &[Word]) -> Vec<&[Word]> {
 
 fn is_address(text: &str) -> bool {
     let address = text.split('/').next().unwrap_or(text);
-    address.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok()
+    address.parse::<IpAddr>().is_ok()
 }
 
 /// One address and its options.
@@ -131,7 +132,6 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
         None => (word.text.as_str(), None),
     };
     let Ok(address) = text.parse::<IpAddr>() else {
-        let message = format_args!("{} is not an address", quoted(text));
         let is_keyword = [Block::Instance, Block::Top]
             .iter()
             .any(|block| block.find(text).is_some());
@@ -140,15 +140,19 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
             Dialect::Keepalived if is_keyword => UNCLOSED,
             Dialect::Keepalived => WANTED,
         };
-        report.error(&word.span, message, format_args!("{help}"));
+        report.error(
+            &word.span,
+            format_args!("{} is not an address\n{help}", quoted(text)),
+        );
         return None;
     };
     if !is_host(&address) {
-        let message = format_args!("{address} cannot be a virtual address");
         report.error(
             &word.span,
-            message,
-            format_args!("write a unicast address of the network"),
+            format_args!(
+                "{address} cannot be a virtual address\n\
+                 write a unicast address of the network"
+            ),
         );
         return None;
     }
@@ -162,11 +166,13 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
         .ok()
         .filter(|len| digits && (1..=longest).contains(len));
     if prefix_len.is_none() {
-        let message = format_args!("{} is not a prefix length", quoted(prefix));
         report.error(
             &word.span,
-            message,
-            format_args!("write a number from 1 to {longest} behind the slash"),
+            format_args!(
+                "{} is not a prefix length\n\
+                 write a number from 1 to {longest} behind the slash",
+                quoted(prefix)
+            ),
         );
     }
     Some((address, prefix_len?))
@@ -206,8 +212,10 @@ fn option<'a>(
             vip.broadcast = Some(broadcast(value, address, vip.prefix_len, report)?);
         }
         (name, IpAddr::V6(_)) => {
-            let message = format_args!("an IPv6 address has no `{name}`: it is ignored");
-            report.warn(&word.span, message, format_args!("remove it"));
+            report.warn(
+                &word.span,
+                format_args!("an IPv6 address has no `{name}`: it is ignored\nremove it"),
+            );
         }
     }
     Some(())
@@ -228,7 +236,7 @@ pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<Rc<str>> {
         return Some(name.into());
     };
     let message = format_args!("{} is not the name of an interface", quoted(name));
-    report.error(&word.span, message, wrong);
+    report.error_with(&word.span, message, wrong);
     None
 }
 
@@ -242,10 +250,14 @@ pub(crate) fn scope(word: &Word, report: &mut Report) -> Option<u8> {
         text => text.parse().ok(),
     };
     if number.is_none() {
-        let message = format_args!("unknown scope {}", quoted(&word.text));
-        let help =
-            format_args!("write global, site, link, host, nowhere, or a number from 0 to 255");
-        report.error(&word.span, message, help);
+        report.error(
+            &word.span,
+            format_args!(
+                "unknown scope {}\n\
+                 write global, site, link, host, nowhere, or a number from 0 to 255",
+                quoted(&word.text)
+            ),
+        );
     }
     number
 }
@@ -254,11 +266,13 @@ fn label(word: &Word, report: &mut Report) -> Option<Rc<str>> {
     if (1..=15).contains(&word.text.len()) {
         return Some(word.text.as_str().into());
     }
-    let message = format_args!("label {} is too long or empty", quoted(&word.text));
     report.error(
         &word.span,
-        message,
-        format_args!("write 1 to 15 bytes, such as eth0:1"),
+        format_args!(
+            "label {} is too long or empty\n\
+             write 1 to 15 bytes, such as eth0:1",
+            quoted(&word.text)
+        ),
     );
     None
 }
@@ -271,21 +285,25 @@ fn broadcast(word: &Word, address: Ipv4Addr, prefix: u8, report: &mut Report) ->
         text => {
             let given = text.parse().ok();
             if given.is_none() {
-                let message = format_args!("{} is not a broadcast address", quoted(text));
                 report.error(
                     &word.span,
-                    message,
-                    format_args!("write an IPv4 address, `+` or `-`"),
+                    format_args!(
+                        "{} is not a broadcast address\nwrite an IPv4 address, `+` or `-`",
+                        quoted(text)
+                    ),
                 );
             }
             return given;
         }
     };
     if prefix > 30 {
-        let message = format_args!("a /{prefix} has no broadcast address");
-        let help =
-            format_args!("write the prefix of the network behind the address, or leave it out");
-        report.error(&word.span, message, help);
+        report.error(
+            &word.span,
+            format_args!(
+                "a /{prefix} has no broadcast address\n\
+                 write the prefix of the network behind the address, or leave it out"
+            ),
+        );
         return None;
     }
     Some(Ipv4Addr::from_bits(computed))

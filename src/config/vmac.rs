@@ -13,11 +13,13 @@ use crate::vrrp::types::{Family, Settings, is_link_local};
 /// `use_vmac [NAME]`: the name, if one is given. None if it is wrong.
 pub(crate) fn name(words: &[Word], report: &mut Report) -> Option<Option<Rc<str>>> {
     if let Some(mac) = words.iter().find(|word| word.text.contains(':')) {
-        let message = format_args!("a virtual MAC address of your own is not supported");
-        let help = format_args!(
-            "remove it, on all routers: it is 00:00:5e:00:01:VRID, or 00:00:5e:00:02:VRID for IPv6"
+        report.error(
+            &mac.span,
+            format_args!(
+                "a virtual MAC address of your own is not supported\n\
+                 remove it, on all routers: it is 00:00:5e:00:01:VRID, or 00:00:5e:00:02:VRID for IPv6"
+            ),
         );
-        report.error(&mac.span, message, help);
         return None;
     }
     match words.first() {
@@ -54,10 +56,13 @@ impl Names {
             };
             let Some(name) = &placed.value else { continue };
             if taken.contains(name) {
-                let message = format_args!("`use_vmac {name}`: another interface has this name");
-                let help =
-                    format_args!("write another one, or none: it is vrrp.VRID or vrrp6.VRID then");
-                report.error(&placed.span, message, help);
+                report.error(
+                    &placed.span,
+                    format_args!(
+                        "`use_vmac {name}`: another interface has this name\n\
+                         write another one, or none: it is vrrp.VRID or vrrp6.VRID then"
+                    ),
+                );
             }
             taken.push(Rc::clone(name));
         }
@@ -72,12 +77,12 @@ impl Names {
         let Settings { family, vrid, .. } = settings;
         let mut number = String::new();
         for next in 1.. {
-            let name: Rc<str> = match (family, number.as_str()) {
-                (Family::V4, _) => format!("vrrp{number}.{vrid}"),
-                (Family::V6, "") => format!("vrrp6.{vrid}"),
-                (Family::V6, _) => format!("vrrp6_{number}.{vrid}"),
-            }
-            .into();
+            let six = match (family, number.as_str()) {
+                (Family::V4, _) => "",
+                (Family::V6, "") => "6",
+                (Family::V6, _) => "6_",
+            };
+            let name: Rc<str> = format!("vrrp{six}{number}.{vrid}").into();
             if !self.taken.contains(&name) {
                 self.taken.push(Rc::clone(&name));
                 return name;
@@ -96,7 +101,7 @@ impl Names {
         settings: &Settings,
         report: &mut Report,
     ) -> Box<[Macvlan]> {
-        let all = draft.use_vmac_addr.as_ref().is_some_and(|p| p.value);
+        let all = draft.plain.use_vmac_addr.as_ref().is_some_and(|p| p.value);
         let mut macvlans: Vec<Macvlan> = Vec::new();
         for placed in &mut draft.vips {
             let vip = &mut placed.vip;
@@ -113,11 +118,13 @@ impl Names {
             if known.is_none() {
                 let mac = (Rc::clone(base), settings.virtual_mac());
                 if self.macs.contains(&mac) {
-                    let message =
-                        format_args!("another instance has this virtual MAC address on {base}");
-                    let help =
-                        format_args!("write another virtual_router_id, the same on all routers");
-                    report.error(&placed.span, message, help);
+                    report.error(
+                        &placed.span,
+                        format_args!(
+                            "another instance has this virtual MAC address on {base}\n\
+                             write another virtual_router_id, the same on all routers"
+                        ),
+                    );
                 }
                 self.macs.push(mac);
                 macvlans.push(Macvlan {

@@ -31,14 +31,19 @@ impl Replaced {
 impl Parser<'_> {
     pub(super) fn define(&mut self, line: &Line, name: String, value: Vec<Line>) {
         if name.starts_with('_') {
-            let message = format_args!("`${name}`: names that begin with `_` are built in");
-            self.report
-                .error(&line.span(0), message, format_args!("choose another name"));
+            self.report.error(
+                &line.span(0),
+                format_args!(
+                    "`${name}`: names that begin with `_` are built in\n\
+                     choose another name"
+                ),
+            );
         } else if !self.variables.define(name, value) {
             let limit = variables::MAX_VARIABLES;
-            let message = format_args!("more than {limit} variables are defined");
-            self.report
-                .error(&line.span(0), message, format_args!("define fewer"));
+            self.report.error(
+                &line.span(0),
+                format_args!("more than {limit} variables are defined\ndefine fewer"),
+            );
         }
     }
 
@@ -77,19 +82,25 @@ impl Parser<'_> {
                 let name = words.next().unwrap_or_default();
                 let value = self.files.env(name);
                 if value.is_none() {
-                    let message = format_args!("the environment has no {}", quoted(name));
                     self.report.error(
                         &line.span(found.start),
-                        message,
-                        format_args!("set it where vipd is started, or write the value here"),
+                        format_args!(
+                            "the environment has no {}\n\
+                             set it where vipd is started, or write the value here",
+                            quoted(name)
+                        ),
                     );
                 }
                 Some(value.unwrap_or_default())
             }
             "_RANDOM" => {
-                let message = format_args!("`${{_RANDOM}}` is not supported");
-                let help = format_args!("write a number: a reload must read what the start read");
-                self.report.error(&line.span(found.start), message, help);
+                self.report.error(
+                    &line.span(found.start),
+                    format_args!(
+                        "`${{_RANDOM}}` is not supported\n\
+                         write a number: a reload must read what the start read"
+                    ),
+                );
                 Some(String::new())
             }
             _ => None,
@@ -119,9 +130,7 @@ impl Parser<'_> {
             }
         }
         if let Some(first) = lines.first_mut() {
-            first
-                .chars
-                .splice(0..0, line.chars[..found.start].iter().copied());
+            first.replace(0, 0, &line.chars[..found.start]);
         }
         if let Some(last) = lines.last_mut() {
             last.chars.extend_from_slice(&line.chars[found.end..]);

@@ -39,11 +39,13 @@ impl Include {
 impl Parser<'_> {
     pub(super) fn include(&mut self, kind: Include, span: &Span, arguments: &[Token]) {
         let [Token::Word { text, span, .. }] = arguments else {
-            let message = format_args!("`include` takes one file name");
-            let help = format_args!(
-                "write `include FILE`, with quotes around a name that has spaces or braces"
+            self.report.error(
+                span,
+                format_args!(
+                    "`include` takes one file name\n\
+                     write `include FILE`, with quotes around a name that has spaces or braces"
+                ),
             );
-            self.report.error(span, message, help);
             return;
         };
         if self.reading.len() > MAX_INCLUDE_DEPTH {
@@ -66,11 +68,12 @@ impl Parser<'_> {
             vec![pattern.clone()]
         };
         if paths.is_empty() && kind.needs_match {
-            let message = format_args!("no file matches {}", quoted(&pattern));
             self.report.error(
                 span,
-                message,
-                format_args!("correct the pattern, or write `include`"),
+                format_args!(
+                    "no file matches {}\ncorrect the pattern, or write `include`",
+                    quoted(&pattern)
+                ),
             );
         }
         for path in paths {
@@ -80,9 +83,10 @@ impl Parser<'_> {
 
     fn include_one(&mut self, kind: Include, span: &Span, path: &str, matched: bool) {
         if self.reading.iter().any(|open| open == path) {
-            let message = format_args!("{} includes itself", quoted(path));
-            self.report
-                .error(span, message, format_args!("remove this line"));
+            self.report.error(
+                span,
+                format_args!("{} includes itself\nremove this line", quoted(path)),
+            );
             return;
         }
         match self.files.read(path) {
@@ -91,11 +95,11 @@ impl Parser<'_> {
                 let message = format_args!("cannot read {} ({why})", quoted(path));
                 if kind.needs_file || (kind.needs_readable && matched) {
                     let help = format_args!("correct the name or the permissions");
-                    self.report.error(span, message, help);
+                    self.report.error_with(span, message, help);
                 } else {
                     let help =
                         format_args!("it is left out; correct the name, or remove this line");
-                    self.report.warn(span, message, help);
+                    self.report.warn_with(span, message, help);
                 }
             }
         }

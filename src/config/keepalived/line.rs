@@ -44,6 +44,14 @@ impl Line {
             .collect()
     }
 
+    /// Puts `chars` in place of those from `start` to `end`.
+    pub(super) fn replace(&mut self, start: usize, end: usize, chars: &[Char]) {
+        let behind = self.chars.split_off(end);
+        self.chars.truncate(start);
+        self.chars.extend_from_slice(chars);
+        self.chars.extend_from_slice(&behind);
+    }
+
     /// Without the white space at both ends.
     pub(super) fn trimmed(&self, start: usize) -> Line {
         let is_text = |at: &Char| !at.c.is_whitespace();

@@ -131,10 +131,13 @@ impl Parser<'_> {
             line,
             column: u16::try_from(index + 1).unwrap_or(u16::MAX),
         };
-        let message = format_args!("a comment begins in the middle of a word");
-        let help =
-            format_args!("put a space before it, or quotes around the word if it belongs to it");
-        self.report.warn(&span, message, help);
+        self.report.warn(
+            &span,
+            format_args!(
+                "a comment begins in the middle of a word\n\
+                 put a space before it, or quotes around the word if it belongs to it"
+            ),
+        );
     }
 
     /// One logical line in its physical parts.
@@ -189,7 +192,7 @@ impl Parser<'_> {
             from = match self.replace(&line, &found) {
                 Replaced::Undefined => found.end,
                 Replaced::Chars(chars) => {
-                    line.chars.splice(found.start..found.end, chars);
+                    line.replace(found.start, found.end, &chars);
                     found.start
                 }
                 Replaced::Lines(lines) => {
@@ -209,9 +212,13 @@ impl Parser<'_> {
     }
 
     fn error_too_long(&mut self, span: &Span) {
-        let message = format_args!("this line is longer than {MAX_LINE_CHARS} characters");
-        self.report
-            .error(span, message, format_args!("break it into several lines"));
+        self.report.error(
+            span,
+            format_args!(
+                "this line is longer than {MAX_LINE_CHARS} characters\n\
+                 break it into several lines"
+            ),
+        );
     }
 
     /// `@id rest` and `@^id rest`: the rest, if it holds for this router.
@@ -222,11 +229,9 @@ impl Parser<'_> {
         let length = line.chars.iter().position(is_end);
         let end = length.unwrap_or(line.chars.len());
         if end <= start {
-            let message = format_args!("`@` without an id");
             self.report.error(
                 &line.span(0),
-                message,
-                format_args!("write `@id` or `@^id` in front of the line"),
+                format_args!("`@` without an id\nwrite `@id` or `@^id` in front of the line"),
             );
             return None;
         }
@@ -241,11 +246,12 @@ impl Parser<'_> {
     /// A line that is ready to be read.
     fn statement(&mut self, line: &Line) {
         if let Some(name) = loop_keyword(line) {
-            let message = format_args!("{name} is not supported");
             self.report.error(
                 &line.span(0),
-                message,
-                format_args!("write the lines out, one for each value"),
+                format_args!(
+                    "`{name}` is not supported\n\
+                     write the lines out, one for each value"
+                ),
             );
             return;
         }
@@ -278,16 +284,18 @@ impl Parser<'_> {
             Token::Open(span) => self.builder.open(span, self.report),
             Token::Close(span) => self.builder.close(&span, self.report),
             Token::BadQuote(span) => {
-                let message = format_args!("this quote is not closed on its line");
-                self.report
-                    .error(&span, message, format_args!("add the closing quote"));
-            }
-            Token::BadChar(span) => {
-                let message = format_args!("this character is not printable UTF-8");
                 self.report.error(
                     &span,
-                    message,
-                    format_args!("remove it, or save the file as UTF-8"),
+                    format_args!("this quote is not closed on its line\nadd the closing quote"),
+                );
+            }
+            Token::BadChar(span) => {
+                self.report.error(
+                    &span,
+                    format_args!(
+                        "this character is not printable UTF-8\n\
+                         remove it, or save the file as UTF-8"
+                    ),
                 );
             }
         }
@@ -308,7 +316,7 @@ impl Parser<'_> {
 
     fn give_up(&mut self, span: &Span, message: Arguments<'_>, help: Arguments<'_>) {
         if !self.gave_up {
-            self.report.error(span, message, help);
+            self.report.error_with(span, message, help);
         }
         self.gave_up = true;
     }
@@ -320,12 +328,6 @@ fn loop_keyword(line: &Line) -> Option<&'static str> {
         return None;
     }
     let text = line.text(0, MAX_LINE_CHARS);
-    let has = |name: &str| text.starts_with(name) || text.contains(&format!(" {name}"));
-    if has("~SEQ") {
-        Some("`~SEQ`")
-    } else if has("~LST") {
-        Some("`~LST`")
-    } else {
-        None
-    }
+    let has = |name: &str| text.split(' ').any(|word| word.starts_with(name));
+    ["~SEQ", "~LST"].into_iter().find(|name| has(name))
 }

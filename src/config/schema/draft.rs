@@ -12,22 +12,66 @@ use crate::probe::Check;
 use crate::time::Duration;
 use crate::vrrp::types::Peer;
 
-/// Which field of a draft a keyword fills.
-pub(crate) type Slot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
+/// Which value of a draft a keyword fills.
+pub(crate) type Slot<T> = fn(&mut Plain) -> &mut Option<Placed<T>>;
+
+/// [`Slot`] of a value that is on the heap.
+pub(crate) type HeapSlot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
 
 /// The words of `global_defs`, or of one `vrrp_instance`. Many words exist in both, so both fill
 /// the same draft; the table decides what may stand where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
-    pub(crate) router_id: Option<Placed<String>>,
+    pub(crate) plain: Plain,
+
+    pub(crate) router_id: Option<Placed<Rc<str>>>,
+    /// `interface`, or `default_interface`.
+    pub(crate) interface: Option<Placed<Rc<str>>>,
+    pub(crate) peers: Vec<Placed<Peer>>,
+    pub(crate) auth_pass: Option<Placed<Rc<str>>>,
+    /// `virtual_ipaddress`; those of `virtual_ipaddress_excluded` stand behind them once the order of an
+    /// advert is settled. In the globals: `static_ipaddress`.
+    pub(crate) vips: Vec<PlacedVip>,
+    pub(crate) excluded: Vec<PlacedVip>,
+    /// How many of `vips` are in adverts.
+    pub(crate) advertised: usize,
+    /// `virtual_routes`, or `static_routes`.
+    pub(crate) routes: Vec<Rc<Item>>,
+    /// `virtual_rules`, or `static_rules`.
+    pub(crate) rules: Vec<Rc<Item>>,
+    pub(crate) use_vmac: Option<Placed<Option<Rc<str>>>>,
+    pub(crate) tracked: Vec<Placed<Entry>>,
+
+    pub(crate) programs: Vec<Placed<Program>>,
+    /// Of `vrrp_sync_group`: the names of its instances. Of an instance: its uplinks.
+    pub(crate) members: Vec<Placed<Rc<str>>>,
+    /// `interface_up_down_delays`, which stands outside of all blocks.
+    pub(crate) delays: Vec<Delay>,
+
+    /// Of what can be watched.
+    pub(crate) check: Option<Placed<Check>>,
+    /// Of `vrrp_script` and `vrrp_track_process`.
+    pub(crate) command: Option<Placed<Box<[Box<str>]>>>,
+    /// `user`, or `script_user`: one word or two.
+    pub(crate) user: Option<Placed<Box<[Box<str>]>>>,
+    /// Of `vrrp_track_process`.
+    pub(crate) param_match: Option<Placed<Box<[Box<str>]>>>,
+    /// Of `track_file`.
+    pub(crate) file: Option<Placed<Rc<str>>>,
+
+    /// Keywords whose value was wrong and reported: they are not missing.
+    pub(crate) failed: Vec<&'static str>,
+}
+
+/// The values of a draft that are not on the heap: they are copied as one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Plain {
     pub(crate) startup_delay: Option<Placed<Duration>>,
     pub(crate) mcast_group4: Option<Placed<Ipv4Addr>>,
     pub(crate) garp_interval: Option<Placed<Duration>>,
     pub(crate) min_garp: Option<Placed<bool>>,
 
     pub(crate) state: Option<Placed<&'static str>>,
-    /// `interface`, or `default_interface`.
-    pub(crate) interface: Option<Placed<Rc<str>>>,
     pub(crate) vrid: Option<Placed<u32>>,
     /// In the globals: `vrrp_priority`.
     pub(crate) priority: Option<Placed<u32>>,
@@ -41,23 +85,9 @@ pub(crate) struct Draft {
     pub(crate) unicast_ttl: Option<Placed<u32>>,
     pub(crate) check_unicast_src: Option<Placed<bool>>,
     pub(crate) unicast_fault_no_peer: Option<Placed<bool>>,
-    pub(crate) peers: Vec<Placed<Peer>>,
     pub(crate) auth_type: Option<Placed<&'static str>>,
-    pub(crate) auth_pass: Option<Placed<Vec<u8>>>,
-    /// `virtual_ipaddress`; those of `virtual_ipaddress_excluded` stand behind them once the order of an
-    /// advert is settled. In the globals: `static_ipaddress`.
-    pub(crate) vips: Vec<PlacedVip>,
-    pub(crate) excluded: Vec<PlacedVip>,
-    /// How many of `vips` are in adverts.
-    pub(crate) advertised: usize,
-    /// `virtual_routes`, or `static_routes`.
-    pub(crate) routes: Vec<Rc<Item>>,
-    /// `virtual_rules`, or `static_rules`.
-    pub(crate) rules: Vec<Rc<Item>>,
-    pub(crate) use_vmac: Option<Placed<Option<Rc<str>>>>,
     pub(crate) use_vmac_addr: Option<Placed<bool>>,
     pub(crate) vmac_xmit_base: Option<Placed<bool>>,
-    pub(crate) tracked: Vec<Placed<Entry>>,
     pub(crate) dont_track_primary: Option<Placed<bool>>,
     pub(crate) native_ipv6: Option<Placed<bool>>,
     pub(crate) accept: Option<Placed<bool>>,
@@ -79,8 +109,6 @@ pub(crate) struct Draft {
     pub(crate) address_lease: Option<Placed<u32>>,
     pub(crate) dhcp: Option<Placed<&'static str>>,
     pub(crate) ra: Option<Placed<&'static str>>,
-
-    pub(crate) programs: Vec<Placed<Program>>,
     pub(crate) notify_priority: Option<Placed<bool>>,
     pub(crate) leave_timeout: Option<Placed<Duration>>,
     pub(crate) startup_timeout: Option<Placed<Duration>>,
@@ -90,34 +118,18 @@ pub(crate) struct Draft {
 
     pub(crate) uplink_timeout: Option<Placed<Duration>>,
     pub(crate) uplink_hold_down: Option<Placed<Duration>>,
-    /// Of `vrrp_sync_group`: the names of its instances. Of an instance: its uplinks.
-    pub(crate) members: Vec<Placed<Rc<str>>>,
     pub(crate) tracking_weight: Option<Placed<bool>>,
-    /// `interface_up_down_delays`, which stands outside of all blocks.
-    pub(crate) delays: Vec<Delay>,
 
     /// Of what can be watched: its weight where it is tracked without one, and whether that is reversed.
     pub(crate) weight: Option<Placed<(i16, bool)>>,
-    pub(crate) check: Option<Placed<Check>>,
     pub(crate) interval: Option<Placed<Duration>>,
     pub(crate) timeout: Option<Placed<Duration>>,
     pub(crate) rise: Option<Placed<u32>>,
     pub(crate) fall: Option<Placed<u32>>,
-
-    /// Of `vrrp_script`.
-    pub(crate) command: Option<Placed<Box<[Box<str>]>>>,
     pub(crate) init_fail: Option<Placed<bool>>,
-    /// `user`, or `script_user`: one word or two.
-    pub(crate) user: Option<Placed<Vec<Box<str>>>>,
     pub(crate) script_security: Option<Placed<bool>>,
     /// Of `vrrp_track_process`, which uses some of the slots of scripts as well.
     pub(crate) fork_delay: Option<Placed<Duration>>,
-    pub(crate) param_match: Option<Placed<Box<[Box<str>]>>>,
     pub(crate) full_command: Option<Placed<bool>>,
-    /// Of `track_file`.
-    pub(crate) file: Option<Placed<String>>,
     pub(crate) init_file: Option<Placed<InitFile>>,
-
-    /// Keywords whose value was wrong and reported: they are not missing.
-    pub(crate) failed: Vec<&'static str>,
 }

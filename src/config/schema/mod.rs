@@ -16,8 +16,8 @@ use crate::config::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
-pub(crate) use draft::Draft;
-use draft::Slot;
+pub(crate) use draft::{Draft, Plain};
+use draft::{HeapSlot, Slot};
 pub(crate) use suggest::{nearest, nearest_help};
 
 /// Of `dhcp` and `ra`: with the Active.
@@ -79,9 +79,9 @@ pub(crate) enum Rule {
         slot: Slot<Duration>,
     },
     /// Any word.
-    Text { slot: Slot<String> },
+    Text { slot: HeapSlot<Rc<str>> },
     /// The name of a network interface.
-    Interface { slot: Slot<Rc<str>> },
+    Interface { slot: HeapSlot<Rc<str>> },
     /// One of these words.
     Choice {
         of: &'static Choices,
@@ -92,7 +92,7 @@ pub(crate) enum Rule {
     /// An IPv4 multicast group.
     Group { slot: Slot<core::net::Ipv4Addr> },
     /// A word that is never printed.
-    Secret { slot: Slot<Vec<u8>> },
+    Secret { slot: HeapSlot<Rc<str>> },
     /// A block whose words fill the same draft.
     Words(Block),
     /// `vrrp_instance NAME { … }`
@@ -106,11 +106,11 @@ pub(crate) enum Rule {
     /// `vrrp_script NAME { … }` and its like: what can be tracked by this name.
     Watched { kind: Kind, block: Block },
     /// A path and arguments.
-    Command { slot: Slot<Box<[Box<str>]>> },
+    Command { slot: HeapSlot<Box<[Box<str>]>> },
     /// Any words up to the end of the line or the next keyword of `vrrp_track_process`.
     Line(&'static Line),
     /// `USER [GROUP]`
-    User { slot: Slot<Vec<Box<str>>> },
+    User { slot: HeapSlot<Box<[Box<str>]>> },
     /// `weight N [reverse]` of what can be tracked.
     Weight { max: i16, slot: Slot<(i16, bool)> },
     /// `init_file [VALUE] [overwrite]`
@@ -135,7 +135,7 @@ pub(crate) enum Rule {
     /// A command, its user and its group.
     Program(Hook),
     /// `use_vmac [NAME]`
-    Vmac { slot: Slot<Option<Rc<str>>> },
+    Vmac { slot: HeapSlot<Option<Rc<str>>> },
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
     /// file of its block; `takes` says what follows.
     Option { takes: &'static str },
@@ -159,7 +159,7 @@ pub(crate) type Choices = &'static [&'static str];
 /// See [`Rule::Line`].
 pub(crate) struct Line {
     pub(crate) takes: &'static str,
-    pub(crate) slot: Slot<Box<[Box<str>]>>,
+    pub(crate) slot: HeapSlot<Box<[Box<str>]>>,
 }
 
 /// What the reader must know of what a skipped word takes.
@@ -286,51 +286,53 @@ impl Block {
 impl Keyword {
     /// What follows the word, for the reference and for messages.
     pub(crate) fn syntax(&self) -> String {
-        match self.rule {
-            Rule::Flag { .. } => "[BOOL]".into(),
-            Rule::Number { min, max, .. } => format!("{min}–{max}"),
-            Rule::Repeat { .. } => "1–255".into(),
+        let fixed = match self.rule {
+            Rule::Flag { .. } => "[BOOL]",
+            Rule::Number { min, max, .. } => return format!("{min}–{max}"),
+            Rule::Repeat { .. } => "1–255",
             Rule::Seconds { within, .. } => {
                 let (min, max) = *within;
                 let bare = |span: Duration| span.to_string().trim_end_matches('s').to_owned();
-                format!("SECONDS ({}–{})", bare(min), bare(max))
+                return format!("SECONDS ({}–{})", bare(min), bare(max));
             }
-            Rule::Text { .. } => "TEXT".into(),
-            Rule::Interface { .. } => "INTERFACE".into(),
-            Rule::Choice { of, .. } => of.join("|"),
-            Rule::Address { .. } => "ADDRESS".into(),
-            Rule::Group { .. } => "IPV4-GROUP".into(),
-            Rule::Secret { .. } => "PASSWORD".into(),
-            Rule::Words(_) => "{ … }".into(),
-            Rule::Instance | Rule::SyncGroup | Rule::Watched { .. } => "NAME { … }".into(),
-            Rule::Members => "{ NAME … }".into(),
-            Rule::Tracked(Kind::Interface) => "{ INTERFACE [weight N] [reverse] … }".into(),
-            Rule::Tracked(_) => "{ NAME [weight N] [reverse] … }".into(),
-            Rule::Command { .. } => "PATH [ARGUMENT …]".into(),
-            Rule::User { .. } => "USER [GROUP]".into(),
-            Rule::Weight { max, .. } => format!("-{max}–{max} [reverse]"),
-            Rule::InitFile { .. } => "[VALUE] [overwrite]".into(),
-            Rule::Delays => "{ INTERFACE DOWN [UP] … }".into(),
+            Rule::Text { .. } => "TEXT",
+            Rule::Interface { .. } => "INTERFACE",
+            Rule::Choice { of, .. } => return of.join("|"),
+            Rule::Address { .. } => "ADDRESS",
+            Rule::Group { .. } => "IPV4-GROUP",
+            Rule::Secret { .. } => "PASSWORD",
+            Rule::Words(_) => "{ … }",
+            Rule::Instance | Rule::SyncGroup | Rule::Watched { .. } => "NAME { … }",
+            Rule::Members => "{ NAME … }",
+            Rule::Tracked(Kind::Interface) => "{ INTERFACE [weight N] [reverse] … }",
+            Rule::Tracked(_) => "{ NAME [weight N] [reverse] … }",
+            Rule::Command { .. } => "PATH [ARGUMENT …]",
+            Rule::User { .. } => "USER [GROUP]",
+            Rule::Weight { max, .. } => return format!("-{max}–{max} [reverse]"),
+            Rule::InitFile { .. } => "[VALUE] [overwrite]",
+            Rule::Delays => "{ INTERFACE DOWN [UP] … }",
             Rule::Addresses { .. } => {
                 "{ ADDRESS[/PREFIX] [dev INTERFACE] [scope SCOPE] [label LABEL] [brd ADDRESS|+|-] … }"
-                    .into()
             }
-            Rule::Routes => "{ ROUTE … }".into(),
-            Rule::Rules => "{ RULE … }".into(),
-            Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }".into(),
-            Rule::Vmac { .. } => "[INTERFACE]".into(),
-            Rule::Program(Hook::Deleted) => "[COMMAND [USER [GROUP]]]".into(),
-            Rule::Program(hook) if hook.is_fifo() => "FILE [USER [GROUP]]".into(),
-            Rule::Program(_) => "COMMAND [USER [GROUP]]".into(),
-            Rule::Probes => "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }".into(),
-            Rule::Line(line) => line.takes.into(),
-            Rule::Option { takes } | Rule::Check { takes } => takes.into(),
+            Rule::Routes => "{ ROUTE … }",
+            Rule::Rules => "{ RULE … }",
+            Rule::Peers => "{ ADDRESS [min_ttl N] [max_ttl N] … }",
+            Rule::Vmac { .. } => "[INTERFACE]",
+            Rule::Program(Hook::Deleted) => "[COMMAND [USER [GROUP]]]",
+            Rule::Program(hook) if hook.is_fifo() => "FILE [USER [GROUP]]",
+            Rule::Program(_) => "COMMAND [USER [GROUP]]",
+            Rule::Probes => {
+                "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }"
+            }
+            Rule::Line(line) => line.takes,
+            Rule::Option { takes } | Rule::Check { takes } => takes,
             #[cfg(feature = "reference")]
-            Rule::Skipped { .. } | Rule::SkippedWords { .. } => self.reference.takes.into(),
+            Rule::Skipped { .. } | Rule::SkippedWords { .. } => self.reference.takes,
             // Nobody asks.
             #[cfg(not(feature = "reference"))]
-            Rule::Skipped { .. } | Rule::SkippedWords { .. } => String::new(),
-        }
+            Rule::Skipped { .. } | Rule::SkippedWords { .. } => "",
+        };
+        fixed.into()
     }
 
     /// Whether the word stands alone.

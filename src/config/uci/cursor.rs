@@ -1,5 +1,7 @@
 //! A place in the text of a UCI file: lines, words, quotes, backslashes, as libuci reads them.
 
+use core::fmt::Arguments;
+
 use crate::config::error::{Report, Span};
 
 /// A statement with more characters than this is refused.
@@ -73,16 +75,15 @@ impl<'a> Cursor<'a> {
         if bytes > 4 * MAX_STATEMENT || text.contains('\0') {
             let (file, column) = (self.file, 1);
             let span = Span { file, line, column };
-            let (message, help) = if text.contains('\0') {
-                ("there is a NUL in this line", "remove it")
+            let text = if text.contains('\0') {
+                format_args!("there is a NUL in this line\nremove it")
             } else {
-                (
-                    "this statement is far too long",
-                    "close the quote in front of it, or make it shorter",
+                format_args!(
+                    "this statement is far too long\n\
+                     close the quote in front of it, or make it shorter"
                 )
             };
-            self.report
-                .error(&span, format_args!("{message}"), format_args!("{help}"));
+            self.report.error(&span, text);
             self.gave_up = true;
             return false;
         }
@@ -109,21 +110,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(super) fn refuse<T>(
-        &mut self,
-        span: &Span,
-        message: &str,
-        help: &str,
-    ) -> Result<T, Reported> {
-        self.report
-            .error(span, format_args!("{message}"), format_args!("{help}"));
+    /// An error, whose lines are those of [`Report::error`].
+    pub(super) fn refuse(&mut self, span: &Span, text: Arguments<'_>) -> Result<(), Reported> {
+        self.report.error(span, text);
         Err(Reported)
     }
 
     /// A limit: nothing more is read.
-    pub(super) fn give_up(&mut self, span: &Span, message: &str) {
-        let help = format_args!("the rest is not read: write less");
-        self.report.error(span, format_args!("{message}"), help);
+    pub(super) fn give_up(&mut self, span: &Span, message: Arguments<'_>) {
+        self.report.error(
+            span,
+            format_args!("{message}\nthe rest is not read: write less"),
+        );
         self.gave_up = true;
     }
 
@@ -209,8 +207,11 @@ impl<'a> Cursor<'a> {
                 None if self.add_line() => {}
                 None if self.gave_up => return Err(Reported),
                 None => {
-                    let message = "a quote of this word is not closed before the end of the file";
-                    return self.refuse(&word.span, message, "add the closing quote");
+                    let text = format_args!(
+                        "a quote of this word is not closed before the end of the file\n\
+                         add the closing quote"
+                    );
+                    return self.refuse(&word.span, text);
                 }
             }
         }

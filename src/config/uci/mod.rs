@@ -92,11 +92,14 @@ fn alternative<'a>(
     match files.read(&path.text) {
         Ok(bytes) => Some((&path.text, bytes)),
         Err(why) => {
-            let message = format_args!("cannot read {} ({why})", quoted(&path.text));
-            let help = format_args!(
-                "the sections of this file count instead; correct the name, or remove it"
+            report.warn(
+                &path.span,
+                format_args!(
+                    "cannot read {} ({why})\n\
+                     the sections of this file count instead; correct the name, or remove it",
+                    quoted(&path.text)
+                ),
             );
-            report.warn(&path.span, message, help);
             None
         }
     }

@@ -84,10 +84,8 @@ impl Parser<'_> {
             let span = &command.span;
             match command.keyword {
                 Some(word) if command.ends_line => {
-                    let message = format!("`{word}` without a name");
-                    return self
-                        .cursor
-                        .refuse(span, &message, "write the name behind it");
+                    let text = format_args!("`{word}` without a name\nwrite the name behind it");
+                    return self.cursor.refuse(span, text);
                 }
                 Some("config") => self.config()?,
                 Some("option") => self.option(span, false)?,
@@ -95,9 +93,11 @@ impl Parser<'_> {
                 Some(_) => self.package()?,
                 // What stands there is not repeated: it may be a password.
                 None => {
-                    let message = "this is no statement of UCI";
-                    let help = "begin it with `config`, `option` or `list`, or with `#` if it is a comment";
-                    return self.cursor.refuse(span, message, help);
+                    let text = format_args!(
+                        "this is no statement of UCI\n\
+                         begin it with `config`, `option` or `list`, or with `#` if it is a comment"
+                    );
+                    return self.cursor.refuse(span, text);
                 }
             }
         }
@@ -108,10 +108,11 @@ impl Parser<'_> {
     fn package(&mut self) -> Result<(), Reported> {
         let name = self.cursor.argument()?;
         if !is_name(&name.text.replace('-', "_")) {
-            let help = "write `package 'NAME'` with letters, digits, `_` and `-`, or remove it";
-            return self
-                .cursor
-                .refuse(&name.span, "this is not the name of a package", help);
+            let text = format_args!(
+                "this is not the name of a package\n\
+                 write `package 'NAME'` with letters, digits, `_` and `-`, or remove it"
+            );
+            return self.cursor.refuse(&name.span, text);
         }
         self.end()
     }
@@ -121,16 +122,19 @@ impl Parser<'_> {
         self.open = Open::Dropped;
         let kind = self.cursor.argument()?;
         if kind.text.is_empty() || !kind.text.bytes().all(|c| c.is_ascii_graphic()) {
-            let message = "this is not the type of a section";
-            return self
-                .cursor
-                .refuse(&kind.span, message, "write `config vrrp_instance 'NAME'`");
+            let text = format_args!(
+                "this is not the type of a section\n\
+                 write `config vrrp_instance 'NAME'`"
+            );
+            return self.cursor.refuse(&kind.span, text);
         }
         let name = self.cursor.argument()?;
         if !name.text.is_empty() && !is_name(&name.text) {
-            let message = "this is not the name of a section";
-            let help = "write letters, digits and `_`; any other name goes into `option name`";
-            return self.cursor.refuse(&name.span, message, help);
+            let text = format_args!(
+                "this is not the name of a section\n\
+                 write letters, digits and `_`; any other name goes into `option name`"
+            );
+            return self.cursor.refuse(&name.span, text);
         }
         self.end()?;
         let kind = word(kind);
@@ -140,21 +144,20 @@ impl Parser<'_> {
             let before = &self.sections[index];
             if before.kind.text != kind.text {
                 let name = name.as_ref().map_or("", |name| &name.text);
-                let message = format!(
-                    "section {} already stands at {} with another type",
+                let text = format_args!(
+                    "section {} already stands at {} with another type\n\
+                     give it another name",
                     quoted(name),
                     self.cursor.report.place(before.kind.span)
                 );
-                return self
-                    .cursor
-                    .refuse(&kind.span, &message, "give it another name");
+                return self.cursor.refuse(&kind.span, text);
             }
             self.open = Open::Section(index);
             return Ok(());
         }
         if self.sections.len() == MAX_SECTIONS {
-            let message = format!("there are more than {MAX_SECTIONS} sections");
-            self.cursor.give_up(&kind.span, &message);
+            let message = format_args!("there are more than {MAX_SECTIONS} sections");
+            self.cursor.give_up(&kind.span, message);
             return Err(Reported);
         }
         self.open = Open::Section(self.sections.len());
@@ -177,16 +180,19 @@ impl Parser<'_> {
     /// `option NAME [VALUE]`, `list NAME [VALUE]`
     fn option(&mut self, span: &Span, list: bool) -> Result<(), Reported> {
         if let Open::Nothing = self.open {
-            let message = "no section is open here";
-            let help = "write `config globals` or `config vrrp_instance 'NAME'` in front of it";
-            return self.cursor.refuse(span, message, help);
+            let text = format_args!(
+                "no section is open here\n\
+                 write `config globals` or `config vrrp_instance 'NAME'` in front of it"
+            );
+            return self.cursor.refuse(span, text);
         }
         let name = self.cursor.argument()?;
         if !is_name(&name.text) {
-            let help = "write letters, digits and `_`";
-            return self
-                .cursor
-                .refuse(&name.span, "this is not the name of an option", help);
+            let text = format_args!(
+                "this is not the name of an option\n\
+                 write letters, digits and `_`"
+            );
+            return self.cursor.refuse(&name.span, text);
         }
         let value = self.cursor.argument()?;
         let ended = self.end();
@@ -210,8 +216,8 @@ impl Parser<'_> {
             self.set(index, name, value);
         }
         if self.sections[index].settings.len() > MAX_SETTINGS {
-            let message = format!("this section has more than {MAX_SETTINGS} options");
-            self.cursor.give_up(span, &message);
+            let message = format_args!("this section has more than {MAX_SETTINGS} options");
+            self.cursor.give_up(span, message);
             return Err(Reported);
         }
         Ok(())
@@ -226,13 +232,8 @@ impl Parser<'_> {
             if !old.list && old.values[0].whole.text == value.whole.text {
                 return;
             }
-            let message = format_args!(
-                "`{}` was already set at {}",
-                name.text,
-                self.cursor.report.place(old.name.span)
-            );
-            let help = format_args!("the last one counts; remove the other");
-            self.cursor.report.warn(&name.span, message, help);
+            let report = &mut self.cursor.report;
+            report.set_twice(&name.text, &name.span, old.name.span);
             settings.remove(before);
         }
         settings.push(Setting {
@@ -248,16 +249,23 @@ impl Parser<'_> {
         if more.text.is_empty() {
             return Ok(());
         }
-        let message = "this is one word too many";
-        let help = "remove it, or put quotes around a value with blanks";
-        self.cursor.refuse(&more.span, message, help)
+        let text = format_args!(
+            "this is one word too many\n\
+             remove it, or put quotes around a value with blanks"
+        );
+        self.cursor.refuse(&more.span, text)
     }
 }
 
 /// A value of several lines, where there should be none.
 pub(super) fn report_open(span: &Span, report: &mut Report) {
-    let message = format_args!("this value goes on in the next line");
-    report.error(span, message, format_args!("close its quote where it ends"));
+    report.error(
+        span,
+        format_args!(
+            "this value goes on in the next line\n\
+             close its quote where it ends"
+        ),
+    );
 }
 
 /// An option becomes a list, at the end; a list gets one more.

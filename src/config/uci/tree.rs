@@ -88,9 +88,13 @@ impl<'a> Tree<'a> {
             Rule::Instance | Rule::SyncGroup | Rule::Watched { .. }
         );
         if is_named && name.is_none() {
-            let message = format_args!("this section has no name");
-            let help = format_args!("write `config {kind} 'NAME'`, or add `option name 'NAME'`");
-            return self.report.error(span, message, help);
+            return self.report.error(
+                span,
+                format_args!(
+                    "this section has no name\n\
+                     write `config {kind} 'NAME'`, or add `option name 'NAME'`"
+                ),
+            );
         }
         self.say(word, span);
         if let Some(name) = name {
@@ -140,9 +144,13 @@ impl<'a> Tree<'a> {
         };
         let on = boolean(&value.whole.text);
         if on.is_none() {
-            let message = format_args!("{} is neither on nor off", quoted(&value.whole.text));
-            let help = format_args!("write `option enabled '1'`, or '0'");
-            self.report.error(&value.whole.span, message, help);
+            self.report.error(
+                &value.whole.span,
+                format_args!(
+                    "{} is neither on nor off\nwrite `option enabled '1'`, or '0'",
+                    quoted(&value.whole.text)
+                ),
+            );
         }
         on == Some(false)
     }
@@ -156,9 +164,10 @@ impl<'a> Tree<'a> {
             Some(near) => &*format!("write `config {near}`"),
             None => "remove it; CONFIG.md lists all types",
         };
-        let message = format_args!("unknown type of section {}", quoted(&kind.text));
-        self.report
-            .error(&kind.span, message, format_args!("{help}"));
+        self.report.error(
+            &kind.span,
+            format_args!("unknown type of section {}\n{help}", quoted(&kind.text)),
+        );
     }
 
     fn block(&mut self, section: &Section, block: Block) {
@@ -177,9 +186,13 @@ impl<'a> Tree<'a> {
     }
 
     fn unknown(&mut self, option: &Word, place: &str, help: &str) {
-        let message = format_args!("unknown option {} in `{place}`", quoted(&option.text));
-        self.report
-            .error(&option.span, message, format_args!("{help}"));
+        self.report.error(
+            &option.span,
+            format_args!(
+                "unknown option {} in `{place}`\n{help}",
+                quoted(&option.text)
+            ),
+        );
     }
 
     /// The block that `auth_type` and `auth_pass` make; without a password there is none, as in
@@ -192,9 +205,13 @@ impl<'a> Tree<'a> {
         };
         let span = &first.name.span;
         if password.is_none() {
-            let message = format_args!("`auth_type` has no effect without `auth_pass`");
-            let help = format_args!("add `option auth_pass`, or remove it");
-            return self.report.warn(span, message, help);
+            return self.report.warn(
+                span,
+                format_args!(
+                    "`auth_type` has no effect without `auth_pass`\n\
+                     add `option auth_pass`, or remove it"
+                ),
+            );
         }
         self.say("authentication", span);
         self.open(span);
@@ -285,9 +302,10 @@ impl<'a> Tree<'a> {
             .iter()
             .filter(|(_, part)| *part == Part::Value);
         if let Some((option, _)) = wanted.find(|(option, _)| setting(section, option).is_none()) {
-            let message = format_args!("this section has no `{option}`");
-            let help = format_args!("add `option {option} '…'`");
-            return self.report.error(&section.kind.span, message, help);
+            return self.report.error(
+                &section.kind.span,
+                format_args!("this section has no `{option}`\nadd `option {option} '…'`"),
+            );
         }
         for (option, part) in entry.options {
             let found = setting(section, option).map(value);
