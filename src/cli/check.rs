@@ -30,12 +30,12 @@ impl Check {
                     eprintln!("error: {why}");
                     return Exit::System;
                 }
-                let there = daemon::already_there(&loaded.config).unwrap_or_default();
+                let instances = loaded.config.instances.len();
+                let there = daemon::already_there(loaded.config).unwrap_or_default();
                 there.iter().for_each(|line| eprintln!("warning: {line}"));
                 println!(
-                    "{}: {} instance(s), {} warning(s): good",
+                    "{}: {instances} instance(s), {} warning(s): good",
                     self.file,
-                    loaded.config.instances.len(),
                     loaded.warnings.len() + there.len()
                 );
                 Exit::Done

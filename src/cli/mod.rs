@@ -40,10 +40,11 @@ enum Command {
 
 /// Does what the command line says.
 pub fn main() -> Exit {
-    let words: Vec<String> = std::env::args_os()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+    let mut words = Vec::new();
+    for word in std::env::args_os().skip(1) {
+        words.push(word.to_string_lossy().into_owned());
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match Vipd::from_args(&["vipd"], &words) {
         Ok(Vipd { version: true, .. }) => {
             println!("vipd {}", env!("CARGO_PKG_VERSION"));

@@ -112,7 +112,8 @@ impl Files for Disk {
         if let Some(id) = &self.config_id {
             return id.clone();
         }
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = String::from_utf8_lossy(&host);
         let first = host.trim().split('.').next().unwrap_or_default();
         first.to_owned()
     }

@@ -19,7 +19,8 @@ pub struct Control {
     listener: Listener,
     /// Its place in the poll set.
     place: usize,
-    clients: heapless::Vec<Client, { limits::CONTROL_CLIENTS }>,
+    /// At most [`limits::CONTROL_CLIENTS`].
+    clients: Vec<Client>,
     /// The client that is looked at first.
     turn: usize,
     /// Nobody is let in before.
@@ -53,7 +54,7 @@ impl Control {
         Ok(Self {
             listener: Listener::bind(&socket_path(runtime_dir))?,
             place: usize::MAX,
-            clients: heapless::Vec::new(),
+            clients: Vec::with_capacity(limits::CONTROL_CLIENTS),
             turn: 0,
             accept_at: Instant::ZERO,
         })
@@ -99,11 +100,15 @@ impl Control {
             self.accept_at = Instant::ZERO;
         }
         let ready = |client: &Client| poll.readiness(client.place).any();
-        let may_free_one = self.clients.is_full() && self.clients.iter().any(ready);
+        let may_free_one = self.is_full() && self.clients.iter().any(ready);
         if poll.readiness(self.place).any() && !may_free_one {
             self.accept(now);
         }
         self.go_on(poll)
+    }
+
+    fn is_full(&self) -> bool {
+        self.clients.len() == limits::CONTROL_CLIENTS
     }
 
     fn accept(&mut self, now: Instant) {
@@ -122,11 +127,10 @@ impl Control {
         let peer = unix::peer_uid(&stream);
         let mut client = Client::new(stream, now + limits::CONTROL_PATIENCE);
         match peer {
-            Ok(uid) if may_ask(uid) => {
-                if let Err(mut client) = self.clients.push(client) {
-                    client.refuse(&Refusal::busy());
-                }
+            Ok(uid) if may_ask(uid) && self.is_full() => {
+                client.refuse(&Refusal::busy());
             }
+            Ok(uid) if may_ask(uid) => self.clients.push(client),
             Ok(uid) => {
                 client.refuse(&Refusal::denied(uid));
             }

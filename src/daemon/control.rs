@@ -31,7 +31,7 @@ impl Daemon {
                 self.status(client, form, name.as_deref(), now);
             }
             Question::Request(Request::Reload) => match self.reload_and_log(now) {
-                Ok(outcome) => self.control.answer(client, &outcome.to_string()),
+                Ok(outcome) => self.control.answer(client, &outcome),
                 Err(refused) => self.control.refuse(client, &refusal(&refused)),
             },
             Question::Instance(form, index) => self.status_of(client, form, index, now),

@@ -71,30 +71,29 @@ impl Ears {
     /// At the start and after a reload: sockets of interfaces that are used as before stay open. `wanted` is the
     /// place of each instance and how it receives.
     pub(super) fn retarget(&mut self, group4: Ipv4Addr, wanted: &[(Place, Receive)]) {
-        let mut old = core::mem::take(&mut self.slots);
-        let mut places: Vec<Place> = wanted.iter().map(|(place, _)| *place).collect();
-        places.sort_unstable();
-        places.dedup();
-        for place in places {
-            let modes = wanted
-                .iter()
-                .filter(|(p, _)| *p == place)
-                .map(|(_, mode)| *mode);
-            let mode = Tap::mode_of(modes);
+        let target = |place: Place| {
+            let modes = wanted.iter().filter(|(p, _)| *p == place);
             let group = match place.1 {
                 Family::V4 => IpAddr::V4(group4),
                 Family::V6 => GROUP6,
             };
-            let same = |l: &Listening| (l.place, l.group, l.tap.mode()) == (place, group, mode);
-            let kept = old.iter().position(same).map(|i| old.swap_remove(i));
-            let fresh = || Listening {
-                place,
-                group,
-                tap: Tap::new(mode),
-                ear: None,
-                failed: None,
-            };
-            self.slots.push(kept.unwrap_or_else(fresh));
+            (group, Tap::mode_of(modes.map(|(_, mode)| *mode)))
+        };
+        self.slots.retain(|l| {
+            let wanted = wanted.iter().any(|(place, _)| *place == l.place);
+            wanted && target(l.place) == (l.group, l.tap.mode())
+        });
+        for (place, _) in wanted {
+            if self.slots.iter().all(|l| l.place != *place) {
+                let (group, mode) = target(*place);
+                self.slots.push(Listening {
+                    place: *place,
+                    group,
+                    tap: Tap::new(mode),
+                    ear: None,
+                    failed: None,
+                });
+            }
         }
         self.schedule();
     }

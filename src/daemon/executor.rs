@@ -125,10 +125,11 @@ enum About {
 impl Executor {
     /// Storage for so many instances, and empty tables; nothing is allocated in the steady state.
     pub(super) fn new(commands: CommandSocket, instances: usize) -> Result<Self, Error> {
+        let sender = SendSocket::open()?;
         Ok(Self {
             vmacs: Vmacs::default(),
             routes: Routes::default(),
-            sender: SendSocket::open()?,
+            sender,
             frames: SendBatch::new(limits::SEND_FRAMES, limits::SEND_BYTES),
             commands,
             asked: Vec::with_capacity(limits::REQUESTS),
@@ -321,7 +322,7 @@ impl Executor {
         };
         for repr in context.router.adverts(id, priority) {
             let identification = self.adverts[id.index()].next();
-            self.push_frame(kernel.ifindex, |buf| {
+            self.push_frame(kernel.ifindex, &mut |buf| {
                 advert::write_frame(buf, &repr, mac, identification)
             });
         }
@@ -348,7 +349,7 @@ impl Executor {
         adverts.failure = failure.map(|(errno, _)| errno);
     }
 
-    pub(super) fn push_frame(&mut self, ifindex: u32, write: impl FnOnce(&mut [u8]) -> usize) {
+    pub(super) fn push_frame(&mut self, ifindex: u32, write: &mut dyn FnMut(&mut [u8]) -> usize) {
         if !self.frames.has_room() {
             self.send_frames();
         }

@@ -18,20 +18,20 @@ use super::vmac::Vmacs;
 /// interface that has no device, one for each virtual address that is on its interface without
 /// vipd having put it there, unless the router owns it, and what DHCP and RA lack. For `vipd check`,
 /// which a running daemon must not mind.
-pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
+pub fn already_there(mut config: Config) -> Result<Vec<String>, Error> {
     let mut links = Links::default();
-    let (said, mut found) = match netifd::ask_now(config) {
+    let (said, mut found) = match netifd::ask_now(&config) {
         Ok(said) => (said, Vec::new()),
         Err(failure) => (Names::Unasked, vec![failure.to_string()]),
     };
-    found.extend(uplinks::to_be_told(config, &said));
+    found.extend(uplinks::to_be_told(&config, &said));
     let names = match config.dialect {
         Dialect::Uci => said,
         Dialect::Keepalived => Names::Devices,
     };
-    let link_of = names.slots(config, &mut links);
-    let mut addresses = tables(&mut config.clone(), &names, &mut links);
-    let vmacs = Vmacs::new(config, &names, &mut links);
+    let link_of = names.slots(&config, &mut links);
+    let mut addresses = tables(&mut config, &names, &mut links);
+    let vmacs = Vmacs::new(&config, &names, &mut links);
     Kernel::open()?.dump(&mut links)?;
     links.forget_addresses_of(IFA_PROTO_VIPD);
     addresses.reconcile(&links, true);
@@ -40,7 +40,7 @@ pub fn already_there(config: &Config) -> Result<Vec<String>, Error> {
             found.push(format!("{}: {}: {why}", instance.name, instance.interface));
         }
     }
-    found.append(&mut lines(config, &links, &link_of, &addresses, &vmacs));
+    found.append(&mut lines(&config, &links, &link_of, &addresses, &vmacs));
     Ok(found)
 }
 

@@ -6,15 +6,15 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use std::io::{self, Write};
+use std::io;
 
 /// One thing that vipd may put into the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Line {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line<'a> {
     /// `address INTERFACE ADDRESS/PREFIX`
     Address {
         /// The interface's name.
-        interface: String,
+        interface: &'a str,
         /// The address.
         address: IpAddr,
         /// Its prefix length.
@@ -23,26 +23,26 @@ pub(super) enum Line {
     /// `macvlan INTERFACE MAC`
     Macvlan {
         /// Its name.
-        interface: String,
+        interface: &'a str,
         /// Its MAC address, so that somebody else's interface of that name is left alone.
-        mac: String,
+        mac: &'a str,
     },
     /// `route MESSAGE TEXT` or `rule MESSAGE TEXT`
     Routing {
         /// `route` or `rule`.
-        kind: String,
+        kind: &'a str,
         /// The body of the netlink message that deletes it, in hexadecimal: the kernel that is asked is
         /// the one that has it, and no interface is named.
         message: Vec<u8>,
         /// What it is, for people.
-        text: String,
+        text: &'a str,
     },
     /// `arp INTERFACE PARAMETER BEFORE VALUE`
     Arp {
         /// The interface's name.
-        interface: String,
+        interface: &'a str,
         /// `arp_ignore` or `arp_announce`.
-        parameter: String,
+        parameter: &'a str,
         /// What it was before.
         before: u32,
         /// What vipd sets it to.
@@ -50,9 +50,9 @@ pub(super) enum Line {
     },
 }
 
-impl Line {
+impl<'a> Line<'a> {
     /// The interface that it is about.
-    pub(super) fn interface(&self) -> Option<&str> {
+    pub(super) fn interface(&self) -> Option<&'a str> {
         match self {
             Self::Routing { .. } => None,
             Self::Address { interface, .. }
@@ -62,7 +62,7 @@ impl Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address {
@@ -117,34 +117,29 @@ impl Journal {
         &self.path
     }
 
-    /// What an earlier daemon left; empty if there is no journal. Lines that say nothing are
-    /// passed over: a journal is replaced whole, so that they are somebody else's.
-    pub(super) fn read(&mut self) -> io::Result<Vec<Line>> {
-        match std::fs::read(&self.path) {
-            Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes);
-                let mut lines = text.lines();
-                self.table = lines.find_map(|line| line.strip_prefix("table ").map(Into::into));
-                let fifos = text.lines().filter_map(|line| line.strip_prefix("fifo "));
-                self.fifos = fifos.map(Into::into).collect();
-                Ok(text.lines().filter_map(parse).collect())
+    /// What an earlier daemon left, for [`lines`]; empty if there is no journal.
+    pub(super) fn read(&mut self) -> io::Result<String> {
+        let text = match std::fs::read(&self.path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        for line in text.lines() {
+            if let Some(table) = line.strip_prefix("table ") {
+                self.table.get_or_insert_with(|| table.to_owned());
+            } else if let Some(path) = line.strip_prefix("fifo ") {
+                self.fifos.push(path.into());
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
         }
+        Ok(text)
     }
 
-    /// Replaces the journal.
-    pub(super) fn write(&self, lines: &[Line]) -> io::Result<()> {
-        let mut text = Vec::new();
-        for line in lines {
-            writeln!(text, "{line}")?;
-        }
-        if let Some(table) = &self.table {
-            writeln!(text, "table {table}")?;
-        }
-        for path in &self.fifos {
-            writeln!(text, "fifo {path}")?;
+    /// Replaces the journal. `text` is a [`Line`] a line.
+    pub(super) fn write(&self, mut text: String) -> io::Result<()> {
+        let table = self.table.iter().map(|table| ["table ", table]);
+        for line in table.chain(self.fifos.iter().map(|path| ["fifo ", path])) {
+            text.extend(line);
+            text.push('\n');
         }
         let new = [&self.path, ".new"].concat();
         std::fs::write(&new, text)?;
@@ -152,29 +147,32 @@ impl Journal {
     }
 }
 
-fn parse(line: &str) -> Option<Line> {
+/// The lines of a journal's text. Those that say nothing are passed over: a journal is replaced whole,
+/// so that they are somebody else's.
+pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
+    text.lines().filter_map(parse).collect()
+}
+
+fn parse(line: &str) -> Option<Line<'_>> {
     let words: Vec<&str> = line.split(' ').collect();
     Some(match words[..] {
         ["address", interface, value, ..] => {
             let (address, prefix_len) = value.split_once('/')?;
             Line::Address {
-                interface: interface.to_owned(),
+                interface,
                 address: address.parse().ok()?,
                 prefix_len: prefix_len.parse().ok()?,
             }
         }
         [kind @ ("route" | "rule"), message, _, ..] => Line::Routing {
-            kind: kind.to_owned(),
+            kind,
             message: bytes(message)?,
-            text: line.splitn(3, ' ').last()?.to_owned(),
+            text: line.splitn(3, ' ').last()?,
         },
-        ["macvlan", interface, mac, ..] => Line::Macvlan {
-            interface: interface.to_owned(),
-            mac: mac.to_owned(),
-        },
+        ["macvlan", interface, mac, ..] => Line::Macvlan { interface, mac },
         ["arp", interface, parameter, before, value, ..] => Line::Arp {
-            interface: interface.to_owned(),
-            parameter: parameter.to_owned(),
+            interface,
+            parameter,
             before: before.parse().ok()?,
             value: value.parse().ok()?,
         },
@@ -200,32 +198,33 @@ mod tests {
         let mut journal = Journal::new(dir.to_str().expect("UTF-8"));
         journal.table = Some("vipd-1".to_owned());
         journal.fifos = vec!["/run/a fifo".into()];
-        assert_eq!(journal.read().expect("no journal is no error"), []);
-        let lines = [
+        assert_eq!(journal.read().expect("no journal is no error"), "");
+        let written = [
             Line::Address {
-                interface: "br-lan".to_owned(),
+                interface: "br-lan",
                 address: "10.10.201.101".parse().expect("an address"),
                 prefix_len: 32,
             },
             Line::Routing {
-                kind: "route".to_owned(),
+                kind: "route",
                 message: vec![2, 0x1f, 0, 0xa0],
-                text: "10.0.0.0/8 via 10.0.0.7 dev eth0".to_owned(),
+                text: "10.0.0.0/8 via 10.0.0.7 dev eth0",
             },
             Line::Macvlan {
-                interface: "vrrp.50".to_owned(),
-                mac: "00:00:5e:00:01:32".to_owned(),
+                interface: "vrrp.50",
+                mac: "00:00:5e:00:01:32",
             },
             Line::Arp {
-                interface: "br-lan".to_owned(),
-                parameter: "arp_ignore".to_owned(),
+                interface: "br-lan",
+                parameter: "arp_ignore",
                 before: 0,
                 value: 1,
             },
         ];
-        journal.write(&lines).expect("written");
+        let text = written.iter().map(|line| format!("{line}\n")).collect();
+        journal.write(text).expect("written");
         let mut again = Journal::new(dir.to_str().expect("UTF-8"));
-        assert_eq!(again.read().expect("read"), lines);
+        assert_eq!(lines(&again.read().expect("read")), written);
         assert_eq!(again.table, journal.table);
         assert_eq!(again.fifos, journal.fifos);
         std::fs::remove_dir_all(&dir).expect("removed");

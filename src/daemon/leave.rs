@@ -220,7 +220,7 @@ impl Daemon {
             // What is put back now must not be put back again by the next start.
             self.journal.table = None;
             self.journal.fifos.clear();
-            if let Err(error) = self.journal.write(&[]) {
+            if let Err(error) = self.journal.write(String::new()) {
                 log::warn!("the journal keeps more than is needed: {error}");
             }
         }
@@ -280,8 +280,8 @@ impl Daemon {
 
     /// Before a reload: the names of instances that are not in `config` and leave first, because their
     /// hooks run.
-    pub(super) fn leave_first(&mut self, config: &Config, now: Instant) -> Vec<String> {
-        let mut leaving = Vec::new();
+    pub(super) fn leave_first(&mut self, config: &Config, now: Instant) -> String {
+        let mut leaving = String::new();
         if self.leave.phase == Phase::Reload && !self.waits(now) {
             return leaving;
         }
@@ -289,7 +289,8 @@ impl Daemon {
             let stays = self.stays(id, config);
             if !stays && (self.run_hook(id, now) || self.has_uplink_up(id)) {
                 self.handle(id, Event::Leave, now);
-                leaving.push(self.config.instances[id.index()].name.to_string());
+                let separator = if leaving.is_empty() { "" } else { " " };
+                leaving.extend([separator, &self.config.instances[id.index()].name]);
             }
         }
         self.follow_uplinks(now);

@@ -60,7 +60,7 @@ use kernel::Kernel;
 use leave::Leave;
 use links::{Links, Slot};
 use netifd::Netifd;
-use reload::{Outcome, Refused};
+use reload::Refused;
 use uplinks::Uplinks;
 use watch::Watches;
 
@@ -391,7 +391,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn reload_and_log(&mut self, now: Instant) -> Result<Outcome, Refused> {
+    fn reload_and_log(&mut self, now: Instant) -> Result<String, Refused> {
         let result = self.reload(now);
         memory::trim();
         match &result {

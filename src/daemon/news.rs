@@ -10,7 +10,7 @@ use crate::vrrp::types::{Family, PRIORITY_OWNER};
 
 use super::addresses::{News, STATIC};
 use super::executor::Executor;
-use super::{Daemon, journal, report, start};
+use super::{Daemon, report, start};
 
 impl Daemon {
     /// Makes the macvlans that are missing, and prepares the interfaces below them.
@@ -22,7 +22,7 @@ impl Daemon {
         if executor.vmacs.look_below(links) {
             let lines = self.journal_lines();
             let executor = &mut self.executor;
-            match self.journal.write(&lines) {
+            match self.journal.write(lines) {
                 Ok(()) => executor.change_below(),
                 Err(error) => log::error!(
                     "the journal cannot be written, so the interfaces below the virtual MAC addresses are left \
@@ -40,7 +40,7 @@ impl Daemon {
     }
 
     /// What a killed daemon might leave behind.
-    pub(super) fn journal_lines(&self) -> Vec<journal::Line> {
+    pub(super) fn journal_lines(&self) -> String {
         let Executor {
             addresses,
             routes,

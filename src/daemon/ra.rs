@@ -277,7 +277,7 @@ impl Executor {
     }
 
     fn push_ra(&mut self, said: &Speech, mac: [u8; 6], source: Ipv6Addr) {
-        self.push_frame(said.ifindex, |buf| {
+        self.push_frame(said.ifindex, &mut |buf| {
             frame::emit_ra(buf, mac, source, said.mtu, &said.content)
         });
     }

@@ -28,23 +28,6 @@ use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
 use super::uplinks::{self, NoNetifd};
 use super::vmac::Vmacs;
 
-/// What a reload has changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Names of new instances.
-    pub added: Vec<String>,
-    /// Names of instances that are gone.
-    pub removed: Vec<String>,
-    /// Names of instances with other parameters or addresses.
-    pub changed: Vec<String>,
-    /// Old and new names of instances that are the same otherwise.
-    pub renamed: Vec<(String, String)>,
-    /// Names of instances that leave first: nothing has changed until their hooks have ended.
-    pub leaving: Vec<String>,
-    /// How many stay as they are.
-    pub unchanged: usize,
-}
-
 /// Why a reload was refused; nothing has changed then.
 #[derive(Debug)]
 pub enum Refused {
@@ -65,8 +48,8 @@ pub enum Refused {
 }
 
 impl Daemon {
-    /// Reads the configuration file again and applies it.
-    pub fn reload(&mut self, now: Instant) -> Result<Outcome, Refused> {
+    /// Reads the configuration file again and applies it. Says what has changed.
+    pub fn reload(&mut self, now: Instant) -> Result<String, Refused> {
         if self.leave.is_stopping() {
             return Err(Refused::Stopping);
         }
@@ -88,10 +71,9 @@ impl Daemon {
         }
         let leaving = self.leave_first(&config, now);
         if !leaving.is_empty() {
-            return Ok(Outcome {
-                leaving,
-                ..Outcome::default()
-            });
+            return Ok(format!(
+                "{leaving} leaves first: the rest follows when notify_leave has ended and the uplinks are down"
+            ));
         }
         if config.globals.urgency != self.config.globals.urgency {
             log::warn!(
@@ -179,14 +161,14 @@ impl Daemon {
     }
 
     /// Goes over to another configuration, or the same on other devices. `known` is how many
-    /// interfaces there were before it.
+    /// interfaces there were before it. Says what has changed.
     fn apply(
         &mut self,
         config: Config,
         mut addresses: Addresses,
         known: usize,
         now: Instant,
-    ) -> Result<Outcome, Refused> {
+    ) -> Result<String, Refused> {
         let names = self.netifd.names(config.dialect);
         let link_of = names.slots(&config, &mut self.links);
         let vmacs = Vmacs::new(&config, names, &mut self.links);
@@ -196,10 +178,7 @@ impl Daemon {
             && routes.is_like(&self.executor.routes);
         let same_links = self.links.iter().count() == known;
         if same_places && same_links && self.is_as_before(&config, &addresses) {
-            return Ok(Outcome {
-                unchanged: config.instances.len(),
-                ..Outcome::default()
-            });
+            return Ok(format!("{} unchanged", config.instances.len()));
         }
         // What the reload before this one has done must not look like somebody else's doing.
         self.flush(now);
@@ -215,12 +194,12 @@ impl Daemon {
         let specs = specs(&config, &link_of);
         let matches = self.router.matches(&specs);
         let mut lines = journal_lines(&self.links, &addresses, &routes, &vmacs);
-        lines.append(&mut self.journal_lines());
+        lines.push_str(&self.journal_lines());
         let refused = accept::refused(&config, &self.links, &addresses);
         let gates = dhcp::gates(&config, &self.links, &link_of);
         let table = drops::journaled(!refused.is_empty(), !gates.is_empty());
         if self.journal.table.is_none() {
-            self.journal.table.clone_from(&table);
+            self.journal.table = table.clone();
         }
         let fifos = self.executor.notify.fifos.to_be_made(&config, &[]);
         for path in &fifos {
@@ -228,7 +207,7 @@ impl Daemon {
                 self.journal.fifos.push(path.clone());
             }
         }
-        self.journal.write(&lines).map_err(Refused::Journal)?;
+        self.journal.write(lines).map_err(Refused::Journal)?;
         self.accept_mode
             .widen(&refused)
             .map_err(Refused::Unenforceable)?;
@@ -269,7 +248,7 @@ impl Daemon {
         self.journal.table = table;
         self.journal.fifos = fifos;
         let settled = self.journal_lines();
-        if let Err(error) = self.journal.write(&settled) {
+        if let Err(error) = self.journal.write(settled) {
             log::warn!("the journal keeps more than is needed: {error}");
         }
         Ok(outcome)
@@ -280,32 +259,37 @@ impl Daemon {
         *config == self.config && self.router.ids().all(same) && same(STATIC)
     }
 
-    fn compare(&self, new: &Config, addresses: &Addresses, matches: &[Option<Id>]) -> Outcome {
-        let mut outcome = Outcome::default();
+    /// Which instances are new, gone, changed or called otherwise, and how many stay as they are.
+    fn compare(&self, new: &Config, addresses: &Addresses, matches: &[Option<Id>]) -> String {
+        let [mut added, mut removed, mut changed, mut renamed] = [const { String::new() }; 4];
+        let mut unchanged = 0;
         for (index, (instance, matched)) in new.instances.iter().zip(matches).enumerate() {
             let old = matched.map(|id| &self.config.instances[id.index()]);
             let id = Id(index as u16);
             let same = |old| addresses.same_as(id, &self.executor.addresses, old);
-            let name = || instance.name.to_string();
+            let name = &*instance.name;
             match old {
-                None => outcome.added.push(name()),
+                None => added.extend([" ", name]),
                 Some(old) if !(old.same_but_name(instance) && matched.is_some_and(same)) => {
-                    outcome.changed.push(name());
+                    changed.extend([" ", name]);
                 }
                 Some(old) if old.name != instance.name => {
-                    outcome.renamed.push((old.name.to_string(), name()));
+                    renamed.extend([&old.name, " is called ", name, " now; "]);
                 }
-                Some(_) => outcome.unchanged += 1,
+                Some(_) => unchanged += 1,
             }
         }
-        let gone = |id: &Id| !matches.contains(&Some(*id));
-        let names = self
-            .router
-            .ids()
-            .filter(gone)
-            .map(|id| self.config.instances[id.index()].name.to_string());
-        outcome.removed.extend(names);
-        outcome
+        for id in self.router.ids().filter(|id| !matches.contains(&Some(*id))) {
+            removed.extend([" ", &self.config.instances[id.index()].name]);
+        }
+        let mut text = String::new();
+        for (what, names) in [("added", added), ("removed", removed), ("changed", changed)] {
+            if !names.is_empty() {
+                text.extend([what, &names, "; "]);
+            }
+        }
+        text.extend([&renamed, &*format!("{unchanged} unchanged")]);
+        text
     }
 
     /// Instances that are gone give up their role. Their addresses go with the rest of the
@@ -347,35 +331,6 @@ impl Daemon {
                 },
             );
         }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            added,
-            removed,
-            changed,
-            renamed,
-            leaving,
-            unchanged,
-        } = self;
-        if !leaving.is_empty() {
-            let names = leaving.join(" ");
-            return write!(
-                f,
-                "{names} leaves first: the rest follows when notify_leave has ended and the uplinks are down"
-            );
-        }
-        for (what, names) in [("added", added), ("removed", removed), ("changed", changed)] {
-            if !names.is_empty() {
-                write!(f, "{what} {}; ", names.join(" "))?;
-            }
-        }
-        for (old, new) in renamed {
-            write!(f, "{old} is called {new} now; ")?;
-        }
-        write!(f, "{unchanged} unchanged")
     }
 }
 

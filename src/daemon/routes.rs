@@ -167,14 +167,14 @@ impl Routes {
     }
 
     /// What a killed daemon might leave behind.
-    pub(super) fn journal(&self, links: &Links, lines: &mut Vec<Line>) {
+    pub(super) fn journal(&self, links: &Links, each: &mut dyn FnMut(Line<'_>)) {
         for entry in &self.entries {
             let mut batch = Batch::with_capacity(128);
             entry.delete(&mut batch, links, false);
-            lines.push(Line::Routing {
-                kind: entry.item.kind().to_owned(),
+            each(Line::Routing {
+                kind: entry.item.kind(),
                 message: batch.bytes()[HEADER_LEN..].to_vec(),
-                text: (*entry.item.text).to_owned(),
+                text: &entry.item.text,
             });
         }
     }
@@ -418,7 +418,7 @@ pub(super) fn not_removed(item: &Item, errno: Errno) {
 }
 
 /// Removes what a journal names, as far as it is still there.
-pub(super) fn remove_left(left: &[Line], commands: &mut CommandSocket) -> Result<(), Error> {
+pub(super) fn remove_left(left: &[Line<'_>], commands: &mut CommandSocket) -> Result<(), Error> {
     let mut asked = Vec::new();
     for line in left {
         if let Line::Routing {
@@ -427,7 +427,7 @@ pub(super) fn remove_left(left: &[Line], commands: &mut CommandSocket) -> Result
             text,
         } = line
         {
-            let request = match kind.as_str() {
+            let request = match *kind {
                 "rule" => libc::RTM_DELRULE,
                 _ => libc::RTM_DELROUTE,
             };

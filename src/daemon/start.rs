@@ -1,6 +1,6 @@
 //! The way to a running daemon: lock, sockets, what an earlier one left behind, the journal.
 
-use core::fmt;
+use core::fmt::{self, Write};
 use std::rc::Rc;
 
 use crate::config::model::{Config, Group, Instance, Receive, Vip};
@@ -31,7 +31,7 @@ use super::ears::{Ears, Place};
 use super::executor::Executor;
 use super::foreign;
 use super::helper::Helper;
-use super::journal::{Journal, Line};
+use super::journal::{self, Journal, Line};
 use super::kernel::Kernel;
 use super::leave::Leave;
 use super::links::{Links, Slot};
@@ -104,6 +104,8 @@ impl Daemon {
         let control = Control::open(runtime_dir)?;
         let signals = Signals::block(SIGNALS)?;
         signal::ignore_pipe()?;
+        let (timer, kernel) = (Timer::new()?, Kernel::open()?);
+        let executor = Executor::new(CommandSocket::open()?, config.instances.len())?;
         let now = clock::now();
         let mut daemon = Self {
             relist: true,
@@ -111,14 +113,14 @@ impl Daemon {
             heard_at: Instant::ZERO,
             crowded: false,
             poll: Poll::with_capacity(0),
-            timer: Timer::new()?,
+            timer,
             path: path.to_owned(),
             journal: Journal::new(runtime_dir),
             router: Router::new(Vec::new(), GROUP6, Duration::ZERO, now),
             links: Links::default(),
             link_of: Vec::new(),
-            kernel: Kernel::open()?,
-            executor: Executor::new(CommandSocket::open()?, config.instances.len())?,
+            kernel,
+            executor,
             config,
             accept_mode: Drops::new(Purpose::AcceptMode),
             tended: 0,
@@ -147,6 +149,7 @@ impl Daemon {
         executor.addresses = tables(&mut self.config, names, links);
         let left = self.journal.read();
         let left = left.map_err(|e| journal_error(&self.journal, "read journal", &e))?;
+        let left = journal::lines(&left);
         for name in left.iter().filter_map(Line::interface) {
             links.slot(name);
         }
@@ -181,11 +184,11 @@ impl Daemon {
         for path in self.journal.fifos.iter().filter(|p| !fifos.contains(p)) {
             fifo::remove(path);
         }
-        self.journal.fifos.clone_from(&fifos);
+        self.journal.fifos = fifos.clone();
         let refused = accept::refused(&self.config, &self.links, &self.executor.addresses);
         let gates = dhcp::gates(&self.config, &self.links, &self.link_of);
         self.journal.table = drops::journaled(!refused.is_empty(), !gates.is_empty());
-        let written = self.journal.write(&self.journal_lines());
+        let written = self.journal.write(self.journal_lines());
         written.map_err(|e| journal_error(&self.journal, "write journal", &e))?;
 
         let now = clock::now();
@@ -326,7 +329,7 @@ pub(super) fn tables(config: &mut Config, names: &Names, links: &mut Links) -> A
 /// of this configuration that carry our mark. With a kernel that `tells_who` put an address there,
 /// one without our mark is somebody else's, even if the journal names it: he added it meanwhile.
 fn clean_up(
-    left: &[Line],
+    left: &[Line<'_>],
     tells_who: bool,
     links: &mut Links,
     executor: &mut Executor,
@@ -342,7 +345,7 @@ fn clean_up(
         let Some(kernel) = &link.kernel else { continue };
         for found in &kernel.addresses {
             let journaled = left.contains(&Line::Address {
-                interface: link.name.clone(),
+                interface: &link.name,
                 address: found.address,
                 prefix_len: found.prefix_len,
             });
@@ -397,21 +400,25 @@ pub(super) fn journal_lines(
     addresses: &Addresses,
     routes: &Routes,
     vmacs: &Vmacs,
-) -> Vec<Line> {
-    let mut lines = Vec::new();
+) -> String {
+    let mut text = String::new();
+    // A String has room for all of them.
+    let mut put = |line: Line<'_>| {
+        let _ = writeln!(text, "{line}");
+    };
     for entry in addresses.entries() {
         let link = links.get(entry.link);
         if !entry.foreign && link.is_device() {
-            lines.push(Line::Address {
-                interface: link.name.clone(),
+            put(Line::Address {
+                interface: &link.name,
                 address: entry.address,
                 prefix_len: entry.prefix_len,
             });
         }
     }
-    routes.journal(links, &mut lines);
-    vmacs.journal(links, &mut lines);
-    lines
+    routes.journal(links, &mut put);
+    vmacs.journal(links, &mut put);
+    text
 }
 
 fn journal_error(journal: &Journal, operation: &'static str, error: &std::io::Error) -> Error {

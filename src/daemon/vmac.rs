@@ -137,15 +137,15 @@ impl Vmacs {
     }
 
     /// What a killed daemon might leave behind.
-    pub(super) fn journal(&self, links: &Links, lines: &mut Vec<Line>) {
+    pub(super) fn journal(&self, links: &Links, each: &mut dyn FnMut(Line<'_>)) {
         for v in &self.list {
-            lines.push(Line::Macvlan {
-                interface: links.get(v.link).name.clone(),
-                mac: Mac(v.mac).to_string(),
+            each(Line::Macvlan {
+                interface: &links.get(v.link).name,
+                mac: &Mac(v.mac).to_string(),
             });
         }
         for base in &self.bases {
-            base.journal(links, lines);
+            base.journal(links, each);
         }
     }
 
@@ -258,14 +258,16 @@ impl Vmacs {
             if self.list.iter().any(used) {
                 self.bases.push(base.clone());
             } else {
-                base.journal(links, &mut given_up);
+                given_up.push(base);
             }
         }
         send(
             commands,
             "macvlans may not have been removed, see `ip link`",
         );
-        given_up.iter().for_each(|line| restore(commands, line));
+        for base in given_up {
+            base.journal(links, &mut |line| restore(commands, &line));
+        }
     }
 }
 
@@ -342,12 +344,12 @@ impl Vmac {
 
 impl Base {
     /// What is changed there.
-    fn journal(&self, links: &Links, lines: &mut Vec<Line>) {
+    fn journal(&self, links: &Links, each: &mut dyn FnMut(Line<'_>)) {
         for ((parameter, _, value), before) in BELOW.iter().zip(self.before) {
             if let Some(before) = before {
-                lines.push(Line::Arp {
-                    interface: links.get(self.link).name.clone(),
-                    parameter: (*parameter).to_owned(),
+                each(Line::Arp {
+                    interface: &links.get(self.link).name,
+                    parameter,
                     before,
                     value: *value,
                 });
@@ -390,7 +392,7 @@ pub(super) fn not_set(name: &str, errno: Errno) {
 }
 
 /// Puts back what a line of the journal says, unless somebody else has changed it since.
-pub(super) fn restore(commands: &mut CommandSocket, line: &Line) {
+pub(super) fn restore(commands: &mut CommandSocket, line: &Line<'_>) {
     let Line::Arp {
         interface,
         parameter,

@@ -103,7 +103,7 @@ fn read_pid(file: &mut File) -> Option<u32> {
 fn write_pid(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    writeln!(file, "{}", std::process::id())
+    file.write_all(format!("{}\n", std::process::id()).as_bytes())
 }
 
 impl From<Error> for LockError {

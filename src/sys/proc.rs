@@ -89,11 +89,12 @@ pub fn has_dhcp_server() -> Option<bool> {
     // A listener's other end has no address, and that of a connection stands before its state.
     let mut any = None;
     for (path, listens) in [
-        ("/proc/net/udp", ":0043 0000"),
-        ("/proc/net/udp6", ":0223 0000"),
+        ("/proc/net/udp", b":0043 0000"),
+        ("/proc/net/udp6", b":0223 0000"),
     ] {
-        if let Ok(sockets) = std::fs::read_to_string(path) {
-            any = Some(any == Some(true) || sockets.contains(listens));
+        if let Ok(sockets) = std::fs::read(path) {
+            let found = sockets.windows(listens.len()).any(|part| part == listens);
+            any = Some(any == Some(true) || found);
         }
     }
     any

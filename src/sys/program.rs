@@ -13,11 +13,15 @@ use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, getpid, setgid, setpgid, setuid};
 
 use super::child::follow_parent;
+use super::proc::{self, Walk};
 
 /// The path that programs have in their environment.
 const PATH: &CStr = c"PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 /// The signals that are older than real-time signals.
 const SIGNALS: core::ops::Range<i32> = 1..32;
+
+/// Bytes of /proc/PID/stat up to the parent's number, and more: a name has 64 at most.
+const STAT: usize = 128;
 
 /// A program to be run.
 #[derive(Clone, Debug)]
@@ -211,18 +215,16 @@ pub fn be_told_of_death(signal: Signal) -> Result<(), Errno> {
 
 /// Kills all children of this process, which are found in /proc.
 pub fn kill_children() {
-    let own = getpid();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if parent(&stat) == Some(own.as_raw()) {
+    let Ok(mut walk) = Walk::begin() else { return };
+    let own = getpid().as_raw();
+    let mut look = |pid: u32| {
+        let mut stat = [0; STAT];
+        if parent(proc::read(pid, "stat", &mut stat)) == Some(own) {
             // It cannot be another process by now: only we reap our children.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
         }
-    }
+    };
+    while walk.next(&mut look) == Ok(true) {}
 }
 
 /// The parent's number in /proc/PID/stat: `PID (name) state PPID …`, where the name may be anything.

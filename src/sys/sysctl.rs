@@ -8,9 +8,8 @@ use super::error::{Context, Error};
 /// # Errors
 /// As open(2), read(2): ENOENT if the kernel has no such parameter.
 pub fn read(name: &str) -> Result<String, Error> {
-    let mut value = std::fs::read_to_string(path(name)).context("read sysctl", name)?;
-    value.truncate(value.trim_end().len());
-    Ok(value)
+    let value = std::fs::read(path(name)).context("read sysctl", name)?;
+    Ok(String::from_utf8_lossy(&value).trim_end().to_owned())
 }
 
 /// Writes a parameter.

@@ -579,6 +579,7 @@ fn next_on_grid(deadline: Instant, interval: Duration, now: Instant) -> Instant 
 }
 
 /// One input never yields more than [`limits::ACTIONS`] actions; the tests assert it.
+#[inline(never)]
 pub(super) fn push(out: &mut Actions, action: Action) {
     let full = out.push(action).is_err();
     debug_assert!(!full, "more than {} actions of one input", limits::ACTIONS);

@@ -91,7 +91,8 @@ impl Router {
         self.demux = Demux::new(&specs);
         self.group4 = group4;
         self.hints.renumber(matches);
-        let mut old: Vec<Option<Instance>> = self.instances.drain(..).map(Some).collect();
+        let mut old = core::mem::take(&mut self.instances);
+        self.instances.reserve_exact(specs.len());
         let specs = specs
             .into_iter()
             .zip(matches)
@@ -99,9 +100,11 @@ impl Router {
             .enumerate();
         for (index, (spec, matched)) in specs {
             let id = Id(index as u16);
-            let kept = matched.and_then(|old_id| old[old_id.index()].take());
-            let mut instance =
-                kept.unwrap_or_else(|| Instance::new(id, spec.settings, self.startup_at, now));
+            let kept = matched.and_then(|id| old.iter().position(|old| old.id == id));
+            let mut instance = match kept {
+                Some(place) => old.swap_remove(place),
+                None => Instance::new(id, spec.settings, self.startup_at, now),
+            };
             instance.id = id;
             self.instances.push(instance);
         }

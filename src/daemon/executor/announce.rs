@@ -64,13 +64,13 @@ impl Executor {
         match address {
             IpAddr::V4(address) => {
                 for form in forms(context.instance(instance).garp_mode) {
-                    self.push_frame(kernel.ifindex, |buf| {
+                    self.push_frame(kernel.ifindex, &mut |buf| {
                         frame::emit_garp(buf, mac, address, *form)
                     });
                 }
             }
             IpAddr::V6(address) => {
-                self.push_frame(kernel.ifindex, |buf| frame::emit_na(buf, mac, address));
+                self.push_frame(kernel.ifindex, &mut |buf| frame::emit_na(buf, mac, address));
             }
         }
     }

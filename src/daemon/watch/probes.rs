@@ -53,6 +53,8 @@ pub(in crate::daemon) struct Probes {
 
 #[derive(Debug)]
 struct Running {
+    /// Its place among all.
+    number: usize,
     probe: Rc<Probe>,
     schedule: Schedule,
     /// The way out, or why there is none; unknown before the first look.
@@ -74,25 +76,25 @@ struct Ear {
 impl Probes {
     /// At start and after a reload: a probe that is as before goes on.
     pub(super) fn adopt(&mut self, config: &Config, now: Instant) {
-        let before = core::mem::take(&mut self.probes);
-        let mut before: Vec<Option<Running>> = before.into_iter().map(Some).collect();
+        let mut before = core::mem::take(&mut self.probes);
         self.probes.reserve_exact(config.probes.len());
-        for (index, probe) in config.probes.iter().enumerate() {
-            let same = |r: &Option<Running>| r.as_ref().is_some_and(|r| r.probe == *probe);
-            let known = before.iter().position(same);
-            let mut running = known
-                .and_then(|place| before[place].take())
-                .unwrap_or_else(|| Running {
+        for (number, probe) in config.probes.iter().enumerate() {
+            let mut running = match before.iter().position(|r| r.probe == *probe) {
+                Some(place) => before.swap_remove(place),
+                None => Running {
+                    number,
                     probe: Rc::clone(probe),
                     schedule: Schedule::new(probe.plan, Instant::NEVER),
                     way: None,
                     exchange: None,
-                });
+                },
+            };
             // What it waits for carries its old number.
-            if known != Some(index) && running.schedule.is_asking() {
+            if running.number != number && running.schedule.is_asking() {
                 running.exchange = None;
                 running.schedule.hurry(now);
             }
+            running.number = number;
             self.probes.push(running);
         }
         if self.probes.is_empty() {

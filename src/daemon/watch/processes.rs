@@ -21,7 +21,7 @@ const BYTES: usize = 4096;
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
-    counted: Box<[Counted]>,
+    counted: Vec<Counted>,
     walk: Option<Walk>,
     walk_at: Option<Instant>,
     /// No walk begins earlier.
@@ -41,7 +41,7 @@ pub(super) struct Processes {
     told: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Counted {
     process: TrackProcess,
     /// How many of them this walk has found so far.
@@ -55,20 +55,24 @@ struct Counted {
 
 impl Processes {
     pub(super) fn adopt(&mut self, processes: &[TrackProcess], now: Instant) {
-        if self.counted.iter().map(|it| &it.process).eq(processes) {
+        let is_known =
+            |process: &TrackProcess| self.counted.iter().any(|known| known.process == *process);
+        if processes.len() == self.counted.len() && processes.iter().all(is_known) {
             return;
         }
-        let adopted = processes.iter().map(|process| {
-            let known = self.counted.iter().find(|known| known.process == *process);
-            known.cloned().unwrap_or(Counted {
-                process: process.clone(),
-                found: 0,
-                count: None,
-                up: false,
-                change_at: None,
-            })
-        });
-        self.counted = adopted.collect();
+        let counted = &mut self.counted;
+        counted.retain(|known| processes.contains(&known.process));
+        for process in processes {
+            if counted.iter().all(|known| known.process != *process) {
+                counted.push(Counted {
+                    process: process.clone(),
+                    found: 0,
+                    count: None,
+                    up: false,
+                    change_at: None,
+                });
+            }
+        }
         self.walk = None;
         self.walk_at = (!processes.is_empty()).then_some(now);
         if processes.is_empty() {

@@ -30,40 +30,36 @@ struct Running {
 impl Scripts {
     /// At start and after a reload: a script that does as before is known as before.
     pub(super) fn adopt(&mut self, config: &Config, helper: &mut Helper, now: Instant) {
-        let mut before = core::mem::take(&mut self.scripts);
-        self.scripts.reserve_exact(config.scripts.len());
+        let same = |known: &Script, script: &Script| {
+            known.name == script.name && known.command == script.command && known.ids == script.ids
+        };
+        self.scripts.retain(|running| {
+            let stays = config.scripts.iter().any(|s| same(&running.script, s));
+            if let (false, Some(ticket)) = (stays, running.ticket) {
+                helper.cancel(ticket);
+            }
+            stays
+        });
         for script in &config.scripts {
-            let same = |running: &Running| {
-                let known = &running.script;
-                known.name == script.name
-                    && known.command == script.command
-                    && known.ids == script.ids
-            };
-            let running = match before.iter().position(same) {
-                Some(index) => {
-                    let mut running = before.swap_remove(index);
-                    running.next = running.next.min(now + script.interval);
-                    running.script = script.clone();
-                    running
-                }
-                None => Running {
-                    script: script.clone(),
-                    reading: match script.init_fail {
-                        true => Reading::Down,
-                        false => Reading::Unknown,
-                    },
-                    against: 0,
-                    last: None,
-                    next: now,
-                    ticket: None,
-                    told: None,
+            let known = self.scripts.iter_mut().find(|r| same(&r.script, script));
+            if let Some(running) = known {
+                running.next = running.next.min(now + script.interval);
+                running.script = script.clone();
+                continue;
+            }
+            self.scripts.push(Running {
+                script: script.clone(),
+                reading: match script.init_fail {
+                    true => Reading::Down,
+                    false => Reading::Unknown,
                 },
-            };
-            self.scripts.push(running);
+                against: 0,
+                last: None,
+                next: now,
+                ticket: None,
+                told: None,
+            });
         }
-        // What is not tracked any more.
-        let tickets = before.iter().filter_map(|running| running.ticket);
-        tickets.for_each(|ticket| helper.cancel(ticket));
     }
 
     /// What is known of the script of this name.
