@@ -8,6 +8,10 @@ use core::fmt;
 use core::net::IpAddr;
 use std::io::{self, Write};
 
+use nix::fcntl::OFlag;
+
+use crate::file;
+
 /// One thing that vipd may put into the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Line {
@@ -120,7 +124,7 @@ impl Journal {
     /// What an earlier daemon left; empty if there is no journal. Lines that say nothing are
     /// passed over: a journal is replaced whole, so that they are somebody else's.
     pub(super) fn read(&mut self) -> io::Result<Vec<Line>> {
-        match std::fs::read(&self.path) {
+        match file::read(&self.path) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let mut lines = text.lines();
@@ -147,8 +151,9 @@ impl Journal {
             writeln!(text, "fifo {path}")?;
         }
         let new = [&self.path, ".new"].concat();
-        std::fs::write(&new, text)?;
-        std::fs::rename(&new, &self.path)
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
+        file::open(&new, flags, 0o666)?.write_all(&text)?;
+        Ok(file::rename(&new, &self.path)?)
     }
 }
 

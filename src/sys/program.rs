@@ -13,11 +13,16 @@ use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, getpid, setgid, setpgid, setuid};
 
 use super::child::follow_parent;
+use super::proc::{self, Walk};
+use crate::file;
 
 /// The path that programs have in their environment.
 const PATH: &CStr = c"PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 /// The signals that are older than real-time signals.
 const SIGNALS: core::ops::Range<i32> = 1..32;
+
+/// Of `/proc/PID/stat`, the name in it and the parent behind it.
+const STAT_BYTES: usize = 128;
 
 /// A program to be run.
 #[derive(Clone, Debug)]
@@ -53,9 +58,7 @@ impl Program<'_> {
     /// # Errors
     /// As pipe2(2), open(2), fork(2). What comes after fork is told by [`Leader::failure`].
     pub fn start(&self, stdout: Option<OwnedFd>) -> Result<Leader, Errno> {
-        let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
-        let null = File::options().read(true).write(true).open("/dev/null");
-        let null = null.map_err(errno)?;
+        let null = file::open("/dev/null", OFlag::O_RDWR, 0)?;
         let (failed, failure) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let end = core::iter::once(core::ptr::null());
         let pointers = |list: &[&CStr]| -> Vec<*const c_char> {
@@ -212,17 +215,15 @@ pub fn be_told_of_death(signal: Signal) -> Result<(), Errno> {
 /// Kills all children of this process, which are found in /proc.
 pub fn kill_children() {
     let own = getpid();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if parent(&stat) == Some(own.as_raw()) {
+    let Ok(mut walk) = Walk::begin() else { return };
+    let mut kill_child = |id: u32| {
+        let mut stat = [0; STAT_BYTES];
+        if parent(proc::read(id, "stat", &mut stat)) == Some(own.as_raw()) {
             // It cannot be another process by now: only we reap our children.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
         }
-    }
+    };
+    while walk.next(&mut kill_child) == Ok(true) {}
 }
 
 /// The parent's number in /proc/PID/stat: `PID (name) state PPID …`, where the name may be anything.
