@@ -169,7 +169,7 @@ program() {
     needed "$bitcode" "$bitcode.vipd" &&
         parts=$(merged -o "$bitcode.whole" "$bitcode.vipd" "${files[@]}" | musl_parts) || return 1
     # shellcheck disable=SC2086 # a list of names
-    musl_bitcode "$target" "$bitcode.musl" $parts &&
+    musl_bitcode "$target" "$bitcode.vipd" "$bitcode.musl" $parts &&
         merged -o "$bitcode.whole" "$bitcode.vipd" "$bitcode.musl" "${files[@]}" >"$bitcode.files" &&
         optimised "$target" "$bitcode.whole" "$bitcode.small" && compiled "$target" "$bitcode.small" "$bitcode.o" &&
         linked "$target" -o "$program" "$@" "$bitcode.o" "${files[@]}"

@@ -1,5 +1,5 @@
-"""Prepares musl for the program that it becomes a part of (LLVM's text, standard input to output; the argument is the
-program's triple).
+"""Prepares musl for the program that it becomes a part of (LLVM's text, standard input to output). The argument are two
+lines of the program's text: the triple, and a function's attributes that name the processor.
 
 Assembly within C, which is system calls above all, is inlined no more: no function of a shorter mode could have it,
 and equal functions become one. The same holds for the count of trailing zeros, which MIPS16 has no code for.
@@ -12,7 +12,8 @@ FUNCTION = re.compile(r"^define internal .*?^}\n", re.MULTILINE | re.DOTALL)
 APART = re.compile(r"\basm\b|^define [^(]*@a_ctz_")
 GROUP = re.compile(r"#(\d+)(?=[^#\n]*\{\n)")
 ATTRIBUTES = re.compile(r"^attributes #(\d+) = \{(.*)\}\n", re.MULTILINE)
-TRIPLE = re.compile(r'^target triple = ".*"', re.MULTILINE)
+TRIPLE = re.compile(r'^target triple = ".*"$', re.MULTILINE)
+PROCESSOR = re.compile(r'"target-cpu"="[^"]*"(?: "target-features"="[^"]*")?')
 # Added to the number of a group of attributes: the same group, not to be inlined.
 MARK = 100000
 
@@ -34,9 +35,10 @@ def both(match):
 
 def main():
     """Standard input to standard output."""
-    text = FUNCTION.sub(apart, sys.stdin.read())
-    text = ATTRIBUTES.sub(both, text)
-    sys.stdout.write(TRIPLE.sub(f'target triple = "{sys.argv[1]}"', text, count=1))
+    text = sys.stdin.read()
+    for line in (TRIPLE, PROCESSOR):
+        text = line.sub(line.search(sys.argv[1]).group(), text)
+    sys.stdout.write(ATTRIBUTES.sub(both, FUNCTION.sub(apart, text)))
 
 
 main()

@@ -25,11 +25,16 @@ musl_sources() {
     done
 }
 
-# musl_bitcode TARGET OUTPUT NAME…: the named parts of musl, not optimised yet.
+# The lines of a program's text that say what machine its bitcode is for.
+machine() {
+    "llvm-dis-$(llvm_version)" "$1" -o - |
+        sed -nE '/^target triple = /p; s/^attributes .*("target-cpu"="[^"]*"( "target-features"="[^"]*")?).*/\1/p' | sort -u
+}
+
+# musl_bitcode TARGET PROGRAM OUTPUT NAME…: the named parts of musl for a program's bitcode, not optimised yet.
 musl_bitcode() {
-    local target=$1 output=$2 triple parts architecture library compile
-    shift 2
-    triple=$(target_field "$target" 2)
+    local target=$1 program=$2 output=$3 parts architecture library compile
+    shift 3
     architecture=$(musl_architecture "$target")
     library=$("$ZIG" env | sed -n 's/.*\.lib_dir = "\(.*\)",/\1/p')
     parts=$(realpath -m "$output.d")
@@ -41,6 +46,6 @@ musl_bitcode() {
     # shellcheck disable=SC2016 # for the shell within
     (cd "$library/libc/musl" && musl_sources "$architecture" "$@" |
         xargs -P "$(nproc)" -I{} sh -c '"$@" {} -o "$0/$(echo {} | tr / _).bc"' "$parts" "${compile[@]}") || return 1
-    "llvm-link-$(llvm_version)" -S "$parts"/*.bc | python3 cross/musl.py "$triple" |
+    "llvm-link-$(llvm_version)" -S "$parts"/*.bc | python3 cross/musl.py "$(machine "$program")" |
         "opt-$(llvm_version)" -passes=globalopt,mergefunc -o "$output"
 }
