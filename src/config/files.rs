@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 
+use nix::dir::Dir;
 use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 
@@ -124,15 +125,17 @@ fn descend(parents: &[String], component: &str) -> Vec<String> {
             continue;
         }
         let directory = if parent.is_empty() { "." } else { parent };
-        let Ok(entries) = std::fs::read_dir(directory) else {
+        let opened = file::open(directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0);
+        let Ok(entries) = opened.and_then(|folder| Dir::from_fd(folder.into())) else {
             continue;
         };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        found.extend(
-            names
-                .filter(|name| matches(component, name))
-                .map(|name| join(parent, &name)),
-        );
+        for entry in entries.into_iter().map_while(Result::ok) {
+            match entry.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) if matches(component, name) => found.push(join(parent, name)),
+                Ok(_) => {}
+            }
+        }
     }
     found.sort_unstable();
     found.truncate(MAX_MATCHES);
