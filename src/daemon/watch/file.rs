@@ -197,13 +197,12 @@ fn write(file: &TrackFile, init: InitFile) {
         Err(errno) => Err(errno.into()),
         Ok(mut file) => writeln!(file, "{}", init.value),
     };
-    match written {
-        Err(error) => log::warn!(
+    if let Err(error) = written {
+        log::warn!(
             "file {}: {} cannot be written: {error}; it counts as what is there",
             file.name,
             file.path
-        ),
-        Ok(()) => {}
+        );
     }
 }
 
