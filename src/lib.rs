@@ -23,6 +23,7 @@ pub mod control;
 pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod file;
 pub mod frame;
 pub mod helper;
 pub mod limits;

@@ -287,8 +287,11 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         .full_command
         .as_ref()
         .is_some_and(|full| full.value);
-    let mut wanted = words.join("\0").into_bytes();
-    wanted.push(0);
+    let mut wanted = Vec::new();
+    for word in words {
+        wanted.extend_from_slice(word.as_bytes());
+        wanted.push(0);
+    }
     let compare = match (how, parameters) {
         (None, []) if full => Compare::Start,
         (None, []) => {

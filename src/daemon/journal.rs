@@ -6,7 +6,11 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use std::io;
+use std::io::{self, Write};
+
+use nix::fcntl::OFlag;
+
+use crate::file;
 
 /// One thing that vipd may put into the kernel.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,7 +123,7 @@ impl Journal {
 
     /// What an earlier daemon left, for [`lines`]; empty if there is no journal.
     pub(super) fn read(&mut self) -> io::Result<String> {
-        let text = match std::fs::read(&self.path) {
+        let text = match file::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
@@ -142,8 +146,9 @@ impl Journal {
             text.push('\n');
         }
         let new = [&self.path, ".new"].concat();
-        std::fs::write(&new, text)?;
-        std::fs::rename(&new, &self.path)
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
+        file::open(&new, flags, 0o666)?.write_all(text.as_bytes())?;
+        Ok(file::rename(&new, &self.path)?)
     }
 }
 

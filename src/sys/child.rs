@@ -13,6 +13,7 @@ use nix::unistd::{ForkResult, Pid, getpid, getppid};
 
 use super::error::{Context, Error};
 use super::poll::{Interest, Poll};
+use super::proc::Walk;
 use crate::time::Duration;
 
 /// A child process. Killed and waited for when this is dropped.
@@ -197,7 +198,11 @@ fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
 
 fn threads() -> Result<usize, Error> {
     const PATH: &str = "/proc/self/task";
-    Ok(std::fs::read_dir(PATH)
+    let mut count = 0;
+    let mut walk = Walk::over(PATH)?;
+    while walk
+        .next(&mut |_| count += 1)
         .context("count threads", PATH)?
-        .count())
+    {}
+    Ok(count)
 }

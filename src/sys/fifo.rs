@@ -1,13 +1,15 @@
 //! Named pipes that are written to whether or not somebody reads.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::fchown;
 
 use nix::errno::Errno;
-use nix::sys::stat::Mode;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fstat};
 
 use super::error::{Context, Error};
+use crate::file;
 
 /// A FIFO, open for writing.
 #[derive(Debug)]
@@ -29,8 +31,8 @@ pub fn make(path: &str) -> Result<bool, Error> {
 
 /// Removes a FIFO; what is none, or not there, is left alone.
 pub fn remove(path: &str) {
-    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
-        let _ = std::fs::remove_file(path);
+    if file::look_at_link(path).is_ok_and(|found| file::is(&found, libc::S_IFIFO)) {
+        let _ = file::remove(path);
     }
 }
 
@@ -40,14 +42,10 @@ impl Fifo {
     /// # Errors
     /// ENOTSUP if it is no FIFO. As open(2); a symbolic link is not followed.
     pub fn open(path: &str) -> Result<Self, Error> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(path)
-            .context("open FIFO", path)?;
-        let is_fifo = file.metadata().context("open FIFO", path)?;
-        match is_fifo.file_type().is_fifo() {
+        let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+        let file = file::open(path, flags, 0).context("open FIFO", path)?;
+        let found = fstat(&file).context("open FIFO", path)?;
+        match file::is(&found, libc::S_IFIFO) {
             true => Ok(Self { file }),
             false => Err(Errno::ENOTSUP).context("open FIFO", path),
         }

@@ -1,11 +1,13 @@
 //! The run-time folder, and the lock that keeps a second daemon out of it.
 
 use core::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+
+use nix::fcntl::OFlag;
 
 use super::error::{Context, Error};
+use crate::file;
 
 /// The name of the lock's file in the run-time folder.
 const FILE_NAME: &str = "vipd.pid";
@@ -18,8 +20,8 @@ pub fn create_runtime_dir(path: &str) -> Result<(), Error> {
     let ends = path.match_indices('/').map(|(end, _)| end);
     for end in ends.chain([path.len()]).filter(|end| *end > 0) {
         let folder = &path[..end];
-        match DirBuilder::new().mode(0o755).create(folder) {
-            Err(_) if fs::metadata(folder).is_ok_and(|found| found.is_dir()) => {}
+        match file::make_folder(folder, 0o755) {
+            Err(_) if file::look(folder).is_ok_and(|it| file::is(&it, libc::S_IFDIR)) => {}
             made => made.context("create folder", folder)?,
         }
     }
@@ -48,7 +50,7 @@ pub enum LockError {
 
 /// Whether a daemon has the run-time folder `dir`, or was killed while it had.
 pub fn runs(dir: &str) -> bool {
-    fs::metadata(file_of(dir)).is_ok_and(|file| file.len() > 0)
+    file::look(&file_of(dir)).is_ok_and(|found| found.st_size > 0)
 }
 
 fn file_of(dir: &str) -> String {
@@ -62,13 +64,7 @@ impl PidLock {
     /// [`LockError`].
     pub fn take(dir: &str) -> Result<Self, LockError> {
         let path = file_of(dir);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(&path)
+        let mut file = file::open(&path, OFlag::O_RDWR | OFlag::O_CREAT, 0o644)
             .context("open lock file", &path)?;
         match file.try_lock() {
             Ok(()) => {}

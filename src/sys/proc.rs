@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 
+use nix::fcntl::OFlag;
+
 use super::Errno;
 use super::error::{Context, Error};
+use crate::file;
 
 /// Bytes of names that are taken at one time: no more than 170 processes.
 const BYTES: usize = 4096;
@@ -27,7 +30,16 @@ impl Walk {
     /// # Errors
     /// As open(2).
     pub fn begin() -> Result<Self, Error> {
-        File::open("/proc").map(Self).context("open", "/proc")
+        Self::over("/proc")
+    }
+
+    /// Begins in another folder whose entries are numbers.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn over(folder: &str) -> Result<Self, Error> {
+        let opened = file::open(folder, OFlag::O_RDONLY, 0);
+        opened.map(Self).context("open", folder)
     }
 
     /// Hands out the next process ids; false if there are no more.
@@ -78,7 +90,7 @@ pub fn read<'a>(id: u32, file: &str, buffer: &'a mut [u8]) -> &'a [u8] {
         return &[];
     };
     let read = written
-        .and_then(|()| File::open(path))
+        .and_then(|()| Ok(file::open(path, OFlag::O_RDONLY, 0)?))
         .and_then(|mut file| file.read(buffer));
     &buffer[..read.unwrap_or(0)]
 }
@@ -92,9 +104,9 @@ pub fn has_dhcp_server() -> Option<bool> {
         ("/proc/net/udp", b":0043 0000"),
         ("/proc/net/udp6", b":0223 0000"),
     ] {
-        if let Ok(sockets) = std::fs::read(path) {
-            let found = sockets.windows(listens.len()).any(|part| part == listens);
-            any = Some(any == Some(true) || found);
+        if let Ok(sockets) = file::read(path) {
+            let mut places = sockets.windows(listens.len());
+            any = Some(any == Some(true) || places.any(|found| found == listens));
         }
     }
     any

@@ -14,14 +14,15 @@ use nix::unistd::{ForkResult, Gid, Pid, Uid, getpid, setgid, setpgid, setuid};
 
 use super::child::follow_parent;
 use super::proc::{self, Walk};
+use crate::file;
 
 /// The path that programs have in their environment.
 const PATH: &CStr = c"PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 /// The signals that are older than real-time signals.
 const SIGNALS: core::ops::Range<i32> = 1..32;
 
-/// Bytes of /proc/PID/stat up to the parent's number, and more: a name has 64 at most.
-const STAT: usize = 128;
+/// Of `/proc/PID/stat`, the name in it and the parent behind it.
+const STAT_BYTES: usize = 128;
 
 /// A program to be run.
 #[derive(Clone, Debug)]
@@ -57,9 +58,7 @@ impl Program<'_> {
     /// # Errors
     /// As pipe2(2), open(2), fork(2). What comes after fork is told by [`Leader::failure`].
     pub fn start(&self, stdout: Option<OwnedFd>) -> Result<Leader, Errno> {
-        let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
-        let null = File::options().read(true).write(true).open("/dev/null");
-        let null = null.map_err(errno)?;
+        let null = file::open("/dev/null", OFlag::O_RDWR, 0)?;
         let (failed, failure) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let end = core::iter::once(core::ptr::null());
         let pointers = |list: &[&CStr]| -> Vec<*const c_char> {
@@ -215,16 +214,16 @@ pub fn be_told_of_death(signal: Signal) -> Result<(), Errno> {
 
 /// Kills all children of this process, which are found in /proc.
 pub fn kill_children() {
+    let own = getpid();
     let Ok(mut walk) = Walk::begin() else { return };
-    let own = getpid().as_raw();
-    let mut look = |pid: u32| {
-        let mut stat = [0; STAT];
-        if parent(proc::read(pid, "stat", &mut stat)) == Some(own) {
+    let mut kill_child = |id: u32| {
+        let mut stat = [0; STAT_BYTES];
+        if parent(proc::read(id, "stat", &mut stat)) == Some(own.as_raw()) {
             // It cannot be another process by now: only we reap our children.
-            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
         }
     };
-    while walk.next(&mut look) == Ok(true) {}
+    while walk.next(&mut kill_child) == Ok(true) {}
 }
 
 /// The parent's number in /proc/PID/stat: `PID (name) state PPID …`, where the name may be anything.

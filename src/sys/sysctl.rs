@@ -1,6 +1,11 @@
 //! Kernel parameters under /proc/sys, of the calling thread's network namespace.
 
+use std::io::Write;
+
+use nix::fcntl::OFlag;
+
 use super::error::{Context, Error};
+use crate::file;
 
 /// Reads a parameter, without the line's end. Its name has slashes, because interfaces have dots:
 /// `net/ipv4/conf/eth0.2/arp_ignore`.
@@ -8,8 +13,8 @@ use super::error::{Context, Error};
 /// # Errors
 /// As open(2), read(2): ENOENT if the kernel has no such parameter.
 pub fn read(name: &str) -> Result<String, Error> {
-    let value = std::fs::read(path(name)).context("read sysctl", name)?;
-    Ok(String::from_utf8_lossy(&value).trim_end().to_owned())
+    let value = file::read(&path(name)).context("read sysctl", name)?;
+    Ok(String::from_utf8_lossy(value.trim_ascii_end()).into_owned())
 }
 
 /// Writes a parameter.
@@ -18,10 +23,9 @@ pub fn read(name: &str) -> Result<String, Error> {
 /// As open(2), write(2).
 pub fn write(name: &str, value: &str) -> Result<(), Error> {
     // Not created: a parameter that does not exist is an error, also in a /proc that is a folder.
-    std::fs::OpenOptions::new()
-        .write(true)
-        .open(path(name))
-        .and_then(|mut file| std::io::Write::write_all(&mut file, value.as_bytes()))
+    file::open(&path(name), OFlag::O_WRONLY, 0)
+        .context("write sysctl", name)?
+        .write_all(value.as_bytes())
         .context("write sysctl", name)
 }
 

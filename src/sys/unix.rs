@@ -1,9 +1,6 @@
 //! Unix stream sockets that have a name in the file system.
 
-use std::fs::{self, Permissions};
-use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
@@ -13,6 +10,7 @@ use nix::sys::socket::{
 };
 
 use super::error::{Context, Error};
+use crate::file;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 16;
@@ -32,11 +30,9 @@ impl Listener {
     /// # Errors
     /// ENAMETOOLONG beyond 107 bytes; as unlink(2), bind(2), chmod(2).
     pub fn bind(path: &str) -> Result<Self, Error> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).context("replace control socket", path);
-            }
-            _ => {}
+        match file::remove(path) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            failed => failed.context("replace control socket", path)?,
         }
         let address = UnixAddr::new(path).context("name control socket", path)?;
         let fd = stream_socket().context("open control socket", path)?;
@@ -46,8 +42,7 @@ impl Listener {
             path: path.to_owned(),
         };
         // Nobody can connect before listen(2), so that the mode of the umask is never of use.
-        fs::set_permissions(path, Permissions::from_mode(0o600))
-            .context("restrict control socket", path)?;
+        file::permit(path, 0o600).context("restrict control socket", path)?;
         let backlog = Backlog::new(BACKLOG).context("listen on control socket", path)?;
         listen(&listener.fd, backlog).context("listen on control socket", path)?;
         Ok(listener)
@@ -77,7 +72,7 @@ impl AsFd for Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         // If it has gone already there is nothing to do, and nobody to tell.
-        let _ = fs::remove_file(&self.path);
+        let _ = file::remove(&self.path);
     }
 }
 
@@ -111,6 +106,9 @@ fn stream_socket() -> Result<OwnedFd, Errno> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

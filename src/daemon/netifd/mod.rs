@@ -8,12 +8,11 @@
 mod dump;
 mod question;
 
-use std::fs;
-use std::path::Path;
-
 use crate::config::model::{Config, Dialect};
+use crate::file;
 use crate::limits;
 use crate::log;
+use crate::sys::Errno;
 use crate::sys::clock;
 use crate::sys::poll::Poll;
 use crate::time::{Duration, Instant};
@@ -33,7 +32,7 @@ pub(super) use question::Failure;
 
 /// Whether there is a netifd to be asked, as far as one can see.
 pub(super) fn is_here() -> bool {
-    fs::exists(Path::new(UBUS)).unwrap_or(true)
+    file::look(UBUS) != Err(Errno::ENOENT)
 }
 
 /// Whether anything in the configuration is netifd's.

@@ -2,6 +2,7 @@
 
 use crate::config::model::{Config, Hook, Program};
 use crate::daemon::helper::{End, Helper, Job, NotRun, Remains, Ticket};
+use crate::file;
 use crate::limits;
 use crate::log;
 use crate::sys::error::Error;
@@ -47,7 +48,7 @@ impl Fifos {
         let paths = files.map(super::path_of);
         let has = |list: &[Box<str>], path: &str| list.iter().any(|known| **known == *path);
         let is_new = |path: &&str| {
-            has(left, path) || has(&self.ours, path) || std::fs::symlink_metadata(path).is_err()
+            has(left, path) || has(&self.ours, path) || file::look_at_link(path).is_err()
         };
         paths.filter(is_new).map(Into::into).collect()
     }

@@ -3,11 +3,12 @@
 //! A folder that cannot be watched (it is not there yet, the kernel has no inotify) is tried again
 //! each second, and its files are read then.
 
-use std::fs::OpenOptions;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+
+use nix::fcntl::OFlag;
 
 use crate::config::model::{InitFile, TrackFile};
+use crate::file;
 use crate::limits;
 use crate::log;
 use crate::sys::Errno;
@@ -171,11 +172,9 @@ impl File {
     /// True if its number has changed.
     fn read(&mut self) -> bool {
         let mut bytes = [0; BYTES];
-        let mut options = OpenOptions::new();
         // A FIFO would make us wait for its writer.
-        options.read(true).custom_flags(libc::O_NONBLOCK);
-        let file = options.open(&*self.file.path);
-        let read = file.and_then(|mut file| file.read(&mut bytes));
+        let opened = file::open(&self.file.path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, 0);
+        let read = opened.map(|mut file| file.read(&mut bytes).unwrap_or(0));
         // What cannot be read is 0, as what is not there.
         let value = number(&bytes[..read.unwrap_or(0)]);
         let before = core::mem::replace(&mut self.value, value);
@@ -188,23 +187,22 @@ impl File {
 
 /// `init_file`.
 fn write(file: &TrackFile, init: InitFile) {
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(libc::O_NONBLOCK);
-    if init.overwrite {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
-    }
-    let written = options
-        .open(&*file.path)
-        .and_then(|mut file| writeln!(file, "{}", init.value));
-    match written {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => log::warn!(
+    let how = match init.overwrite {
+        true => OFlag::O_TRUNC,
+        false => OFlag::O_EXCL,
+    };
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CREAT | how;
+    let written = match file::open(&file.path, flags, 0o666) {
+        Err(Errno::EEXIST) => return,
+        Err(errno) => Err(errno.into()),
+        Ok(mut file) => writeln!(file, "{}", init.value),
+    };
+    if let Err(error) = written {
+        log::warn!(
             "file {}: {} cannot be written: {error}; it counts as what is there",
             file.name,
             file.path
-        ),
-        _ => {}
+        );
     }
 }
 
