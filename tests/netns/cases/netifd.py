@@ -133,12 +133,16 @@ def case_reload_heals_and_moves():
         sniffer.wait(lambda f: is_advert(f, "n1-lan"), 5, "an advert out of lan1", frames)
         equal(journal(node), [f"address lan1 {conf.VIP}/32"], "journal")
         # A file that is wrong keeps the configuration, and netifd is heard all the same.
+        mark = vipd.log.mark()
         netifd.says(lan="ens160")
         check("refused" in reload(vipd, path, "config vrrp_instance\n\toption nonsense"), "a wrong file was taken")
         node.wait_has(conf.VIP, 5, "ens160")
+        vipd.wait_state("Active", 5, mark)
+        mark = vipd.log.mark()
         netifd.says(lan="lan1")
         reload(vipd, path, text)
         node.wait_has(conf.VIP, 5, "lan1")
+        vipd.wait_state("Active", 5, mark)
         # Down: the device that it had is watched, not given up.
         mark = vipd.log.mark()
         netifd.says(lan=None)
