@@ -282,6 +282,7 @@ def case_before_the_first_answer_the_instance_waits():
         told = now() - start
         vipd.wait_state("Active", 5)
         check(told >= 1.5, f"down after {told:.3f} s, before three questions had no answer")
+        two.wait_priority("n1", 100)
         priorities = {f.priority for f in two.sniffer.adverts("n1")}
         equal(priorities, {100}, "priorities of its adverts")
 
