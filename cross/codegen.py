@@ -1,6 +1,6 @@
 """Marks the functions of a program (LLVM's text, standard input to output) as code for size, and as code of a shorter
 mode: the first argument, LLVM's name of it, or nothing. Left out of the mode are those few that LLVM cannot translate
-so: with thread-local variables, assembly, or floating point, and those named as further arguments.
+so: with assembly, floating point, or a count of trailing zeros, and those named as further arguments.
 
 For size: what is inlined best at opt-level "s" is translated best at "z", and nobody looks at frame pointers.
 
