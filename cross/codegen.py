@@ -2,7 +2,8 @@
 mode: the first argument, LLVM's name of it, or nothing. Left out of the mode are those few that LLVM cannot translate
 so: with assembly, floating point, or a count of trailing zeros, and those named as further arguments.
 
-For size: what is inlined best at opt-level "s" is translated best at "z", and nobody looks at frame pointers.
+For size: what is inlined best at opt-level "s" is translated best at "z", and nobody looks at frame pointers. Nothing
+stands below the stack pointer, so that a function can be called in the midst of code (outline.py).
 
 For MIPS16, every call is made by the C convention: LLVM's fast one passes arguments in registers that MIPS16 code
 does not reach, and LLVM 22 then leaves out, without a word, the moves between two of them.
@@ -50,7 +51,7 @@ def for_size(line):
     """A group of attributes, with those for size."""
     if BODY not in line:
         return line
-    return REPLACED.sub("", line).replace("= {", "= { minsize optsize", 1)
+    return REPLACED.sub("", line).replace("= {", "= { minsize optsize noredzone", 1)
 
 
 def group_for(mode, line):

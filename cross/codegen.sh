@@ -7,7 +7,8 @@
 # (OpenWrt's own packages for these routers are built so: its mips_24kc and mipsel_24kc have CONFIG_USE_MIPS16, and
 # every core of them has it), for ARM as Thumb.
 # For MIPS16, LLVM writes assembly and no objects: mips16.py and GNU's assembler and linker do the rest, because zig's
-# linker does not know calls of MIPS16 code. compiler-rt is zig's; the linker makes calls to it change over.
+# linker does not know calls of MIPS16 code. compiler-rt is zig's; the linker makes calls to it change over. aarch64.py
+# and x86_64.py make LLVM's assembly shorter, too.
 
 # The LLVM of Debian's rustc reads what it writes.
 llvm_version() { /usr/bin/rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'; }
@@ -23,10 +24,10 @@ missing_codegen_packages() {
 
 # A function of more than 300 instructions is not put into its only caller: where everything is in one function,
 # every value lives on the stack, far away. Costs are ten times LLVM's, so that its bonus for an only caller is a tenth.
-# Calls of AArch64 are short: less is inlined there.
+# Calls of AArch64 are short, and of x86_64 what is there twice is outlined: less is inlined there.
 inline_flags() {
     local threshold=100
-    [ "$1" != aarch64 ] || threshold=50
+    case $1 in aarch64 | x86_64) threshold=50 ;; esac
     echo "-inline-threshold=$threshold" -inline-instr-cost=50 -inline-call-penalty=250
 }
 
@@ -38,19 +39,25 @@ readonly CODE_FLAGS=(-O2 -relocation-model=static -function-sections -data-secti
 # What a target has of its own. Copies are made by memcpy, tables for `match` are few.
 # MIPS16: no tables at all, blocks left in their order, no rewriting of loops for address modes that it lacks.
 # AArch64: addresses in one instruction, which reach 1 MB, registers saved by functions for that, and functions that
-# differ in constants once. There and on x86_64, LLVM's machine outliner: on ARM and MIPS it was seen to make programs
-# that hang or crash.
+# differ in constants once; for aarch64.py, no shrink-wrapping and equal code in the same order everywhere.
+# x86_64: blocks and spills by size, no register saved from a function that leaves it alone; the sizes of instructions,
+# for x86_64.py.
 code_flags() {
-    local outliner="-enable-machine-outliner -machine-outliner-reruns=2"
     case $1 in
     mips | mipsel)
         echo -no-integrated-as -disable-lsr -disable-block-placement -max-store-memcpy=1 -min-jump-table-entries=1000
-        return
         ;;
-    aarch64) echo "$outliner" -code-model=tiny -homogeneous-prolog-epilog -enable-global-merge-func ;;
-    x86_64) echo "$outliner" -disable-phi-elim-edge-splitting -split-spill-mode=size ;;
+    aarch64)
+        echo -code-model=tiny -homogeneous-prolog-epilog -enable-global-merge-func -enable-machine-outliner=never \
+            -enable-shrink-wrap=false -disable-lsr -enable-post-misched=false -disable-phi-elim-edge-splitting \
+            -split-spill-mode=size -disable-machine-cse=false -min-jump-table-entries=12 -max-store-memcpy=2
+        ;;
+    x86_64)
+        echo -disable-phi-elim-edge-splitting -split-spill-mode=size -enable-ipra -disable-lsr -max-store-memcpy=1 \
+            -min-jump-table-entries=40 -show-mc-encoding
+        ;;
+    *) echo -min-jump-table-entries=12 -max-store-memcpy=2 ;;
     esac
-    echo -min-jump-table-entries=12 -max-store-memcpy=2
 }
 
 # passes BITCODE: LLVM's passes for size, of one compilation unit and of a link, but none that moves computations out of
@@ -126,6 +133,10 @@ compiled() {
     mips | mipsel)
         generated "$target" "$bitcode" asm "$bitcode.s" && python3 cross/mips16.py <"$bitcode.s" |
             mips-linux-gnu-as "$(mips_endian "$target")" -mips32r2 -msoft-float - -o "$output"
+        ;;
+    aarch64 | x86_64)
+        generated "$target" "$bitcode" asm "$bitcode.s" && python3 "cross/$target.py" <"$bitcode.s" |
+            "llvm-mc-$(llvm_version)" -filetype=obj -triple="$target-linux-musl" -o "$output"
         ;;
     *) generated "$target" "$bitcode" obj "$output" ;;
     esac

@@ -23,6 +23,8 @@ def part(name):
     """The crate and module of a demangled name: `<vipd::config::X as core::fmt::Debug>::fmt` is vipd::config."""
     path = re.match(r"[<&*\[(]*(?:dyn |mut )*([A-Za-z_]\w*(?:\[[0-9a-f]+\])?(?:::[A-Za-z_]\w*)*)", name)
     words = [re.sub(r"\[.*", "", w) for w in path.group(1).split("::")] if path and "::" in path.group(0) else []
+    if name.startswith(("outlined.", "OUTLINED_")):
+        return "outlined: what was there twice"
     if not words:
         return "core (of primitive types)" if name.startswith("<") else "C (musl, zig's allocator)"
     return "::".join(words[:DEPTH.get(words[0], 1)])
