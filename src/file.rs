@@ -92,6 +92,15 @@ pub(crate) fn look_at_link(path: &str) -> Result<FileStat, Errno> {
     stat::lstat(Path::new(path).get(path)?)
 }
 
+/// Where a link leads to.
+///
+/// # Errors
+/// As readlink(2); EILSEQ if that is no text.
+pub(crate) fn read_link(path: &str) -> Result<String, Errno> {
+    let found = nix::fcntl::readlink(Path::new(path).get(path)?)?;
+    found.into_string().map_err(|_| Errno::EILSEQ)
+}
+
 /// Whether it is of this kind: `libc::S_IFREG` or so.
 pub(crate) fn is(found: &FileStat, kind: u32) -> bool {
     found.st_mode & libc::S_IFMT == kind

@@ -51,10 +51,9 @@ pub(super) fn print(text: &str) -> Exit {
 
 /// Says why there is no answer, a line each.
 pub(super) fn complain(error: &AskError) -> Exit {
-    error
-        .to_string()
-        .lines()
-        .for_each(|line| eprintln!("error: {line}"));
+    for line in error.to_string().split('\n') {
+        eprintln!("error: {line}");
+    }
     match error {
         AskError::Refused { code, .. } if *code == Code::Config.name() => Exit::Config,
         AskError::Refused { code, .. } if *code == Code::Instance.name() => Exit::Usage,

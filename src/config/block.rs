@@ -131,14 +131,21 @@ impl Builder {
 
     /// Hands over the statements of the top level that are complete. The last one is not as long as
     /// a `{` on the next line may make it a block.
-    pub(crate) fn complete(&mut self) -> impl Iterator<Item = Node> + '_ {
-        let waits = usize::from(self.may_open && self.open.is_empty());
-        let complete = self.top.len().saturating_sub(waits);
-        self.top.drain(..complete)
+    pub(crate) fn complete(
+        &mut self,
+        report: &mut Report,
+        each: &mut dyn FnMut(Node, &mut Report),
+    ) {
+        let waits = self.may_open && self.open.is_empty();
+        let last = if waits { self.top.pop() } else { None };
+        for node in core::mem::take(&mut self.top) {
+            each(node, report);
+        }
+        self.top.extend(last);
     }
 
-    /// The end of the text; the rest of the statements.
-    pub(crate) fn finish(mut self, report: &mut Report) -> Vec<Node> {
+    /// The end of the text: hands over the rest.
+    pub(crate) fn finish(&mut self, report: &mut Report, each: &mut dyn FnMut(Node, &mut Report)) {
         self.end_statement();
         while let Some(block) = self.open.pop() {
             report.error(
@@ -150,7 +157,7 @@ impl Builder {
             );
             self.push_block(block);
         }
-        self.top
+        self.complete(report, each);
     }
 
     fn refuse_depth(&mut self, brace: &Span, report: &mut Report) {

@@ -8,12 +8,14 @@ use super::checks;
 use super::error::{Placed, Report};
 use super::family;
 use super::model::{
-    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Urgency, Vip,
+    Config, Dialect, GarpMode, Globals, Group, Instance, Program, Programs, Receive, Script,
+    Urgency, Vip,
 };
 use super::probe;
 use super::read::{Drafts, InstanceDraft};
 use super::routing::Item;
 use super::schema::{Draft, FOLLOW, Plain};
+use super::script;
 use super::strict;
 use super::track::{self, Entry};
 use super::vip::PlacedVip;
@@ -43,7 +45,12 @@ const UPLINK_HOLD_DOWN: Duration = Duration::from_secs(300);
 const AUTH_BYTES: usize = 8;
 
 /// The configuration, which takes what it can out of the drafts; meaningless if the report has errors.
-pub(crate) fn build(drafts: &mut Drafts, dialect: Dialect, report: &mut Report) -> Config {
+pub(crate) fn build(
+    drafts: &mut Drafts,
+    mut scripts: Vec<Script>,
+    dialect: Dialect,
+    report: &mut Report,
+) -> Config {
     let mut names = Names::new(drafts, report);
     let files = track::files(drafts, report);
     let processes = track::processes(drafts, report);
@@ -72,12 +79,13 @@ pub(crate) fn build(drafts: &mut Drafts, dialect: Dialect, report: &mut Report) 
             built.push(instance);
         }
     }
+    script::keep_tracked(&mut scripts, &built);
     let plain = &globals.plain;
     Config {
         dialect,
         vips,
         routes,
-        scripts: Vec::new(),
+        scripts,
         probes: probe::build(&drafts.watched, &built, report),
         delays: take(&mut globals.delays).into(),
         files,
@@ -259,7 +267,7 @@ impl Builder<'_> {
     /// v2 only: PASS, cut at 8 bytes. keepalived says the same in other words.
     fn auth(&mut self, draft: &Draft, version: Version) -> Auth {
         let Some(kind) = &draft.plain.auth_type else {
-            let failed = draft.failed.contains(&"auth_type");
+            let failed = draft.has_failed("auth_type");
             if let Some(pass) = draft.auth_pass.as_ref().filter(|_| !failed) {
                 self.report.warn(
                     &pass.span,
@@ -378,7 +386,7 @@ impl Builder<'_> {
     /// keepalived without a peer goes back to multicast; so do we, but we say so.
     fn unicast(&mut self, draft: &Draft) -> Option<Box<Unicast>> {
         let waits = value(&draft.plain.unicast_fault_no_peer).unwrap_or(false);
-        let failed = draft.failed.contains(&"unicast_peer");
+        let failed = draft.has_failed("unicast_peer");
         if draft.peers.is_empty() && !waits {
             if let Some(source) = draft.plain.unicast_src_ip.as_ref().filter(|_| !failed) {
                 self.report.warn(&source.span, format_args!("`unicast_src_ip` without a `unicast_peer`: adverts go to the multicast group\n\
@@ -386,12 +394,17 @@ impl Builder<'_> {
             }
             return None;
         }
-        let bounded = |peer: &Placed<Peer>| peer.value.ttl != (0..=u8::MAX);
+        let mut peers: Vec<Peer> = Vec::with_capacity(draft.peers.len());
+        let mut bounded = false;
+        for Placed { value, .. } in &draft.peers {
+            bounded |= value.ttl != (0..=u8::MAX);
+            peers.push(value.clone());
+        }
         let check_source = self.inherit(draft, |d| value(&d.check_unicast_src));
         Some(Box::new(Unicast {
-            peers: draft.peers.iter().map(|p| p.value.clone()).collect(),
+            peers: peers.into(),
             ttl: byte(&draft.plain.unicast_ttl).unwrap_or(TTL),
-            check_source: check_source.unwrap_or(draft.peers.iter().any(bounded)),
+            check_source: check_source.unwrap_or(bounded),
         }))
     }
 

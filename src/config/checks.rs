@@ -165,27 +165,10 @@ fn address(bits: u128) -> IpAddr {
 /// `interface`, `virtual_router_id` and addresses; said at the instance's name.
 pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut Report) {
     let draft = &instance.draft;
-    let has = |slot: bool, word: &str| slot || draft.failed.contains(&word);
-    let has_interface = draft.interface.is_some() || globals.interface.is_some();
-    let default_failed = globals.failed.contains(&"default_interface");
-    let missing = [
-        (
-            has(has_interface || default_failed, "interface"),
-            "interface",
-            "INTERFACE",
-        ),
-        (
-            has(draft.plain.vrid.is_some(), "virtual_router_id"),
-            "virtual_router_id",
-            "1–255",
-        ),
-        (
-            has(draft.advertised > 0, "virtual_ipaddress"),
-            "virtual_ipaddress",
-            "{ ADDRESS }",
-        ),
-    ];
-    for (_, word, takes) in missing.iter().filter(|(has, ..)| !has) {
+    let mut need = |has: bool, word: &str, takes: &str| {
+        if has || draft.has_failed(word) {
+            return;
+        }
         report.error(
             &instance.span,
             format_args!(
@@ -194,7 +177,12 @@ pub(crate) fn required(instance: &InstanceDraft, globals: &Draft, report: &mut R
                 report.spell(word, takes)
             ),
         );
-    }
+    };
+    let has_interface = draft.interface.is_some() || globals.interface.is_some();
+    let default_failed = globals.has_failed("default_interface");
+    need(has_interface || default_failed, "interface", "INTERFACE");
+    need(draft.plain.vrid.is_some(), "virtual_router_id", "1–255");
+    need(draft.advertised > 0, "virtual_ipaddress", "{ ADDRESS }");
 }
 
 /// Advertisement_Interval: RFC 3768 §5.3.7 has eight bits of seconds, RFC 9568 §5.2.7 twelve of
@@ -205,7 +193,7 @@ pub(crate) fn advert_interval(
     report: &mut Report,
 ) -> Option<Duration> {
     let Some(Placed { value, span }) = &draft.plain.advert_int else {
-        let failed = draft.failed.contains(&"advert_int");
+        let failed = draft.has_failed("advert_int");
         return (!failed).then_some(Duration::from_secs(1));
     };
     let (fits, message, help) = match version {

@@ -3,6 +3,7 @@
 use core::fmt::{self, Arguments, Write};
 use std::rc::Rc;
 
+use super::block::Word;
 use super::model::Dialect;
 
 /// A place in a configuration file, small enough to stand at each word; [`Report::place`] prints it. The order is
@@ -166,6 +167,11 @@ impl Report {
     /// Something that the operator should know, in lines as [`Report::error`] takes them; the configuration is used.
     pub(crate) fn warn(&mut self, span: &Span, text: Arguments<'_>) {
         self.warnings.push(span, text);
+    }
+
+    /// [`Report::error`] about a word of the user's, behind which `text` goes on.
+    pub(crate) fn error_of(&mut self, word: &Word, text: Arguments<'_>) {
+        self.error(&word.span, format_args!("{} {text}", quoted(&word.text)));
     }
 
     /// [`Report::error`], where the two lines are made apart.

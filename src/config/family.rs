@@ -58,36 +58,52 @@ pub(crate) fn split(drafts: &mut Drafts) {
                 groups.push(group);
             }
         }
-        instance.draft.plain.native_ipv6 = None;
-        let mut second = instance.clone();
-        second.name = name.into();
-        // What RFC 3768 and IPv4 alone have.
-        second.draft.auth_pass = None;
-        let plain = &mut second.draft.plain;
-        (plain.version, plain.auth_type, plain.dhcp) = (None, None, None);
-        instance.draft.plain.ra = None;
-        keep(&mut instance.draft, Family::V4);
-        keep(&mut second.draft, Family::V6);
+        let draft = &mut instance.draft;
+        draft.plain.native_ipv6 = None;
+        let mut second = InstanceDraft::new(&name, span);
+        let to = &mut second.draft;
+        to.plain = draft.plain;
+        to.interface = draft.interface.clone();
+        to.use_vmac = draft.use_vmac.clone();
+        to.tracked = draft.tracked.clone();
+        to.programs = draft.programs.clone();
+        to.members = draft.members.clone();
+        to.failed = draft.failed.clone();
+        move_ipv6(draft, to);
         instances.insert(place + 1, second);
     }
 }
 
-/// Addresses of this family stay.
-fn keep(draft: &mut Draft, family: Family) {
-    let is_its = |address: &IpAddr| Family::of(address) == family;
-    draft.vips.retain(|placed| is_its(&placed.vip.address));
-    draft.excluded.retain(|placed| is_its(&placed.vip.address));
-    draft.routes.retain(|item| item.family() == family);
-    draft.rules.retain(|item| item.family() == family);
-    draft.peers.retain(|placed| is_its(&placed.value.address));
-    draft
-        .plain
-        .mcast_src_ip
-        .take_if(|placed| !is_its(&placed.value));
-    draft
-        .plain
-        .unicast_src_ip
-        .take_if(|placed| !is_its(&placed.value));
+/// Takes what is IPv6 alone out of a draft, and leaves it alone in the other.
+fn move_ipv6(from: &mut Draft, to: &mut Draft) {
+    to.vips = taken(&mut from.vips, |placed| placed.vip.address.is_ipv6());
+    to.excluded = taken(&mut from.excluded, |placed| placed.vip.address.is_ipv6());
+    to.routes = taken(&mut from.routes, |item| item.family() == Family::V6);
+    to.rules = taken(&mut from.rules, |item| item.family() == Family::V6);
+    to.peers = taken(&mut from.peers, |placed| placed.value.address.is_ipv6());
+    for (slot, other) in [
+        (&mut from.plain.mcast_src_ip, &mut to.plain.mcast_src_ip),
+        (&mut from.plain.unicast_src_ip, &mut to.plain.unicast_src_ip),
+    ] {
+        slot.take_if(|placed| placed.value.is_ipv6());
+        other.take_if(|placed| placed.value.is_ipv4());
+    }
+    // What RFC 3768 and IPv4 alone have.
+    (to.plain.version, to.plain.auth_type, to.plain.dhcp) = (None, None, None);
+    from.plain.ra = None;
+}
+
+/// Those of the list that are chosen, which it loses.
+fn taken<T>(list: &mut Vec<T>, chosen: fn(&T) -> bool) -> Vec<T> {
+    let (mut found, mut place) = (Vec::new(), 0);
+    while let Some(one) = list.get(place) {
+        if chosen(one) {
+            found.push(list.remove(place));
+        } else {
+            place += 1;
+        }
+    }
+    found
 }
 
 /// Leaves an instance with addresses of one family, in the order in which adverts carry them, and the

@@ -78,7 +78,6 @@ impl Files for Disk {
             found = descend(&found, component);
         }
         found.retain(|path| file::look(path).is_ok_and(|found| file::is(&found, libc::S_IFREG)));
-        found.sort_unstable();
         found
     }
 
@@ -98,8 +97,7 @@ impl Files for Disk {
     fn real_path(&self, path: &str) -> Option<String> {
         // What realpath(3) does takes another 1.3 KB.
         let opened = file::open(path, OFlag::O_PATH, 0).ok()?;
-        let link = format!("/proc/self/fd/{}", opened.as_raw_fd());
-        nix::fcntl::readlink(&*link).ok()?.into_string().ok()
+        file::read_link(&format!("/proc/self/fd/{}", opened.as_raw_fd())).ok()
     }
 
     fn is_open(&self, path: &str) -> bool {

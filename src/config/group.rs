@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::error::{Placed, Report, quoted};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::nearest_help;
-use super::track::Entry;
+use super::track::{Entry, known};
 
 /// Tells each instance its group, and gives it what the group and its other members track.
 pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
@@ -94,8 +94,7 @@ fn share(
             if alone && placed.value.weight != Some(0) {
                 continue;
             }
-            let same = |other: &&Placed<Entry>| other.value.what == placed.value.what;
-            match common.iter().find(same) {
+            match known(&common, &placed.value.what) {
                 None => common.push(placed.clone()),
                 Some(other) if other.value != placed.value => {
                     report.warn(
@@ -114,11 +113,10 @@ fn share(
     }
     for place in members {
         let tracked = &mut instances[*place].draft.tracked;
-        let own = core::mem::replace(tracked, common.clone());
-        let is_new = |placed: &Placed<Entry>| {
-            let same = |other: &Placed<Entry>| other.value.what == placed.value.what;
-            !common.iter().any(same)
-        };
-        tracked.extend(own.into_iter().filter(is_new));
+        for placed in core::mem::replace(tracked, common.clone()) {
+            if known(&common, &placed.value.what).is_none() {
+                tracked.push(placed);
+            }
+        }
     }
 }

@@ -105,7 +105,7 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Failure> {
 pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loaded, Failure> {
     let mut report = Report::default();
     let file = report.file(name);
-    let mut drafts = Drafts::default();
+    let mut drafts = Drafts::new();
     report.dialect = uci::dialect_of(name, bytes);
     let each = &mut |node: block::Node, report: &mut Report| drafts.read(&node, report);
     let dialect = match report.dialect {
@@ -138,9 +138,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     group::resolve(&mut drafts, &mut report);
     uplink::check(&drafts, &mut report);
     let scripts = script::build(&mut drafts, files, &mut report);
-    let mut config = build::build(&mut drafts, dialect, &mut report);
-    config.scripts = scripts;
-    script::keep_tracked(&mut config.scripts, &config.instances);
+    let mut config = build::build(&mut drafts, scripts, dialect, &mut report);
     uplink::mark(&mut config, &|uplink, interface| *uplink == *interface);
     let failed = report.error_count() > 0;
     let (errors, warnings) = report.finish();

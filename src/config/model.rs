@@ -50,13 +50,13 @@ pub struct Config {
 impl Config {
     /// Whether anything in it is a program to be run: without, vipd has no helper process.
     pub fn has_programs(&self) -> bool {
-        let own = self.instances.iter().map(|instance| &instance.programs);
-        let all = own.chain(self.groups.iter().map(|group| &group.programs));
-        let mut all = all
-            .chain([&self.globals.programs])
-            .flat_map(|programs| &**programs);
-        let tells = all.any(|program| !program.hook.is_fifo() && !program.argv.is_empty());
-        tells || !self.scripts.is_empty() || self.has_uplinks()
+        let is_run = |program: &Program| !program.hook.is_fifo() && !program.argv.is_empty();
+        let runs = |programs: &Programs| programs.iter().any(is_run);
+        runs(&self.globals.programs)
+            || self.instances.iter().any(|i| runs(&i.programs))
+            || self.groups.iter().any(|group| runs(&group.programs))
+            || !self.scripts.is_empty()
+            || self.has_uplinks()
     }
 
     /// Whether any instance has an uplink.

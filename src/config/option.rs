@@ -12,7 +12,7 @@ use crate::vrrp::types::Family;
 
 /// An option, and the word behind it; an option that takes none has itself.
 pub(crate) struct Found<'a> {
-    pub(crate) keyword: &'static Keyword,
+    pub(crate) keyword: Keyword,
     pub(crate) value: &'a Word,
     /// It has no effect, or none yet, and that is told.
     pub(crate) skipped: Option<Skip>,
@@ -42,7 +42,7 @@ pub(crate) fn read<'a>(
         rest.next()
     };
     let (skipped, instead) = match keyword.rule {
-        Rule::Skipped { why, instead, .. } => (Some(why), instead),
+        Rule::Skipped { why, instead, .. } => (Some(why), *instead),
         _ => (None, ""),
     };
     let says = match skipped {
@@ -59,10 +59,9 @@ pub(crate) fn read<'a>(
         report.error(
             &word.span,
             format_args!(
-                "`{}` needs a value\nwrite `{} {}`",
-                keyword.name,
-                keyword.name,
-                keyword.syntax()
+                "`{name}` needs a value\nwrite `{name} {}`",
+                keyword.syntax(),
+                name = keyword.name
             ),
         );
         return None;
@@ -207,12 +206,11 @@ pub(crate) fn table(word: &Word, report: &mut Report) -> Option<u32> {
     };
     let known = known.filter(|table| *table != 0);
     if known.is_none() {
-        report.error(
-            &word.span,
+        report.error_of(
+            word,
             format_args!(
-                "{} is no routing table\n\
-                 write a number from 1, or add the name to /etc/iproute2/rt_tables",
-                quoted(text)
+                "is no routing table\n\
+                 write a number from 1, or add the name to /etc/iproute2/rt_tables"
             ),
         );
     }

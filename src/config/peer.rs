@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::ops::RangeInclusive;
 
 use super::block::{Node, Word};
-use super::error::{Placed, Report, Span, quoted};
+use super::error::{Placed, Report, Span};
 use super::schema::{Block, Draft};
 use super::vip;
 use crate::limits;
@@ -61,13 +61,7 @@ fn peer<'a>(
     let Some(address) = address.filter(vip::is_host) else {
         let otherwise = "write its IP address without a prefix";
         let help = Block::Peer.help(&word.text, report, otherwise);
-        report.error(
-            &word.span,
-            format_args!(
-                "{} is not the address of a router\n{help}",
-                quoted(&word.text)
-            ),
-        );
+        report.error_of(word, format_args!("is not the address of a router\n{help}"));
         return None;
     };
     let (mut min, mut max) = (0, u8::MAX);
@@ -99,13 +93,13 @@ fn next_option<'a>(rest: &mut (impl Iterator<Item = &'a Word> + Clone)) -> Optio
 }
 
 fn ttl(option: &Word, value: Option<&Word>, report: &mut Report) -> Option<u8> {
-    let ttl = value.and_then(|word| word.text.parse().ok());
+    let ttl = value.and_then(|word| vip::byte(&word.text));
     if ttl.is_none() {
         report.error(
             &option.span,
             format_args!(
-                "`{}` needs a number from 0 to 255\nwrite `{} 0–255`",
-                option.text, option.text
+                "`{name}` needs a number from 0 to 255\nwrite `{name} 0–255`",
+                name = option.text
             ),
         );
     }

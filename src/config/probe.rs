@@ -7,8 +7,8 @@ use super::block::{Node, Word, joined};
 use super::error::{Placed, Report, quoted};
 use super::model::{Instance, Probe};
 use super::read::{InstanceDraft, Reader};
-use super::schema::{Block, Draft, Keyword};
-use super::track::Entry;
+use super::schema::{Block, Draft, Rule};
+use super::track::{Entry, is_tracked};
 use super::vip;
 use crate::limits;
 use crate::probe::{Check, Plan, dns};
@@ -19,8 +19,6 @@ use crate::vrrp::types::Family;
 const INTERVAL: Duration = Duration::from_secs(1);
 const RISE: u8 = 2;
 const FALL: u8 = 3;
-/// The words of the table that say what is asked; they come first.
-const CHECKS: usize = 5;
 
 /// How many of `arguments` the check `keyword` takes.
 pub(crate) fn taken(keyword: &str, arguments: &[Word]) -> usize {
@@ -43,7 +41,8 @@ fn family(word: &Word) -> Option<Family> {
 /// What the words behind `keyword` ask; there is at least one. An option of UCI is one word.
 pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> Option<Check> {
     let first = arguments.first()?;
-    let mut words = arguments.iter().flat_map(|word| word.text.split(' '));
+    let shown = joined(arguments);
+    let mut words = shown.split(' ');
     let mut next = || words.next().unwrap_or_default();
     let host = |text: &str| text.parse().ok().filter(vip::is_host);
     let check = match keyword {
@@ -86,7 +85,6 @@ pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> O
             ),
             _ => ("a family", "default_route`, or `default_route ipv6"),
         };
-        let shown = joined(arguments);
         let message = format_args!("{} is not {what}", quoted(&shown));
         let help = match keyword {
             "default_route" => format_args!("write `{example}`"),
@@ -143,7 +141,10 @@ pub(crate) fn build(
     report: &mut Report,
 ) -> Vec<Rc<Probe>> {
     let mut probes = Vec::new();
-    for (_, probe) in watched.iter().filter(|(kind, _)| *kind == Kind::Probe) {
+    for (kind, probe) in watched {
+        if *kind != Kind::Probe {
+            continue;
+        }
         let Some(built) = one(probe, report) else {
             continue;
         };
@@ -157,9 +158,7 @@ pub(crate) fn build(
             );
             break;
         }
-        let is_it = |what: &Watched| what.kind == Kind::Probe && what.name == built.name;
-        let mut trackers = instances.iter().flat_map(|i| &i.settings.trackers);
-        if trackers.any(|tracker| is_it(&tracker.what)) {
+        if is_tracked(Kind::Probe, &built.name, instances) {
             probes.push(Rc::new(built));
         }
     }
@@ -168,9 +167,13 @@ pub(crate) fn build(
 
 fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
     let draft = &probe.draft;
-    let failed = |words: &[Keyword]| words.iter().any(|word| draft.failed.contains(&word.name));
-    let (checks, others) = Block::Probe.words().split_at(CHECKS);
-    if draft.check.is_none() && !failed(checks) {
+    let failed = |check: bool| {
+        let mut words = Block::Probe.words();
+        words.any(|word| {
+            matches!(word.rule, Rule::Check { .. }) == check && draft.has_failed(word.name)
+        })
+    };
+    if draft.check.is_none() && !failed(true) {
         report.error(
             &probe.span,
             format_args!(
@@ -179,7 +182,7 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
             ),
         );
     }
-    if draft.interface.is_none() && !failed(others) {
+    if draft.interface.is_none() && !failed(false) {
         report.error(
             &probe.span,
             format_args!(

@@ -1,14 +1,14 @@
 //! Programs of the configuration: `WORD "COMMAND" [USER [GROUP]]`.
 
 use super::block::Word;
-use super::error::{Placed, Report, Span, quoted};
+use super::error::{Placed, Report, Span};
 use super::model::{Hook, Program};
 use super::schema::{Draft, Keyword};
 use super::script;
 
 /// Reads what follows `keyword`; None if it is wrong, which is reported.
 pub(crate) fn read(
-    keyword: &'static Keyword,
+    keyword: &Keyword,
     hook: Hook,
     span: &Span,
     arguments: &[Word],
@@ -53,12 +53,9 @@ fn fifo(word: &Word, report: &mut Report) -> Option<Box<[Box<str>]>> {
     if word.text.starts_with('/') {
         return Some([word.text.as_str().into()].into());
     }
-    report.error(
-        &word.span,
-        format_args!(
-            "{} is not the path of a file\nwrite the whole path, from `/` on",
-            quoted(&word.text)
-        ),
+    report.error_of(
+        word,
+        format_args!("is not the path of a file\nwrite the whole path, from `/` on"),
     );
     None
 }

@@ -9,9 +9,9 @@ use super::{peer, probe, route, rule, track, vip};
 use crate::vrrp::track::Kind;
 
 /// What the files say, before defaults and cross-checks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Drafts {
-    pub(crate) globals: Draft,
+    pub(crate) globals: Box<Draft>,
     pub(crate) instances: Vec<InstanceDraft>,
     pub(crate) groups: Vec<InstanceDraft>,
     /// What can be tracked besides interfaces.
@@ -19,12 +19,12 @@ pub(crate) struct Drafts {
 }
 
 /// One `vrrp_instance`, `vrrp_sync_group`, or block of what can be tracked.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct InstanceDraft {
     pub(crate) name: Box<str>,
     /// Where the name stands.
     pub(crate) span: Span,
-    pub(crate) draft: Draft,
+    pub(crate) draft: Box<Draft>,
     /// The sync group that an instance is in.
     pub(crate) group: Option<Rc<str>>,
 }
@@ -35,13 +35,23 @@ impl InstanceDraft {
         Self {
             name: name.into(),
             span,
-            draft: Draft::default(),
+            draft: Draft::empty(),
             group: None,
         }
     }
 }
 
 impl Drafts {
+    /// Drafts that say nothing so far.
+    pub(crate) fn new() -> Self {
+        Self {
+            globals: Draft::empty(),
+            instances: Vec::new(),
+            groups: Vec::new(),
+            watched: Vec::new(),
+        }
+    }
+
     /// Reads a statement of the top level.
     pub(crate) fn read(&mut self, node: &Node, report: &mut Report) {
         let mut reader = Reader {
@@ -56,16 +66,19 @@ impl Drafts {
                 Rule::Instance => (&mut self.instances, Block::Instance),
                 Rule::SyncGroup => (&mut self.groups, Block::SyncGroup),
                 Rule::Watched { kind, block } => {
-                    let named = reader.named(keyword, block, &statement);
-                    reader.watched.extend(named.map(|draft| (kind, draft)));
+                    if let Some(draft) = reader.named(&keyword, block, &statement) {
+                        reader.watched.push((kind, draft));
+                    }
                     continue;
                 }
                 _ => {
-                    reader.keyword(keyword, &statement, &mut self.globals);
+                    reader.keyword(&keyword, &statement, &mut self.globals);
                     continue;
                 }
             };
-            list.extend(reader.named(keyword, block, &statement));
+            if let Some(draft) = reader.named(&keyword, block, &statement) {
+                list.push(draft);
+            }
         }
     }
 }
@@ -85,8 +98,8 @@ fn statements(nodes: &[Node], block: Block) -> Vec<Statement<'_>> {
         let mut rest = node.words.as_slice();
         while let Some((word, arguments)) = rest.split_first() {
             let keyword = block.find(&word.text).filter(|_| !word.quoted);
-            let taken = keyword.map_or(arguments.len(), |keyword| taken(keyword, arguments));
-            let starts_statement = |next: &Word| !next.quoted && block.find(&next.text).is_some();
+            let taken = keyword.map_or(arguments.len(), |keyword| taken(&keyword, arguments));
+            let starts_statement = |next: &Word| !next.quoted && block.has(&next.text);
             let split = arguments.get(taken).is_some_and(starts_statement);
             let end = if split { taken } else { arguments.len() };
             found.push(Statement {
@@ -111,11 +124,11 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             usize::from(arguments.first().is_some_and(is_bool))
         }
         Rule::Vmac { .. } => {
-            let is_name = |word: &Word| Block::Instance.find(&word.text).is_none();
+            let is_name = |word: &Word| !Block::Instance.has(&word.text);
             usize::from(arguments.first().is_some_and(is_name))
         }
         Rule::Program(_) => {
-            let is_word = |word: &Word| word.quoted || Block::Instance.find(&word.text).is_none();
+            let is_word = |word: &Word| word.quoted || !Block::Instance.has(&word.text);
             arguments.iter().take(3).take_while(|w| is_word(w)).count()
         }
         Rule::Words(_)
@@ -140,12 +153,12 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
                 Rule::User { .. } => 2,
                 _ => arguments.len(),
             };
-            let next = |word: &Word| !word.quoted && Block::Script.find(&word.text).is_some();
+            let next = |word: &Word| !word.quoted && Block::Script.has(&word.text);
             let mut behind = arguments.iter().take(most).skip(1);
             1 + behind.position(next).unwrap_or(most.saturating_sub(1))
         }
         Rule::Line(_) => {
-            let next = |word: &Word| !word.quoted && Block::TrackProcess.find(&word.text).is_some();
+            let next = |word: &Word| !word.quoted && Block::TrackProcess.has(&word.text);
             arguments.iter().take_while(|word| !next(word)).count()
         }
         Rule::InitFile { .. } => {
@@ -193,8 +206,8 @@ impl Reader<'_> {
                 self.report.error(
                     &statement.word.span,
                     format_args!(
-                        "`{}` without a {missing}\nwrite `{} NAME {{ … }}`",
-                        keyword.name, keyword.name
+                        "`{name}` without a {missing}\nwrite `{name} NAME {{ … }}`",
+                        name = keyword.name
                     ),
                 );
                 return None;
@@ -212,15 +225,15 @@ impl Reader<'_> {
             let Some(keyword) = self.lookup(&statement, block) else {
                 continue;
             };
-            let taken = taken(keyword, statement.arguments);
+            let taken = taken(&keyword, statement.arguments);
             if !matches!(keyword.rule, Rule::Flag { .. }) {
                 self.unused(&statement.arguments[taken..], block);
             }
-            self.keyword(keyword, &statement, draft);
+            self.keyword(&keyword, &statement, draft);
         }
     }
 
-    fn lookup(&mut self, statement: &Statement<'_>, block: Block) -> Option<&'static Keyword> {
+    fn lookup(&mut self, statement: &Statement<'_>, block: Block) -> Option<Keyword> {
         let word = statement.word;
         let found = block.find(&word.text);
         if found.is_none() {
@@ -265,7 +278,7 @@ impl Reader<'_> {
         }
     }
 
-    fn keyword(&mut self, keyword: &'static Keyword, statement: &Statement<'_>, draft: &mut Draft) {
+    fn keyword(&mut self, keyword: &Keyword, statement: &Statement<'_>, draft: &mut Draft) {
         match keyword.rule {
             Rule::Skipped { why, instead, .. } => {
                 return self.skip(keyword, why, instead, &statement.word.span);
@@ -287,8 +300,8 @@ impl Reader<'_> {
                     self.report.error(
                         &statement.word.span,
                         format_args!(
-                            "`{}` without a block\nwrite `{} {{ … }}`",
-                            keyword.name, keyword.name
+                            "`{name}` without a block\nwrite `{name} {{ … }}`",
+                            name = keyword.name
                         ),
                     );
                     draft.failed.push(keyword.name);
@@ -303,7 +316,7 @@ impl Reader<'_> {
                     Rule::Members => track::members(children, draft),
                     Rule::Delays => track::delays(children, draft, self.report),
                     Rule::Addresses { most, list } => {
-                        if !vip::read(children, span, most, list(draft), self.report) {
+                        if !vip::read(children, span, most.into(), list(draft), self.report) {
                             draft.failed.push(keyword.name);
                         }
                     }
@@ -318,10 +331,9 @@ impl Reader<'_> {
             self.report.error(
                 &statement.word.span,
                 format_args!(
-                    "`{}` is not a block\nwrite `{} {}` without braces",
-                    keyword.name,
-                    keyword.name,
-                    keyword.syntax()
+                    "`{name}` is not a block\nwrite `{name} {}` without braces",
+                    keyword.syntax(),
+                    name = keyword.name
                 ),
             );
         }

@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         let mut rest = words.iter();
         let mut left_out = false;
         while let Some(word) = rest.next() {
-            let bare = self.to.is_none() && Block::Route.find(&word.text).is_none();
+            let bare = self.to.is_none() && !Block::Route.has(&word.text);
             if bare {
                 self.to = Some(self.families.prefix(word, self.report)?);
                 continue;

@@ -1,10 +1,12 @@
 //! Scripts: their command lines, of whom they run, and what is tracked of them.
 
-use super::block::Word;
+use super::block::{Word, joined};
 use super::error::{Placed, Report, Span, quoted};
 use super::files::Files;
 use super::model::{Instance, Script};
 use super::read::{Drafts, InstanceDraft};
+use super::schema::Draft;
+use super::track::is_tracked;
 use crate::helper::message::Ids;
 use crate::limits;
 use crate::time::Duration;
@@ -34,10 +36,7 @@ pub(crate) fn command(words: &[Word], report: &mut Report) -> Option<Box<[Box<st
     } else {
         return Some(argv.into());
     };
-    report.error(
-        &first.span,
-        format_args!("{} {message}\n{help}", quoted(&first.text)),
-    );
+    report.error_of(first, format_args!("{message}\n{help}"));
     None
 }
 
@@ -68,8 +67,8 @@ fn split(text: &str, argv: &mut Vec<Box<str>>) -> bool {
 
 /// The words of `USER [GROUP]`, which in UCI are one value.
 pub(crate) fn user(words: &[Word]) -> Box<[Box<str>]> {
-    let words = words.iter().flat_map(|word| word.text.split_whitespace());
-    words.take(2).map(Into::into).collect()
+    let words = joined(words);
+    words.split_whitespace().take(2).map(Into::into).collect()
 }
 
 /// The script that stands in place of a name in `track_script`.
@@ -100,20 +99,23 @@ pub(crate) fn build(
     let default = default.or_else(|| runs_something(drafts).then(|| named(files, DEFAULT_USER))?);
     let secure = drafts.globals.plain.script_security.as_ref();
     let secure = secure.is_some_and(|placed| placed.value);
-    let blocks = drafts.instances.iter_mut().chain(&mut drafts.groups);
-    let blocks = blocks.map(|draft| &mut draft.draft.programs);
-    let programs = blocks.chain([&mut drafts.globals.programs]).flatten();
-    for Placed { value, span } in programs {
-        value.ids = ids(&value.user, span, files, report);
-        if value.hook.is_fifo() {
-            continue;
+    let mut look = |draft: &mut Draft, report: &mut Report| {
+        for Placed { value, span } in &mut draft.programs {
+            value.ids = ids(&value.user, span, files, report);
+            if value.hook.is_fifo() {
+                continue;
+            }
+            value.ids = value.ids.or(default);
+            if let Some(path) = value.argv.first() {
+                let as_root = value.ids.is_none_or(|ids| ids.uid == 0);
+                look_at(path, secure && as_root, span, files, report);
+            }
         }
-        value.ids = value.ids.or(default);
-        if let Some(path) = value.argv.first() {
-            let as_root = value.ids.is_none_or(|ids| ids.uid == 0);
-            look_at(path, secure && as_root, span, files, report);
-        }
+    };
+    for block in drafts.instances.iter_mut().chain(&mut drafts.groups) {
+        look(&mut block.draft, report);
     }
+    look(&mut drafts.globals, report);
     for (kind, draft) in &mut drafts.watched {
         if *kind != Kind::Script {
             continue;
@@ -121,7 +123,7 @@ pub(crate) fn build(
         let user = draft.draft.user.as_ref();
         let own = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
         let Some(Placed { value, span }) = draft.draft.command.take() else {
-            if !draft.draft.failed.contains(&"script") {
+            if !draft.draft.has_failed("script") {
                 report.error(
                     &draft.span,
                     format_args!(
@@ -157,18 +159,16 @@ pub(crate) fn build(
 }
 
 fn runs_something(drafts: &Drafts) -> bool {
-    let blocks = drafts.instances.iter().chain(&drafts.groups);
-    let mut all = blocks.map(|d| &d.draft).chain([&drafts.globals]);
-    all.any(|draft| !draft.programs.is_empty())
+    let has_some = |block: &InstanceDraft| !block.draft.programs.is_empty();
+    !drafts.globals.programs.is_empty()
+        || drafts.instances.iter().any(has_some)
+        || drafts.groups.iter().any(has_some)
         || drafts.watched.iter().any(|(kind, _)| *kind == Kind::Script)
 }
 
 /// Leaves those that an instance tracks.
 pub(crate) fn keep_tracked(scripts: &mut Vec<Script>, instances: &[Instance]) {
-    let trackers = || instances.iter().flat_map(|i| &i.settings.trackers);
-    scripts.retain(|script| {
-        trackers().any(|t| t.what.kind == Kind::Script && t.what.name == script.name)
-    });
+    scripts.retain(|script| is_tracked(Kind::Script, &script.name, instances));
 }
 
 /// The numbers of `USER [GROUP]`; none if there are no words, or they are wrong, which is reported.

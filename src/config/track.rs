@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::block::{Node, Word};
 use super::error::{Placed, Report, quoted};
-use super::model::{Compare, Delay, TrackFile, TrackProcess};
+use super::model::{Compare, Delay, Instance, TrackFile, TrackProcess};
 use super::read::{Drafts, InstanceDraft};
 use super::schema::{Block, Draft, nearest_help};
 use super::script;
@@ -72,8 +72,7 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
         if kind == Kind::Script && name.starts_with('/') {
             // The rest of the line are its arguments.
             let of_it = |next: &&Word| next.span.line == word.span.line;
-            let is_argument =
-                |next: &&Word| of_it(next) && Block::Tracked.find(&next.text).is_none();
+            let is_argument = |next: &&Word| of_it(next) && !Block::Tracked.has(&next.text);
             let mut line = name.into_string();
             while let Some(argument) = words.next_if(is_argument) {
                 line.push(' ');
@@ -82,7 +81,7 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
             name = line.into();
         }
         let (mut weight, mut reverse) = (None, false);
-        while let Some(option) = words.next_if(|next| Block::Tracked.find(&next.text).is_some()) {
+        while let Some(option) = words.next_if(|next| Block::Tracked.has(&next.text)) {
             match option.text.as_str() {
                 "weight" => weight = Some(self::weight(kind, option, words.next(), report)),
                 text => reverse = text == "reverse",
@@ -90,8 +89,7 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
         }
         let span = word.span;
         let what = Watched { kind, name };
-        let same = |placed: &&Placed<Entry>| placed.value.what == what;
-        if let Some(before) = draft.tracked.iter().find(same) {
+        if let Some(before) = known(&draft.tracked, &what) {
             let message = format_args!("{} already stands", quoted(&what.name));
             let help = format_args!("remove one of the two");
             report.error_at(&span, message, before.span, help);
@@ -106,16 +104,26 @@ pub(crate) fn read(kind: Kind, lines: &[Node], draft: &mut Draft, report: &mut R
     }
 }
 
+/// What the list says of this thing.
+pub(crate) fn known<'a>(list: &'a [Placed<Entry>], what: &Watched) -> Option<&'a Placed<Entry>> {
+    list.iter().find(|placed| placed.value.what == *what)
+}
+
+/// Whether any instance tracks it.
+pub(crate) fn is_tracked(kind: Kind, name: &str, instances: &[Instance]) -> bool {
+    let is_it = |tracker: &Tracker| tracker.what.kind == kind && *tracker.what.name == *name;
+    instances
+        .iter()
+        .any(|i| i.settings.trackers.iter().any(is_it))
+}
+
 /// An interface, or the name of a definition, which [`resolve`] looks for.
 fn name(kind: Kind, word: &Word, report: &mut Report) -> Option<Box<str>> {
     if kind != Kind::Interface {
         return Some(word.text.as_str().into());
     }
     if let Some(suggestion) = Block::Tracked.suggest(&word.text, report.dialect) {
-        report.error(
-            &word.span,
-            format_args!("{} is not an interface\n{suggestion}", quoted(&word.text)),
-        );
+        report.error_of(word, format_args!("is not an interface\n{suggestion}"));
         return None;
     }
     vip::interface(word, report).map(|name| (&*name).into())
@@ -123,8 +131,9 @@ fn name(kind: Kind, word: &Word, report: &mut Report) -> Option<Box<str>> {
 
 /// The N of `weight N`.
 pub(crate) fn parse_weight(text: &str, max: i16) -> Option<i16> {
-    let weight = text.parse().ok();
-    weight.filter(|weight| (-max..=max).contains(weight))
+    let weight: i32 = text.parse().ok()?;
+    let max = i32::from(max);
+    (-max..=max).contains(&weight).then_some(weight as i16)
 }
 
 fn weight(kind: Kind, option: &Word, value: Option<&Word>, report: &mut Report) -> i16 {
@@ -194,10 +203,9 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
             report.warn(
                 &draft.span,
                 format_args!(
-                    "nobody tracks {} {name}: it has no effect\n\
-                     name it in `track_{}`, or remove it",
-                    kind.name(),
-                    kind.name()
+                    "nobody tracks {kind} {name}: it has no effect\n\
+                     name it in `track_{kind}`, or remove it",
+                    kind = kind.name()
                 ),
             );
         }
@@ -207,11 +215,10 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
 /// The files that can be tracked.
 pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
     let mut files = Vec::new();
-    for (_, watched) in drafts
-        .watched
-        .iter()
-        .filter(|(kind, _)| *kind == Kind::File)
-    {
+    for (kind, watched) in &drafts.watched {
+        if *kind != Kind::File {
+            continue;
+        }
         let path = watched.draft.file.as_ref();
         // A path has a folder and a name.
         let is_path =
@@ -220,12 +227,7 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
             Some(path) => files.push(TrackFile {
                 name: watched.name.clone(),
                 path: (*path.value).into(),
-                init: watched
-                    .draft
-                    .plain
-                    .init_file
-                    .as_ref()
-                    .map(|init| init.value),
+                init: watched.draft.plain.init_file.map(|init| init.value),
             }),
             None => {
                 let name = quoted(&watched.name);
@@ -248,11 +250,16 @@ const NAME_BYTES: usize = 15;
 
 /// The processes that can be tracked.
 pub(crate) fn processes(drafts: &Drafts, report: &mut Report) -> Box<[TrackProcess]> {
-    let watched = drafts.watched.iter();
-    let watched = watched.filter(|(kind, _)| *kind == Kind::Process);
-    watched
-        .filter_map(|(_, watched)| process(watched, report))
-        .collect()
+    let mut processes = Vec::new();
+    for (kind, watched) in &drafts.watched {
+        if *kind != Kind::Process {
+            continue;
+        }
+        if let Some(process) = process(watched, report) {
+            processes.push(process);
+        }
+    }
+    processes.into()
 }
 
 fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess> {
@@ -363,8 +370,9 @@ pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
     let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
         let mut next = || {
-            let word = words.next_if(|next| parse_seconds(&next.text).is_some())?;
-            parse_seconds(&word.text)
+            let delay = parse_seconds(&words.peek()?.text)?;
+            words.next();
+            Some(delay)
         };
         let (down, up) = (next(), next());
         let Some(interface) = vip::interface(word, report) else {
@@ -383,7 +391,10 @@ pub(crate) fn delays(lines: &[Node], draft: &mut Draft, report: &mut Report) {
             continue;
         };
         let up = up.unwrap_or(down);
-        draft.delays.retain(|delay| delay.interface != interface);
+        let same = |delay: &Delay| delay.interface == interface;
+        if let Some(before) = draft.delays.iter().position(same) {
+            draft.delays.remove(before);
+        }
         draft.delays.push(Delay {
             interface,
             down,

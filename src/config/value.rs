@@ -1,9 +1,10 @@
 //! The value of a keyword, read as its row in the table says.
 
+use core::fmt::Arguments;
 use core::net::IpAddr;
 
 use super::block::Word;
-use super::error::{Placed, Report, Span, quoted};
+use super::error::{Placed, Span, quoted};
 use super::model::{Dialect, InitFile};
 use super::read::{Reader, Statement, boolean};
 use super::schema::{Draft, Keyword, Rule};
@@ -16,7 +17,7 @@ impl Reader<'_> {
     /// Reads the value and fills the slot; None if the value was wrong, which is reported.
     pub(super) fn value(
         &mut self,
-        keyword: &'static Keyword,
+        keyword: &Keyword,
         statement: &Statement<'_>,
         draft: &mut Draft,
     ) -> Option<()> {
@@ -61,10 +62,10 @@ impl Reader<'_> {
             return self.fill(&mut draft.check, keyword, span, span, value);
         }
         let Some(word) = statement.arguments.first() else {
-            let help = wanted(keyword, self.report);
-            self.report.error(
+            self.refuse(
+                keyword,
                 span,
-                format_args!("`{}` needs a value\n{help}", keyword.name),
+                format_args!("`{}` needs a value", keyword.name),
             );
             return None;
         };
@@ -88,8 +89,14 @@ impl Reader<'_> {
                 }
                 self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
-            Rule::Seconds { within, slot } => {
-                let value = self.seconds(keyword, word, within)?;
+            Rule::Seconds {
+                min_centis,
+                max,
+                slot,
+            } => {
+                let min = Duration::from_centis(min_centis.into());
+                let max = Duration::from_secs(max.into());
+                let value = self.seconds(keyword, word, min, max)?;
                 self.fill(slot(&mut draft.plain), keyword, span, at, value)
             }
             Rule::Text { slot } | Rule::Secret { slot } => {
@@ -138,9 +145,9 @@ impl Reader<'_> {
                 let value = script::user(statement.arguments);
                 self.fill(slot(draft), keyword, span, at, value)
             }
-            Rule::Choice { of, slot } => {
-                let value = self.choice(keyword, word, of)?;
-                self.fill(slot(&mut draft.plain), keyword, span, at, value)
+            Rule::Choice(choice) => {
+                let value = self.choice(keyword, word, choice.of)?;
+                self.fill((choice.slot)(&mut draft.plain), keyword, span, at, value)
             }
             Rule::Address { slot } => {
                 let value = self.address(keyword, word, vip::is_host, "a unicast address")?;
@@ -181,7 +188,7 @@ impl Reader<'_> {
     fn fill<T>(
         &mut self,
         slot: &mut Option<Placed<T>>,
-        keyword: &'static Keyword,
+        keyword: &Keyword,
         word: &Span,
         at: &Span,
         value: T,
@@ -194,33 +201,29 @@ impl Reader<'_> {
         Some(())
     }
 
-    fn flag(&mut self, keyword: &'static Keyword, arguments: &[Word]) -> Option<bool> {
+    fn flag(&mut self, keyword: &Keyword, arguments: &[Word]) -> Option<bool> {
         let Some(word) = arguments.first() else {
             return Some(true);
         };
         let value = boolean(&word.text);
         if value.is_none() {
-            let help = match self.report.dialect {
-                Dialect::Keepalived => {
-                    format!("write `{0}`, `{0} on` or `{0} off`", keyword.name)
-                }
-                Dialect::Uci => format!("write `option {} '1'`, or '0'", keyword.name),
-            };
-            self.report.error(
-                &word.span,
-                format_args!("{} is neither on nor off\n{help}", quoted(&word.text)),
-            );
+            let name = keyword.name;
+            let message = "is neither on nor off";
+            match self.report.dialect {
+                Dialect::Keepalived => self.report.error_of(
+                    word,
+                    format_args!("{message}\nwrite `{name}`, `{name} on` or `{name} off`"),
+                ),
+                Dialect::Uci => self.report.error_of(
+                    word,
+                    format_args!("{message}\nwrite `option {name} '1'`, or '0'"),
+                ),
+            }
         }
         value
     }
 
-    fn number(
-        &mut self,
-        keyword: &'static Keyword,
-        word: &Word,
-        min: i32,
-        max: i32,
-    ) -> Option<u32> {
+    fn number(&mut self, keyword: &Keyword, word: &Word, min: i32, max: i32) -> Option<u32> {
         let digits = match word.text.strip_prefix('-') {
             Some(digits) if min < 0 => digits,
             _ => &word.text,
@@ -237,12 +240,13 @@ impl Reader<'_> {
 
     fn seconds(
         &mut self,
-        keyword: &'static Keyword,
+        keyword: &Keyword,
         word: &Word,
-        (min, max): &(Duration, Duration),
+        min: Duration,
+        max: Duration,
     ) -> Option<Duration> {
         let value = parse_seconds(&word.text);
-        let in_range = value.filter(|value| (min..=max).contains(&value));
+        let in_range = value.filter(|value| (min..=max).contains(value));
         if in_range.is_none() {
             let what = "a number of seconds with at most six decimals";
             self.bad_value(keyword, word, value.is_some(), what);
@@ -250,61 +254,50 @@ impl Reader<'_> {
         in_range
     }
 
-    fn bad_value(&mut self, keyword: &Keyword, word: &Word, is_number: bool, what: &str) {
-        let shown = quoted(&word.text);
-        let message = if is_number {
-            format!("{shown} is out of range")
-        } else {
-            format!("{shown} is not {what}")
-        };
-        let help = wanted(keyword, self.report);
+    /// Says what is wrong, and what the keyword takes.
+    fn refuse(&mut self, keyword: &Keyword, span: &Span, message: Arguments<'_>) {
+        let wanted = self.report.spell(keyword.name, &keyword.syntax());
         self.report
-            .error(&word.span, format_args!("{message}\n{help}"));
+            .error(span, format_args!("{message}\nwrite {wanted}"));
+    }
+
+    fn bad_value(&mut self, keyword: &Keyword, word: &Word, is_number: bool, what: &str) {
+        let (is, what) = if is_number {
+            ("is out of range", "")
+        } else {
+            ("is not ", what)
+        };
+        let message = format_args!("{} {is}{what}", quoted(&word.text));
+        self.refuse(keyword, &word.span, message);
     }
 
     fn choice(
         &mut self,
-        keyword: &'static Keyword,
+        keyword: &Keyword,
         word: &Word,
         of: &'static [&'static str],
     ) -> Option<&'static str> {
         let value = of.iter().copied().find(|choice| *choice == word.text);
         if value.is_none() {
-            let help = wanted(keyword, self.report);
-            self.report.error(
-                &word.span,
-                format_args!(
-                    "`{}` cannot be {}\n{help}",
-                    keyword.name,
-                    quoted(&word.text)
-                ),
-            );
+            let message = format_args!("`{}` cannot be {}", keyword.name, quoted(&word.text));
+            self.refuse(keyword, &word.span, message);
         }
         value
     }
 
     fn address(
         &mut self,
-        keyword: &'static Keyword,
+        keyword: &Keyword,
         word: &Word,
         fits: fn(&IpAddr) -> bool,
         what: &str,
     ) -> Option<IpAddr> {
         let value = word.text.parse().ok().filter(fits);
         if value.is_none() {
-            let help = wanted(keyword, self.report);
-            self.report.error(
-                &word.span,
-                format_args!("{} is not {what}\n{help}", quoted(&word.text)),
-            );
+            self.bad_value(keyword, word, false, what);
         }
         value
     }
-}
-
-/// What to write: `write `priority 1–255``.
-fn wanted(keyword: &Keyword, report: &Report) -> String {
-    format!("write {}", report.spell(keyword.name, &keyword.syntax()))
 }
 
 /// `1`, `0.01`, `2.500000`: at most six decimals, at most 32 bits of whole seconds.

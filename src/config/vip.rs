@@ -134,7 +134,7 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
     let Ok(address) = text.parse::<IpAddr>() else {
         let is_keyword = [Block::Instance, Block::Top]
             .iter()
-            .any(|block| block.find(text).is_some());
+            .any(|block| block.has(text));
         let help = match report.dialect {
             Dialect::Uci => WANTED_UCI,
             Dialect::Keepalived if is_keyword => UNCLOSED,
@@ -161,10 +161,7 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
         return Some((address, longest));
     };
     let digits = prefix.bytes().all(|c| c.is_ascii_digit());
-    let prefix_len = prefix
-        .parse()
-        .ok()
-        .filter(|len| digits && (1..=longest).contains(len));
+    let prefix_len = byte(prefix).filter(|len| digits && (1..=longest).contains(len));
     if prefix_len.is_none() {
         report.error(
             &word.span,
@@ -176,6 +173,12 @@ fn address(word: &Word, report: &mut Report) -> Option<(IpAddr, u8)> {
         );
     }
     Some((address, prefix_len?))
+}
+
+/// A number from 0 to 255.
+pub(crate) fn byte(text: &str) -> Option<u8> {
+    let number: u32 = text.parse().ok()?;
+    u8::try_from(number).ok()
 }
 
 /// Whether a host may have the address.
@@ -235,8 +238,10 @@ pub(crate) fn interface(word: &Word, report: &mut Report) -> Option<Rc<str>> {
     } else {
         return Some(name.into());
     };
-    let message = format_args!("{} is not the name of an interface", quoted(name));
-    report.error_with(&word.span, message, wrong);
+    report.error_of(
+        word,
+        format_args!("is not the name of an interface\n{wrong}"),
+    );
     None
 }
 
@@ -247,7 +252,7 @@ pub(crate) fn scope(word: &Word, report: &mut Report) -> Option<u8> {
         "link" => Some(253),
         "host" => Some(254),
         "nowhere" => Some(255),
-        text => text.parse().ok(),
+        text => byte(text),
     };
     if number.is_none() {
         report.error(
@@ -285,12 +290,9 @@ fn broadcast(word: &Word, address: Ipv4Addr, prefix: u8, report: &mut Report) ->
         text => {
             let given = text.parse().ok();
             if given.is_none() {
-                report.error(
-                    &word.span,
-                    format_args!(
-                        "{} is not a broadcast address\nwrite an IPv4 address, `+` or `-`",
-                        quoted(text)
-                    ),
+                report.error_of(
+                    word,
+                    format_args!("is not a broadcast address\nwrite an IPv4 address, `+` or `-`"),
                 );
             }
             return given;

@@ -1,6 +1,6 @@
 //! Requests: one line, any bytes may arrive. And the refusals that answer wrong ones.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
 use super::PROTOCOL;
 use crate::limits;
@@ -178,7 +178,7 @@ impl fmt::Display for Shown<'_> {
             if character.is_control() {
                 write!(f, "{}", character.escape_default())?;
             } else {
-                write!(f, "{character}")?;
+                f.write_char(character)?;
             }
         }
         match characters.next() {

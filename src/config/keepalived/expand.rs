@@ -50,10 +50,7 @@ impl Parser<'_> {
     pub(super) fn replace(&mut self, line: &Line, found: &Use) -> Replaced {
         let at = line.chars[found.start];
         let replaced = match self.variables.get(&found.name) {
-            Some([only]) => {
-                let chars = only.chars.iter();
-                Replaced::Chars(chars.map(|from| Char { c: from.c, ..at }).collect())
-            }
+            Some([only]) => Replaced::Chars(variables::placed(&only.all(), at)),
             Some(lines) => Replaced::Lines(lines.to_vec()),
             None => match self.built_in(line, found) {
                 Some(text) => Replaced::Chars(variables::placed(&text, at)),

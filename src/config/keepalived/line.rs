@@ -44,6 +44,11 @@ impl Line {
             .collect()
     }
 
+    /// All its text.
+    pub(super) fn all(&self) -> String {
+        self.text(0, self.chars.len())
+    }
+
     /// Puts `chars` in place of those from `start` to `end`.
     pub(super) fn replace(&mut self, start: usize, end: usize, chars: &[Char]) {
         let behind = self.chars.split_off(end);

@@ -49,14 +49,7 @@ pub(crate) fn parse(
         gave_up: false,
     };
     parser.file(name, text);
-    let Parser {
-        builder,
-        report,
-        each,
-        ..
-    } = parser;
-    let rest = builder.finish(report);
-    rest.into_iter().for_each(|node| each(node, report));
+    parser.builder.finish(parser.report, parser.each);
 }
 
 struct Parser<'a> {
@@ -270,9 +263,7 @@ impl Parser<'_> {
             self.token(token);
         }
         self.builder.end_of_line();
-        for node in self.builder.complete() {
-            (self.each)(node, self.report);
-        }
+        self.builder.complete(self.report, self.each);
     }
 
     fn token(&mut self, token: Token) {
@@ -327,7 +318,7 @@ fn loop_keyword(line: &Line) -> Option<&'static str> {
     if !line.chars.iter().any(|at| at.c == '~') {
         return None;
     }
-    let text = line.text(0, MAX_LINE_CHARS);
+    let text = line.all();
     let has = |name: &str| text.split(' ').any(|word| word.starts_with(name));
     ["~SEQ", "~LST"].into_iter().find(|name| has(name))
 }

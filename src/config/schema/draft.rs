@@ -20,7 +20,7 @@ pub(crate) type HeapSlot<T> = fn(&mut Draft) -> &mut Option<Placed<T>>;
 
 /// The words of `global_defs`, or of one `vrrp_instance`. Many words exist in both, so both fill
 /// the same draft; the table decides what may stand where.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) plain: Plain,
 
@@ -61,6 +61,18 @@ pub(crate) struct Draft {
 
     /// Keywords whose value was wrong and reported: they are not missing.
     pub(crate) failed: Vec<&'static str>,
+}
+
+impl Draft {
+    /// One that says nothing so far. On the heap: it has hundreds of bytes.
+    pub(crate) fn empty() -> Box<Self> {
+        Box::default()
+    }
+
+    /// Whether the value of this keyword was wrong.
+    pub(crate) fn has_failed(&self, word: &str) -> bool {
+        self.failed.contains(&word)
+    }
 }
 
 /// The values of a draft that are not on the heap: they are copied as one.

@@ -5,6 +5,7 @@ mod draft;
 mod globals;
 mod instance;
 mod others;
+mod packed;
 mod routing;
 mod suggest;
 pub(crate) mod uci;
@@ -23,14 +24,13 @@ pub(crate) use suggest::{nearest, nearest_help};
 /// Of `dhcp` and `ra`: with the Active.
 pub(crate) const FOLLOW: &str = "follow";
 
-/// A place where keywords may stand.
+/// A place where keywords may stand, in the order of [`TABLES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
     Top,
     GlobalDefs,
     Instance,
     Authentication,
-    AuthHmac,
     /// One line of `virtual_ipaddress`, behind the address.
     Address,
     /// One line of `virtual_routes`.
@@ -41,6 +41,7 @@ pub(crate) enum Block {
     Peer,
     /// One line of `track_interface` and its like, behind the name.
     Tracked,
+    AuthHmac,
     SyncGroup,
     Script,
     TrackFile,
@@ -73,9 +74,10 @@ pub(crate) enum Rule {
     Number { min: i16, max: i32, slot: Slot<u32> },
     /// A count of 1–255 where keepalived reads 0 as 1.
     Repeat { slot: Slot<u32> },
-    /// Seconds with up to six decimals, from the first to the second.
+    /// Seconds with up to six decimals, from so many hundredths of one to so many.
     Seconds {
-        within: &'static (Duration, Duration),
+        min_centis: u16,
+        max: u32,
         slot: Slot<Duration>,
     },
     /// Any word.
@@ -83,10 +85,7 @@ pub(crate) enum Rule {
     /// The name of a network interface.
     Interface { slot: HeapSlot<Rc<str>> },
     /// One of these words.
-    Choice {
-        of: &'static Choices,
-        slot: Slot<&'static str>,
-    },
+    Choice(&'static Choice),
     /// An address of the router's own.
     Address { slot: Slot<core::net::IpAddr> },
     /// An IPv4 multicast group.
@@ -118,12 +117,12 @@ pub(crate) enum Rule {
     /// `probe { … }`: probes in place.
     Probes,
     /// What a probe asks, read by `probe.rs`.
-    Check { takes: &'static str },
+    Check { takes: Text },
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }` and its like.
     Addresses {
-        most: usize,
+        most: u16,
         list: fn(&mut Draft) -> &mut Vec<PlacedVip>,
     },
     /// `virtual_routes { … }`, `static_routes { … }`
@@ -138,23 +137,33 @@ pub(crate) enum Rule {
     Vmac { slot: HeapSlot<Option<Rc<str>>> },
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
     /// file of its block; `takes` says what follows.
-    Option { takes: &'static str },
+    Option { takes: Text },
     /// Known, without effect, answered with one warning, which says what happens instead.
     Skipped {
         why: Skip,
         takes: Form,
-        instead: &'static str,
+        instead: Text,
     },
     /// A known block without effect; its words are checked for being known.
     SkippedWords {
         words: Block,
         takes: Form,
-        instead: &'static str,
+        instead: Text,
     },
 }
 
-/// The words that a keyword chooses from. A [`Rule`] refers to them: there are hundreds of rules.
+/// A text that many rules share. A [`Rule`] refers to what is larger than a word of the machine: there are
+/// hundreds of rules.
+pub(crate) type Text = &'static &'static str;
+
+/// The words that a keyword chooses from.
 pub(crate) type Choices = &'static [&'static str];
+
+/// See [`Rule::Choice`].
+pub(crate) struct Choice {
+    pub(crate) of: Choices,
+    pub(crate) slot: Slot<&'static str>,
+}
 
 /// See [`Rule::Line`].
 pub(crate) struct Line {
@@ -213,7 +222,7 @@ pub(crate) struct Reference {
     pub(crate) source: &'static str,
 }
 
-/// The words of one block.
+/// The words of one block as the source has them; `packed` has them as the program does.
 pub(crate) struct Table {
     /// Where they stand.
     pub(crate) block: Block,
@@ -221,7 +230,7 @@ pub(crate) struct Table {
     pub(crate) words: &'static [Keyword],
 }
 
-/// All there is.
+/// All there is, in the order of [`Block`].
 pub(crate) const TABLES: &[Table] = &[
     others::TOP,
     globals::GLOBAL_DEFS,
@@ -271,15 +280,14 @@ impl Block {
         matches!(self, Self::Authentication | Self::AuthHmac)
     }
 
-    /// The words that may stand in it.
-    pub(crate) fn words(self) -> &'static [Keyword] {
-        let table = TABLES.iter().find(|table| table.block == self);
-        table.map_or(&[], |table| table.words)
+    /// The row of `name`.
+    pub(crate) fn find(self, name: &str) -> Option<Keyword> {
+        self.words().find(|word| word.name == name)
     }
 
-    /// The row of `name`.
-    pub(crate) fn find(self, name: &str) -> Option<&'static Keyword> {
-        self.words().iter().find(|word| word.name == name)
+    /// Whether `name` may stand in it.
+    pub(crate) fn has(self, name: &str) -> bool {
+        self.find(name).is_some()
     }
 }
 
@@ -290,14 +298,15 @@ impl Keyword {
             Rule::Flag { .. } => "[BOOL]",
             Rule::Number { min, max, .. } => return format!("{min}–{max}"),
             Rule::Repeat { .. } => "1–255",
-            Rule::Seconds { within, .. } => {
-                let (min, max) = *within;
-                let bare = |span: Duration| span.to_string().trim_end_matches('s').to_owned();
-                return format!("SECONDS ({}–{})", bare(min), bare(max));
+            Rule::Seconds {
+                min_centis, max, ..
+            } => {
+                let min = Duration::from_centis(min_centis.into()).to_string();
+                return format!("SECONDS ({}–{max})", min.trim_end_matches('s'));
             }
             Rule::Text { .. } => "TEXT",
             Rule::Interface { .. } => "INTERFACE",
-            Rule::Choice { of, .. } => return of.join("|"),
+            Rule::Choice(choice) => return choice.of.join("|"),
             Rule::Address { .. } => "ADDRESS",
             Rule::Group { .. } => "IPV4-GROUP",
             Rule::Secret { .. } => "PASSWORD",
@@ -420,7 +429,7 @@ const fn skipped(
     class: Class,
     rule: Rule,
     takes: &'static str,
-    instead: &'static str,
+    instead: Text,
 ) -> Keyword {
     keyword(name, class, rule, takes, "", instead, "")
 }
@@ -431,7 +440,7 @@ const fn without_effect(
     name: &'static str,
     class: Class,
     takes: &'static str,
-    instead: &'static str,
+    instead: Text,
 ) -> Keyword {
     let rule = Rule::Skipped {
         why,
@@ -442,12 +451,7 @@ const fn without_effect(
 }
 
 /// A word without effect so far; `instead` is what happens.
-const fn not_yet(
-    name: &'static str,
-    class: Class,
-    takes: &'static str,
-    instead: &'static str,
-) -> Keyword {
+const fn not_yet(name: &'static str, class: Class, takes: &'static str, instead: Text) -> Keyword {
     without_effect(Skip::Later, name, class, takes, instead)
 }
 
@@ -456,18 +460,13 @@ const fn not_needed(
     name: &'static str,
     class: Class,
     takes: &'static str,
-    instead: &'static str,
+    instead: Text,
 ) -> Keyword {
     without_effect(Skip::Needless, name, class, takes, instead)
 }
 
 /// A word that is no business of vipd's.
-const fn not_ours(
-    name: &'static str,
-    class: Class,
-    takes: &'static str,
-    instead: &'static str,
-) -> Keyword {
+const fn not_ours(name: &'static str, class: Class, takes: &'static str, instead: Text) -> Keyword {
     without_effect(Skip::Foreign, name, class, takes, instead)
 }
 
@@ -477,7 +476,7 @@ const fn skipped_block(
     class: Class,
     words: Block,
     takes: &'static str,
-    instead: &'static str,
+    instead: Text,
 ) -> Keyword {
     let rule = Rule::SkippedWords {
         words,
@@ -515,12 +514,7 @@ mod tests {
 
     #[test]
     fn a_row_is_small() {
-        // Hundreds of them are in the program: three words beside its name are enough for a rule.
-        let word = size_of::<usize>();
-        assert!(
-            size_of::<Rule>() <= 3 * word.max(4),
-            "{}",
-            size_of::<Rule>()
-        );
+        // Hundreds of them are in the program.
+        assert!(size_of::<Rule>() <= 16, "{}", size_of::<Rule>());
     }
 }

@@ -4,7 +4,6 @@ use super::Class::{A, B, C, Own};
 use super::{Block, Keyword, Line, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
 use crate::config::model::Hook;
 use crate::limits;
-use crate::time::Duration;
 use crate::vrrp::track::Kind;
 
 const NO_LVS: &str =
@@ -22,7 +21,7 @@ pub(super) const TOP: Table = Table {
         row("vrrp_instance", A, Rule::Instance, "", "One virtual router on one interface.", "RFC 9568 §6.1"),
         row("vrrp_sync_group", A, Rule::SyncGroup, "", "Instances that are Active together or not at all.", ""),
         row("interface_up_down_delays", B, Rule::Delays, "none", "Seconds (0–255) that a change of the interface must last to count; UP as DOWN unless given.", ""),
-        row("static_ipaddress", B, Rule::Addresses { most: limits::EXTRA_ADDRESSES, list: |d| &mut d.vips }, "none", "Addresses that the router has while vipd runs, whatever the state of its instances. `dev` is `default_interface` unless given.", ""),
+        row("static_ipaddress", B, Rule::Addresses { most: limits::EXTRA_ADDRESSES as u16, list: |d| &mut d.vips }, "none", "Addresses that the router has while vipd runs, whatever the state of its instances. `dev` is `default_interface` unless given.", ""),
         row("static_routes", B, Rule::Routes, "none", "Routes that the router has while vipd runs.", ""),
         row("static_rules", B, Rule::Rules, "none", "Routing policy rules that the router has while vipd runs.", ""),
         row("vrrp_script", A, Rule::Watched { kind: Kind::Script, block: Block::Script }, "", "A script to be tracked. Exit code 0 is success; all else is failure, also that it cannot be started.", ""),
@@ -30,22 +29,22 @@ pub(super) const TOP: Table = Table {
         row("vrrp_track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "Another word for `track_file`.", ""),
         row("vrrp_track_process", B, Rule::Watched { kind: Kind::Process, block: Block::TrackProcess }, "", "Processes that are counted. /proc is read each second.", ""),
         row("track_probe", Own, Rule::Watched { kind: Kind::Probe, block: Block::Probe }, "", "A probe: something behind an interface is asked whether it answers. Also the name of the block that tracks it.", ""),
-        skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
-        skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
-        not_yet("track_group", C, "NAME { group { NAME … } }", "static addresses, routes and rules are put back, and no state depends on them"),
-        not_needed("linkbeat_interfaces", C, "{ INTERFACE … }", "the block is skipped: the kernel's link events are used"),
-        not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
-        not_needed("net_namespace", C, "NAME", "start vipd inside the namespace"),
-        not_ours("net_namespace_ipvs", C, "NAME", "vipd balances no load; leave it to keepalived or ipvsadm"),
-        not_needed("namespace_with_ipsets", C, "", "vipd uses no ipsets"),
-        not_needed("instance", C, "NAME", "give each vipd its own runtime directory"),
-        not_needed("use_pid_dir", C, "", "the runtime directory holds all files of vipd"),
-        not_needed("child_wait_time", C, "SECONDS", ONE_PROCESS),
-        not_ours("virtual_server", C, "ADDRESS PORT { … }", NO_LVS),
-        not_ours("virtual_server_group", C, "NAME { … }", NO_LVS),
-        not_ours("real_server", C, "ADDRESS PORT { … }", NO_LVS),
-        not_ours("SSL", C, "{ … }", NO_LVS),
-        not_ours("local_address_group", C, "NAME { … }", NO_LVS),
+        skipped_block("garp_group", C, Block::GarpGroup, "{ … }", &"the block is skipped: `vrrp_garp_interval` holds for each interface"),
+        skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", &NO_BFD),
+        not_yet("track_group", C, "NAME { group { NAME … } }", &"static addresses, routes and rules are put back, and no state depends on them"),
+        not_needed("linkbeat_interfaces", C, "{ INTERFACE … }", &"the block is skipped: the kernel's link events are used"),
+        not_needed("linkbeat_use_polling", C, "", &"the kernel's link events are used"),
+        not_needed("net_namespace", C, "NAME", &"start vipd inside the namespace"),
+        not_ours("net_namespace_ipvs", C, "NAME", &"vipd balances no load; leave it to keepalived or ipvsadm"),
+        not_needed("namespace_with_ipsets", C, "", &"vipd uses no ipsets"),
+        not_needed("instance", C, "NAME", &"give each vipd its own runtime directory"),
+        not_needed("use_pid_dir", C, "", &"the runtime directory holds all files of vipd"),
+        not_needed("child_wait_time", C, "SECONDS", &ONE_PROCESS),
+        not_ours("virtual_server", C, "ADDRESS PORT { … }", &NO_LVS),
+        not_ours("virtual_server_group", C, "NAME { … }", &NO_LVS),
+        not_ours("real_server", C, "ADDRESS PORT { … }", &NO_LVS),
+        not_ours("SSL", C, "{ … }", &NO_LVS),
+        not_ours("local_address_group", C, "NAME { … }", &NO_LVS),
     ],
 };
 
@@ -61,7 +60,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("track_script", B, Rule::Tracked(Kind::Script), "none", "Scripts that count for all members.", ""),
         row("track_file", B, Rule::Tracked(Kind::File), "none", "Files that count for all members.", ""),
         row("track_process", B, Rule::Tracked(Kind::Process), "none", "Processes that count for all members.", ""),
-        not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+        not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", &NO_TRACK),
         row("notify", A, Rule::Program(Hook::Any), "none", "As in an instance, with GROUP and priority 0.", ""),
         row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when all members have become Active.", ""),
         row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when all members have become Backup.", ""),
@@ -69,13 +68,14 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("notify_stop", A, Rule::Program(Hook::Stop), "none", "Run when vipd stops.", ""),
         row("notify_deleted", C, Rule::Program(Hook::Deleted), "none", "Run when a reload has removed the group. `notify` and the FIFOs are told DELETED then, and FAULT without this word.", ""),
         row("notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "off", "As in the instances, for all members.", ""),
-        not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
-        not_ours("smtp_alert", C, "[BOOL]", "no mail is sent; watch the log instead"),
+        not_needed("global_tracking", C, "", &"what a member tracks counts for all members"),
+        not_ours("smtp_alert", C, "[BOOL]", &"no mail is sent; watch the log instead"),
     ],
 };
 
-const MIN_INTERVAL: Duration = Duration::from_millis(10);
-const MAX_INTERVAL: Duration = Duration::from_secs(86_400);
+/// In hundredths of a second.
+const MIN_INTERVAL: u16 = 1;
+const MAX_INTERVAL: u32 = 86_400;
 const MAX_COUNT: i32 = 1_000_000;
 
 #[rustfmt::skip] // one row a keyword
@@ -83,8 +83,8 @@ pub(super) const SCRIPT: Table = Table {
     block: Block::Script,
     words: &[
         row("script", A, Rule::Command { slot: |d| &mut d.command }, "", "Its path and its arguments. No shell sees them; blanks within quotes keep. Its input and its output are /dev/null, its environment is `PATH=/usr/sbin:/usr/bin:/sbin:/bin`. What it leaves behind is killed when it ends, daemons too.", ""),
-        row("interval", A, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.interval }, "1", "From one start to the next. It is not started a second time while it runs.", ""),
-        row("timeout", B, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.timeout }, "interval", "How long it may take: then SIGTERM to it and all that it has started, SIGKILL a second later, and it has failed.", ""),
+        row("interval", A, Rule::Seconds { min_centis: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one start to the next. It is not started a second time while it runs.", ""),
+        row("timeout", B, Rule::Seconds { min_centis: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "interval", "How long it may take: then SIGTERM to it and all that it has started, SIGKILL a second later, and it has failed.", ""),
         row("weight", A, Rule::Weight { max: 253, slot: |d| &mut d.weight }, "0", "Its weight where `track_script` gives none.", ""),
         row("rise", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.rise }, "1", "Successes in a row after which it counts as up.", ""),
         row("fall", A, Rule::Number { min: 1, max: MAX_COUNT, slot: |d| &mut d.fall }, "1", "Failures in a row after which it counts as down.", ""),
@@ -111,9 +111,9 @@ pub(super) const TRACK_PROCESS: Table = Table {
         row("weight", B, Rule::Weight { max: 254, slot: |d| &mut d.weight }, "1", "Its weight where `track_process` gives none.", ""),
         row("quorum", B, Rule::Number { min: 1, max: MAX_PROCESSES, slot: |d| &mut d.rise }, "1, or quorum_max if that is 0", "Processes that there must be. Zombies are none.", ""),
         row("quorum_max", B, Rule::Number { min: 0, max: MAX_PROCESSES, slot: |d| &mut d.fall }, "no limit", "Processes that there may be. 0: there must be none.", ""),
-        row("delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_INTERVAL), slot: |d| &mut d.interval }, "0", "`fork_delay` and `terminate_delay`, where they do not stand.", ""),
-        row("fork_delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_INTERVAL), slot: |d| &mut d.fork_delay }, "delay", "How long a change must last to count that more processes have brought.", ""),
-        row("terminate_delay", B, Rule::Seconds { within: &(Duration::ZERO, MAX_INTERVAL), slot: |d| &mut d.timeout }, "delay", "The same, when processes have ended.", ""),
+        row("delay", B, Rule::Seconds { min_centis: 0, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "0", "`fork_delay` and `terminate_delay`, where they do not stand.", ""),
+        row("fork_delay", B, Rule::Seconds { min_centis: 0, max: MAX_INTERVAL, slot: |d| &mut d.fork_delay }, "delay", "How long a change must last to count that more processes have brought.", ""),
+        row("terminate_delay", B, Rule::Seconds { min_centis: 0, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "delay", "The same, when processes have ended.", ""),
         row("param_match", B, Rule::Line(&Line { takes: "[initial|partial]", slot: |d| &mut d.param_match }), "all parameters, if there are any", "partial: more parameters may follow. initial: and the last one may be longer. Without parameters: there must be none.", ""),
         row("full_command", B, Rule::Flag { bare: true, slot: |d| &mut d.full_command }, "off", "COMMAND is the first word of the command line, not the name.", ""),
     ],
@@ -123,15 +123,15 @@ pub(super) const TRACK_PROCESS: Table = Table {
 pub(super) const PROBE: Table = Table {
     block: Block::Probe,
     words: &[
-        row("ping", Own, Rule::Check { takes: "ADDRESS" }, "", "An ICMP echo request. This or one of the next four must stand there. Addresses only: no name is resolved.", ""),
-        row("arp", Own, Rule::Check { takes: "ADDRESS" }, "", "An ARP request: a host on the segment, whatever it filters.", ""),
-        row("tcp", Own, Rule::Check { takes: "ADDRESS:PORT" }, "", "A connection, reset as soon as it is there; `[ADDRESS]:PORT` with IPv6.", ""),
-        row("dns", Own, Rule::Check { takes: "NAME @ADDRESS" }, "", "The name server is asked for the A record of NAME (AAAA if its own address is IPv6) and must answer without an error.", ""),
-        row("default_route", Own, Rule::Check { takes: "[ipv4|ipv6]" }, "ipv4", "The kernel has a default route through the interface; it is asked for each interval (Linux 4.13).", ""),
+        row("ping", Own, Rule::Check { takes: &"ADDRESS" }, "", "An ICMP echo request. This or one of the next four must stand there. Addresses only: no name is resolved.", ""),
+        row("arp", Own, Rule::Check { takes: &"ADDRESS" }, "", "An ARP request: a host on the segment, whatever it filters.", ""),
+        row("tcp", Own, Rule::Check { takes: &"ADDRESS:PORT" }, "", "A connection, reset as soon as it is there; `[ADDRESS]:PORT` with IPv6.", ""),
+        row("dns", Own, Rule::Check { takes: &"NAME @ADDRESS" }, "", "The name server is asked for the A record of NAME (AAAA if its own address is IPv6) and must answer without an error.", ""),
+        row("default_route", Own, Rule::Check { takes: &"[ipv4|ipv6]" }, "ipv4", "The kernel has a default route through the interface; it is asked for each interval (Linux 4.13).", ""),
         row("interface", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The interface that is asked through. While it is down, so is the probe.", ""),
         row("via", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The same as `interface`.", ""),
-        row("interval", Own, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.interval }, "1", "From one question to the next.", ""),
-        row("timeout", Own, Rule::Seconds { within: &(MIN_INTERVAL, MAX_INTERVAL), slot: |d| &mut d.timeout }, "1, or the interval if that is shorter", "How long an answer may take; not above the interval.", ""),
+        row("interval", Own, Rule::Seconds { min_centis: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one question to the next.", ""),
+        row("timeout", Own, Rule::Seconds { min_centis: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.timeout }, "1, or the interval if that is shorter", "How long an answer may take; not above the interval.", ""),
         row("rise", Own, Rule::Number { min: 1, max: 100, slot: |d| &mut d.rise }, "2", "Answers in a row after which it is up again; the first answer after the start counts at once.", ""),
         row("fall", Own, Rule::Number { min: 1, max: 100, slot: |d| &mut d.fall }, "3", "Failures in a row after which it is down. Until an answer or so many failures, an instance that tracks it waits.", ""),
         row("weight", Own, Rule::Weight { max: 253, slot: |d| &mut d.weight }, "0", "What it counts for where it is tracked without a `weight`.", ""),
@@ -144,10 +144,10 @@ const GARP_GROUPS: &str = "`vrrp_garp_interval` holds for each interface";
 pub(super) const GARP_GROUP: Table = Table {
     block: Block::GarpGroup,
     words: &[
-        not_yet("garp_interval", C, "SECONDS", GARP_GROUPS),
-        not_yet("gna_interval", C, "SECONDS", GARP_GROUPS),
-        not_yet("interface", C, "INTERFACE", GARP_GROUPS),
-        not_yet("interfaces", C, "{ INTERFACE … }", GARP_GROUPS),
+        not_yet("garp_interval", C, "SECONDS", &GARP_GROUPS),
+        not_yet("gna_interval", C, "SECONDS", &GARP_GROUPS),
+        not_yet("interface", C, "INTERFACE", &GARP_GROUPS),
+        not_yet("interfaces", C, "{ INTERFACE … }", &GARP_GROUPS),
     ],
 };
 
@@ -158,18 +158,18 @@ pub(super) const BFD: Table = Table {
 
 #[rustfmt::skip] // one row a keyword
 const BFD_WORDS: &[Keyword] = &[
-    not_yet("neighbor_ip", C, "ADDRESS", NO_BFD),
-    not_yet("neighbour_ip", C, "ADDRESS", NO_BFD),
-    not_yet("source_ip", C, "ADDRESS", NO_BFD),
-    not_yet("min_rx", C, "MILLISECONDS", NO_BFD),
-    not_yet("min_tx", C, "MILLISECONDS", NO_BFD),
-    not_yet("idle_tx", C, "MILLISECONDS", NO_BFD),
-    not_yet("multiplier", C, "NUMBER", NO_BFD),
-    not_yet("passive", C, "", NO_BFD),
-    not_yet("ttl", C, "NUMBER", NO_BFD),
-    not_yet("hoplimit", C, "NUMBER", NO_BFD),
-    not_yet("max_hops", C, "NUMBER", NO_BFD),
-    not_yet("weight", C, "-253–253 [reverse]", NO_BFD),
-    not_yet("vrrp", C, "", NO_BFD),
-    not_yet("checker", C, "", NO_BFD),
+    not_yet("neighbor_ip", C, "ADDRESS", &NO_BFD),
+    not_yet("neighbour_ip", C, "ADDRESS", &NO_BFD),
+    not_yet("source_ip", C, "ADDRESS", &NO_BFD),
+    not_yet("min_rx", C, "MILLISECONDS", &NO_BFD),
+    not_yet("min_tx", C, "MILLISECONDS", &NO_BFD),
+    not_yet("idle_tx", C, "MILLISECONDS", &NO_BFD),
+    not_yet("multiplier", C, "NUMBER", &NO_BFD),
+    not_yet("passive", C, "", &NO_BFD),
+    not_yet("ttl", C, "NUMBER", &NO_BFD),
+    not_yet("hoplimit", C, "NUMBER", &NO_BFD),
+    not_yet("max_hops", C, "NUMBER", &NO_BFD),
+    not_yet("weight", C, "-253–253 [reverse]", &NO_BFD),
+    not_yet("vrrp", C, "", &NO_BFD),
+    not_yet("checker", C, "", &NO_BFD),
 ];

@@ -1,6 +1,7 @@
 //! What the user may have meant by a word that no table has.
 
-use super::{Block, Keyword, TABLES};
+use super::Block;
+use super::packed::ALL;
 use crate::config::error::Report;
 use crate::config::model::Dialect;
 
@@ -21,23 +22,23 @@ impl Block {
         if unknown.starts_with("include") {
             return Some("begin a new line with `include`".into());
         }
-        let names: Vec<&str> = self.words().iter().map(|word| word.name).collect();
+        let names: Vec<&str> = self.words().map(|word| word.name).collect();
         if let Some(name) = nearest(unknown, &names) {
             return Some(format!("write `{name}`"));
         }
-        let is_longer = |word: &&Keyword| word.name.len() > 5 && unknown.starts_with(word.name);
-        let is_shorter = |word: &&Keyword| unknown.len() > 3 && word.name.starts_with(unknown);
-        let (mut longer, mut shorter) = (self.words().iter(), self.words().iter());
-        if let Some(word) = longer.find(is_longer).or(shorter.find(is_shorter)) {
-            return Some(format!("write `{}`", word.name));
+        let is_longer = |name: &&&str| name.len() > 5 && unknown.starts_with(**name);
+        let is_shorter = |name: &&&str| unknown.len() > 3 && name.starts_with(unknown);
+        let (mut longer, mut shorter) = (names.iter(), names.iter());
+        if let Some(name) = longer.find(is_longer).or(shorter.find(is_shorter)) {
+            return Some(format!("write `{name}`"));
         }
-        let elsewhere = TABLES.iter().find(|table| {
+        let elsewhere = ALL.iter().find(|block| {
             !matches!(
-                table.block,
+                block,
                 Self::Address | Self::Route | Self::Rule | Self::Peer | Self::Tracked
-            ) && table.words.iter().any(|word| word.name == unknown)
+            ) && block.has(unknown)
         })?;
-        match elsewhere.block {
+        match elsewhere {
             Self::Top => Some(match dialect {
                 Dialect::Keepalived => {
                     "it belongs outside of all blocks: close the block above it".into()

@@ -2,6 +2,8 @@
 
 use core::fmt::Arguments;
 
+use super::text::Value;
+use crate::config::block::Word;
 use crate::config::error::{Report, Span};
 
 /// A statement with more characters than this is refused.
@@ -25,14 +27,6 @@ pub(super) struct Command {
     pub(super) span: Span,
     /// Nothing stands behind it, not even a blank.
     pub(super) ends_line: bool,
-}
-
-/// A word behind the first one.
-pub(super) struct Argument {
-    pub(super) text: String,
-    pub(super) span: Span,
-    /// Where its text begins, behind a quote if there is one.
-    pub(super) column: u16,
 }
 
 pub(super) struct Cursor<'a> {
@@ -156,34 +150,38 @@ impl<'a> Cursor<'a> {
         Some(command)
     }
 
-    /// The next word, empty if there is none.
-    pub(super) fn argument(&mut self) -> Result<Argument, Reported> {
+    /// The next word behind the first one, empty if there is none.
+    pub(super) fn argument(&mut self) -> Result<Value, Reported> {
         self.skip_space();
         let start = self.pos;
         let span = self.here();
         let is_quoted = matches!(self.current(), Some('"' | '\''));
-        let mut found = Argument {
-            text: String::new(),
+        let mut found = Value {
+            whole: Word {
+                text: String::new(),
+                span,
+                quoted: false,
+            },
             column: span.right(usize::from(is_quoted)).column,
-            span,
         };
+        let word = &mut found.whole;
         if self.current() == Some(';') {
             self.pos += 1;
             return Ok(found);
         }
         loop {
             match self.current() {
-                Some(quote @ ('"' | '\'')) => self.in_quotes(quote, &mut found)?,
+                Some(quote @ ('"' | '\'')) => self.in_quotes(quote, word)?,
                 Some('#') => self.line.truncate(self.pos),
                 Some(';') => {
                     // libuci ends the word here, and if it had no quotes the line with it.
-                    if found.text.chars().count() == self.pos - start {
+                    if word.text.chars().count() == self.pos - start {
                         self.line.truncate(self.pos);
                     }
                     return Ok(found);
                 }
                 Some('\\') if !self.backslash() => {}
-                _ => self.take(&mut found.text),
+                _ => self.take(&mut word.text),
             }
             if self.current().is_none_or(is_space) {
                 break;
@@ -194,7 +192,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What stands between two quotes, over as many lines as it needs.
-    fn in_quotes(&mut self, quote: char, word: &mut Argument) -> Result<(), Reported> {
+    fn in_quotes(&mut self, quote: char, word: &mut Word) -> Result<(), Reported> {
         self.pos += 1;
         loop {
             match self.current() {

@@ -74,10 +74,15 @@ pub(crate) fn parse(
 
 /// No value of ours has two lines: a quote was forgotten.
 fn check_quotes(section: &Section, report: &mut Report) {
-    let ours = |s: &&Setting| ignored(&section.kind.text, &s.name.text).is_none();
-    let values = section.settings.iter().filter(ours).flat_map(|s| &s.values);
-    for value in values.filter(|value| value.whole.text.contains('\n')) {
-        text::report_open(&value.whole.span, report);
+    for setting in &section.settings {
+        if ignored(&section.kind.text, &setting.name.text).is_some() {
+            continue;
+        }
+        for value in &setting.values {
+            if value.whole.text.contains('\n') {
+                text::report_open(&value.whole.span, report);
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! follow. What differs on purpose: a NUL, a statement longer than [`MAX_STATEMENT`](super::cursor::MAX_STATEMENT), more sections
 //! than [`MAX_SECTIONS`] or more options in one than [`MAX_SETTINGS`] are errors.
 
-use super::cursor::{Argument, Cursor, Reported};
+use super::cursor::{Cursor, Reported};
 use crate::config::block::Word;
 use crate::config::error::{Report, Span, quoted};
 
@@ -106,7 +106,7 @@ impl Parser<'_> {
 
     /// `package NAME`; the file is one package whatever it says.
     fn package(&mut self) -> Result<(), Reported> {
-        let name = self.cursor.argument()?;
+        let name = self.cursor.argument()?.whole;
         if !is_name(&name.text.replace('-', "_")) {
             let text = format_args!(
                 "this is not the name of a package\n\
@@ -120,7 +120,7 @@ impl Parser<'_> {
     /// `config KIND [NAME]`
     fn config(&mut self) -> Result<(), Reported> {
         self.open = Open::Dropped;
-        let kind = self.cursor.argument()?;
+        let kind = self.cursor.argument()?.whole;
         if kind.text.is_empty() || !kind.text.bytes().all(|c| c.is_ascii_graphic()) {
             let text = format_args!(
                 "this is not the type of a section\n\
@@ -128,7 +128,7 @@ impl Parser<'_> {
             );
             return self.cursor.refuse(&kind.span, text);
         }
-        let name = self.cursor.argument()?;
+        let name = self.cursor.argument()?.whole;
         if !name.text.is_empty() && !is_name(&name.text) {
             let text = format_args!(
                 "this is not the name of a section\n\
@@ -137,8 +137,7 @@ impl Parser<'_> {
             return self.cursor.refuse(&name.span, text);
         }
         self.end()?;
-        let kind = word(kind);
-        let name = (!name.text.is_empty()).then(|| word(name));
+        let name = Some(name).filter(|name| !name.text.is_empty());
         let known = name.as_ref().and_then(|name| self.find(name));
         if let Some(index) = known {
             let before = &self.sections[index];
@@ -186,7 +185,7 @@ impl Parser<'_> {
             );
             return self.cursor.refuse(span, text);
         }
-        let name = self.cursor.argument()?;
+        let name = self.cursor.argument()?.whole;
         if !is_name(&name.text) {
             let text = format_args!(
                 "this is not the name of an option\n\
@@ -194,22 +193,16 @@ impl Parser<'_> {
             );
             return self.cursor.refuse(&name.span, text);
         }
-        let value = self.cursor.argument()?;
+        let mut value = self.cursor.argument()?;
         let ended = self.end();
-        if ended.is_err() && value.text.contains('\n') {
-            report_open(&value.span, self.cursor.report);
+        if ended.is_err() && value.whole.text.contains('\n') {
+            report_open(&value.whole.span, self.cursor.report);
         }
         ended?;
         let Open::Section(index) = self.open else {
             return Ok(());
         };
-        let name = word(name);
-        let column = value.column;
-        let whole = Word {
-            quoted: true,
-            ..word(value)
-        };
-        let value = Value { whole, column };
+        value.whole.quoted = true;
         if list {
             add(&mut self.sections[index].settings, name, value);
         } else if !value.whole.text.is_empty() {
@@ -245,7 +238,7 @@ impl Parser<'_> {
 
     /// Nothing more may stand in the statement.
     fn end(&mut self) -> Result<(), Reported> {
-        let more = self.cursor.argument()?;
+        let more = self.cursor.argument()?.whole;
         if more.text.is_empty() {
             return Ok(());
         }
@@ -292,12 +285,4 @@ fn add(settings: &mut Vec<Setting>, name: Word, value: Value) {
 fn is_name(text: &str) -> bool {
     let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
     !text.is_empty() && text.bytes().all(fits)
-}
-
-fn word(argument: Argument) -> Word {
-    Word {
-        text: argument.text,
-        span: argument.span,
-        quoted: false,
-    }
 }

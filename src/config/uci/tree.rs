@@ -20,9 +20,7 @@ pub(super) fn read(
     };
     for section in sections {
         tree.section(section);
-        for node in tree.out.complete() {
-            each(node, tree.report);
-        }
+        tree.out.complete(tree.report, each);
     }
 }
 
@@ -144,12 +142,9 @@ impl<'a> Tree<'a> {
         };
         let on = boolean(&value.whole.text);
         if on.is_none() {
-            self.report.error(
-                &value.whole.span,
-                format_args!(
-                    "{} is neither on nor off\nwrite `option enabled '1'`, or '0'",
-                    quoted(&value.whole.text)
-                ),
+            self.report.error_of(
+                &value.whole,
+                format_args!("is neither on nor off\nwrite `option enabled '1'`, or '0'"),
             );
         }
         on == Some(false)
@@ -174,7 +169,7 @@ impl<'a> Tree<'a> {
         for setting in &section.settings {
             let name = &setting.name;
             if let Some(keyword) = block.find(&name.text) {
-                self.statement(section, setting, keyword);
+                self.statement(section, setting, &keyword);
             } else if !is_ours(block, &name.text) && !self.is_ignored(section, name) {
                 let help = block.help(&name.text, self.report, REMOVE);
                 self.unknown(name, block.called(self.report.dialect), &help);
@@ -217,7 +212,7 @@ impl<'a> Tree<'a> {
         self.open(span);
         for setting in [kind, password].into_iter().flatten() {
             if let Some(keyword) = Block::Authentication.find(&setting.name.text) {
-                self.statement(section, setting, keyword);
+                self.statement(section, setting, &keyword);
             }
         }
         self.close(span);
