@@ -150,7 +150,11 @@ impl Content {
     pub fn farewell(&mut self, own: Ipv6Addr) {
         self.lifetime = 0;
         self.servers_lifetime = 0;
-        self.servers.retain(|server| *server == own);
+        let stays = self.servers.contains(&own);
+        self.servers.clear();
+        if stays {
+            self.servers.push(own).unwrap_or(());
+        }
         self.prefixes.iter_mut().for_each(|p| p.preferred = 0);
     }
 }

@@ -7,7 +7,7 @@ use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
 
 /// A point on the monotonic clock, in microseconds since an arbitrary origin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -15,6 +15,11 @@ impl Instant {
     pub const ZERO: Self = Self(0);
     /// Later than every deadline: "no timer runs".
     pub const NEVER: Self = Self(u64::MAX);
+
+    /// The earliest of some deadlines.
+    pub fn earliest(deadlines: impl Iterator<Item = Self>) -> Self {
+        deadlines.fold(Self::NEVER, Self::min)
+    }
 
     /// The instant `micros` µs after the origin.
     pub const fn from_micros(micros: u64) -> Self {
@@ -29,6 +34,13 @@ impl Instant {
     /// The time from `earlier` to `self`; zero if `earlier` is the later one.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Default for Instant {
+    /// No timer runs.
+    fn default() -> Self {
+        Self::NEVER
     }
 }
 

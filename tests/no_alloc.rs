@@ -135,8 +135,8 @@ impl Machine {
         let now = Instant::from_micros(5_000_000);
         let mut router = Router::new(specs.collect(), GROUP, Duration::ZERO, now);
         let ids: Vec<Id> = router.ids().collect();
-        let groups: Vec<Box<[Id]>> = ids[..GROUPED].chunks(4).map(Into::into).collect();
-        router.set_groups(&groups, now);
+        let groups = ids[..GROUPED].chunks(4).map(Into::into).collect();
+        router.set_groups(groups, now);
         Self {
             router,
             now,

@@ -52,7 +52,7 @@ use model::{Config, Dialect};
 use read::Drafts;
 
 /// A configuration that can be used, and what the operator should know about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,

@@ -21,7 +21,7 @@ pub enum Dialect {
 }
 
 /// A whole validated configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Config {
     /// How it was written, which says whose names its interfaces have.
     pub dialect: Dialect,
@@ -148,7 +148,7 @@ pub struct InitFile {
 }
 
 /// One `track_probe NAME { … }`, or one line of `probe`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Its name; of one in place its line, without the weight.
     pub name: Box<str>,
@@ -161,7 +161,7 @@ pub struct Probe {
 }
 
 /// What holds for all instances.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Globals {
     /// `router_id`: how this router is called in messages. The host name if absent.
     pub router_id: Option<String>,
@@ -197,7 +197,7 @@ pub struct Urgency {
 }
 
 /// One `vrrp_sync_group`; each instance says which one it is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Group {
     /// Its name.
     pub name: Rc<str>,
@@ -262,7 +262,7 @@ impl Hook {
 }
 
 /// One `vrrp_instance`.
-#[derive(Clone, Debug, Eq)]
+#[derive(Debug, Eq)]
 pub struct Instance {
     /// The name in the file, for messages.
     pub name: Box<str>,
@@ -312,7 +312,7 @@ pub struct Instance {
 }
 
 /// An interface with a virtual MAC address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Macvlan {
     /// Its name.
     pub name: Rc<str>,

@@ -65,6 +65,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    fn is_at(&self, link: Slot, address: &IpAddr) -> bool {
+        self.link == link && self.address == *address
+    }
+
     /// The configuration says the same of both.
     fn is_configured_like(&self, other: &Self) -> bool {
         (self.link, self.address, self.lease) == (other.link, other.address, other.lease)
@@ -146,23 +150,19 @@ impl Addresses {
 
     /// Is this a virtual address of that interface?
     pub(super) fn is_virtual(&self, link: Slot, address: &IpAddr) -> bool {
-        let is_it = |e: &Entry| e.link == link && e.address == *address;
-        self.entries
-            .iter()
-            .any(|e| e.instance != STATIC && is_it(e))
+        let is_it = |e: &Entry| e.instance != STATIC && e.is_at(link, address);
+        self.entries.iter().any(is_it)
     }
 
     /// Does the configuration have it there, virtual or static?
     pub(super) fn has(&self, link: Slot, address: &IpAddr) -> bool {
-        let is_it = |e: &Entry| e.link == link && e.address == *address;
-        self.entries.iter().any(is_it)
+        self.entries.iter().any(|e| e.is_at(link, address))
     }
 
     /// Is this a virtual address of that interface which was there before us?
     pub(super) fn is_foreign(&self, link: Slot, address: &IpAddr) -> bool {
-        self.entries
-            .iter()
-            .any(|e| e.link == link && e.address == *address && e.foreign)
+        let is_it = |e: &Entry| e.foreign && e.is_at(link, address);
+        self.entries.iter().any(is_it)
     }
 
     /// After a dump: marks what the kernel has; `first` is the dump at the start, when everything
@@ -188,7 +188,7 @@ impl Addresses {
 
     /// RTM_NEWADDR that we did not ask for: somebody else's, unless it tells of ours again.
     pub(super) fn added(&mut self, link: Slot, added: &super::links::Address) {
-        let same = |e: &Entry| e.link == link && e.address == added.address;
+        let same = |e: &Entry| e.is_at(link, &added.address);
         let found = self.entries.iter().position(same);
         let is_news = |index: &usize| {
             let entry = &self.entries[*index];
@@ -204,9 +204,7 @@ impl Addresses {
 
     /// RTM_DELADDR that we did not ask for.
     pub(super) fn removed(&mut self, link: Slot, address: IpAddr, prefix_len: u8) {
-        let gone = |e: &Entry| {
-            e.link == link && e.address == address && (e.foreign || e.prefix_len == prefix_len)
-        };
+        let gone = |e: &Entry| e.is_at(link, &address) && (e.foreign || e.prefix_len == prefix_len);
         let Some(index) = self.entries.iter().position(gone) else {
             return;
         };
@@ -281,7 +279,7 @@ impl Addresses {
     /// An address that moves to another instance stays where it is.
     pub(super) fn carry_over(&mut self, old: &Self, links: &Links) {
         for entry in &mut self.entries {
-            let at = |e: &&Entry| e.link == entry.link && e.address == entry.address;
+            let at = |e: &&Entry| e.is_at(entry.link, &entry.address);
             let kernel = links.get(entry.link).kernel.as_ref();
             match old.entries.iter().find(at) {
                 Some(before) if before.foreign || before.looks_like(entry) => {
@@ -305,9 +303,7 @@ impl Addresses {
 
     /// What `before`, an entry of the tables before these, has put into the kernel is wanted no more.
     pub(super) fn give_up(&self, before: &Entry) -> bool {
-        let kept = |e: &Entry| {
-            e.link == before.link && e.address == before.address && before.looks_like(e)
-        };
+        let kept = |e: &Entry| e.is_at(before.link, &before.address) && before.looks_like(e);
         before.present && !before.foreign && !self.entries.iter().any(kept)
     }
 

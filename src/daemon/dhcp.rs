@@ -105,7 +105,7 @@ impl Dhcp {
     /// When [`Dhcp::tend`] has something to do.
     pub(super) fn poll_at(&self) -> Instant {
         let due = self.gates.iter().map(|gate| gate.opening.poll_at());
-        due.min().unwrap_or(Instant::NEVER)
+        Instant::earliest(due)
     }
 
     /// The instance has one, and requests are dropped there.

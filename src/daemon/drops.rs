@@ -8,7 +8,6 @@ use nix::errno::Errno;
 use crate::config::model::Config;
 use crate::limits;
 use crate::log;
-use crate::netlink::Content;
 use crate::netlink::build::Batch;
 use crate::netlink::nft::{self, Purpose, Refused};
 use crate::sys::error::{Cause, Error, Failed};
@@ -170,7 +169,7 @@ impl Drops {
         if drop {
             self.refused.extend_from_slice(these);
         } else {
-            self.refused.retain(|refused| !these.contains(refused));
+            self.refused = difference(&self.refused, these);
         }
         Ok(())
     }
@@ -203,8 +202,13 @@ type Each = fn(&mut Batch, &str, &Refused);
 
 /// What is in `these` and not in `those`.
 fn difference(these: &[Refused], those: &[Refused]) -> Vec<Refused> {
-    let differs = |refused: &Refused| !those.contains(refused);
-    these.iter().copied().filter(differs).collect()
+    let mut difference = Vec::new();
+    for refused in these {
+        if !those.contains(refused) {
+            difference.push(*refused);
+        }
+    }
+    difference
 }
 
 /// The table, with nothing in its sets; or a mere trial of it. Of the flags that keep others away,
@@ -240,12 +244,9 @@ fn transaction(
     if !trial {
         nft::end(batch);
     }
-    socket.send()?;
     let mut failed = 0;
-    socket.receive(|message| {
-        if let Content::Ack(ack) = Content::parse(&message)
-            && failed == 0
-        {
+    socket.carry_out(&mut |ack| {
+        if failed == 0 {
             failed = ack.errno;
         }
     })?;

@@ -176,7 +176,7 @@ impl Ears {
     /// To be called when a decision may have come to another [`Tap::poll_at`].
     fn schedule(&mut self) {
         let times = self.slots.iter().map(|listening| listening.tap.poll_at());
-        self.tend_at = times.min().unwrap_or(Instant::NEVER);
+        self.tend_at = Instant::earliest(times);
     }
 
     /// Adds the sockets to a poll set; the raw socket beside a tap wakes nobody.

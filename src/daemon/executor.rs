@@ -14,7 +14,7 @@ use crate::config::model::{Config, Instance};
 use crate::limits;
 use crate::log;
 use crate::netlink::addr::{self, Existing, NewAddress};
-use crate::netlink::{Content, link_request};
+use crate::netlink::link_request;
 use crate::sys::error::{Cause, Error};
 use crate::sys::netlink::CommandSocket;
 use crate::sys::send::{SendBatch, SendSocket};
@@ -126,6 +126,10 @@ impl Executor {
     /// Storage for so many instances, and empty tables; nothing is allocated in the steady state.
     pub(super) fn new(commands: CommandSocket, instances: usize) -> Result<Self, Error> {
         let sender = SendSocket::open()?;
+        let mut adverts = Vec::with_capacity(instances);
+        for _ in 0..instances {
+            adverts.push(Adverts::default());
+        }
         Ok(Self {
             vmacs: Vmacs::default(),
             routes: Routes::default(),
@@ -136,7 +140,7 @@ impl Executor {
             dhcp: Dhcp::new(),
             ra: Ra::default(),
             unicast: Unicast::default(),
-            adverts: vec![Adverts::default(); instances],
+            adverts,
             notes: Vec::with_capacity(limits::NOTES),
             notify: Notify::new(),
             announce_at: Instant::NEVER,
@@ -219,10 +223,10 @@ impl Executor {
         self.cursor = 0;
         self.renew_at = Instant::ZERO;
         let old = core::mem::take(&mut self.adverts);
-        self.adverts = matches
-            .iter()
-            .map(|m| m.map_or_else(Adverts::default, |id| old[id.index()]))
-            .collect();
+        for matched in matches {
+            let kept = matched.map(|id| old[id.index()]);
+            self.adverts.push(kept.unwrap_or_default());
+        }
         let (batch, asked) = (self.commands.batch(), &mut self.asked);
         routes.carry_over(&self.routes, links, batch, |sequence| {
             asked.push((sequence, About::Gone));
@@ -492,12 +496,8 @@ impl Executor {
 
     fn send_requests(&mut self, context: &Context<'_>) {
         let (addresses, routes, asked) = (&mut self.addresses, &mut self.routes, &self.asked);
-        let sent = self.commands.send();
-        let answered = self.commands.receive(|message| {
-            if let Content::Ack(ack) = Content::parse(&message)
-                && ack.errno != 0
-                && let Ok(at) = asked.binary_search_by_key(&ack.sequence, |(s, _)| *s)
-            {
+        let done = self.commands.carry_out(&mut |ack| {
+            if let Ok(at) = asked.binary_search_by_key(&ack.sequence, |(s, _)| *s) {
                 let errno = Errno::from_raw(ack.errno);
                 match asked[at].1 {
                     About::Address(index) => {
@@ -516,7 +516,7 @@ impl Executor {
         });
         self.asked.clear();
         self.routes.settle();
-        if let Err(error) = sent.and(answered) {
+        if let Err(error) = done {
             log::error!("addresses may not have been changed: {error}");
         }
     }

@@ -192,8 +192,7 @@ impl Helper {
 
     /// When there is something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
-        let give_up = self.running.iter().map(|r| r.give_up).min();
-        give_up.unwrap_or(Instant::NEVER)
+        Instant::earliest(self.running.iter().map(|r| r.give_up))
     }
 
     /// Puts the connection into the poll set.

@@ -12,6 +12,8 @@ use nix::fcntl::OFlag;
 
 use crate::file;
 
+use super::reload::append;
+
 /// One thing that vipd may put into the kernel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
@@ -37,7 +39,7 @@ pub(super) enum Line<'a> {
         kind: &'a str,
         /// The body of the netlink message that deletes it, in hexadecimal: the kernel that is asked is
         /// the one that has it, and no interface is named.
-        message: Vec<u8>,
+        message: &'a str,
         /// What it is, for people.
         text: &'a str,
     },
@@ -79,13 +81,7 @@ impl fmt::Display for Line<'_> {
                 kind,
                 message,
                 text,
-            } => {
-                write!(f, "{kind} ")?;
-                message
-                    .iter()
-                    .try_for_each(|byte| write!(f, "{byte:02x}"))?;
-                write!(f, " {text}")
-            }
+            } => write!(f, "{kind} {message} {text}"),
             Self::Arp {
                 interface,
                 parameter,
@@ -110,7 +106,7 @@ impl Journal {
     /// The journal of a runtime directory, which exists.
     pub(super) fn new(runtime_dir: &str) -> Self {
         Self {
-            path: [runtime_dir, "/journal"].concat(),
+            path: format!("{runtime_dir}/journal"),
             table: None,
             fifos: Vec::new(),
         }
@@ -142,10 +138,10 @@ impl Journal {
     pub(super) fn write(&self, mut text: String) -> io::Result<()> {
         let table = self.table.iter().map(|table| ["table ", table]);
         for line in table.chain(self.fifos.iter().map(|path| ["fifo ", path])) {
-            text.extend(line);
+            append(&mut text, &line);
             text.push('\n');
         }
-        let new = [&self.path, ".new"].concat();
+        let new = format!("{}.new", self.path);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
         file::open(&new, flags, 0o666)?.write_all(text.as_bytes())?;
         Ok(file::rename(&new, &self.path)?)
@@ -155,12 +151,21 @@ impl Journal {
 /// The lines of a journal's text. Those that say nothing are passed over: a journal is replaced whole,
 /// so that they are somebody else's.
 pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
-    text.lines().filter_map(parse).collect()
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if let Some(line) = parse(line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 fn parse(line: &str) -> Option<Line<'_>> {
-    let words: Vec<&str> = line.split(' ').collect();
-    Some(match words[..] {
+    let mut words = [""; 5];
+    for (word, found) in words.iter_mut().zip(line.split(' ')) {
+        *word = found;
+    }
+    Some(match words {
         ["address", interface, value, ..] => {
             let (address, prefix_len) = value.split_once('/')?;
             Line::Address {
@@ -169,13 +174,18 @@ fn parse(line: &str) -> Option<Line<'_>> {
                 prefix_len: prefix_len.parse().ok()?,
             }
         }
-        [kind @ ("route" | "rule"), message, _, ..] => Line::Routing {
-            kind,
-            message: bytes(message)?,
-            text: line.splitn(3, ' ').last()?,
-        },
-        ["macvlan", interface, mac, ..] => Line::Macvlan { interface, mac },
-        ["arp", interface, parameter, before, value, ..] => Line::Arp {
+        [kind @ ("route" | "rule"), message, text, ..]
+            if !text.is_empty() && message.bytes().all(|b| b.is_ascii_hexdigit()) =>
+        {
+            let text = line.splitn(3, ' ').last()?;
+            Line::Routing {
+                kind,
+                message,
+                text,
+            }
+        }
+        ["macvlan", interface, mac, ..] if !mac.is_empty() => Line::Macvlan { interface, mac },
+        ["arp", interface, parameter, before, value] => Line::Arp {
             interface,
             parameter,
             before: before.parse().ok()?,
@@ -185,11 +195,14 @@ fn parse(line: &str) -> Option<Line<'_>> {
     })
 }
 
-/// Two hexadecimal digits a byte.
-fn bytes(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok();
-    pairs.map(byte).collect()
+/// The bytes of a [`Line::Routing`]'s message.
+pub(super) fn bytes(message: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for pair in message.as_bytes().chunks(2) {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0) as u8;
+        bytes.push(pair.iter().fold(0, |byte, next| byte << 4 | digit(next)));
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -212,7 +225,7 @@ mod tests {
             },
             Line::Routing {
                 kind: "route",
-                message: vec![2, 0x1f, 0, 0xa0],
+                message: "021f00a0",
                 text: "10.0.0.0/8 via 10.0.0.7 dev eth0",
             },
             Line::Macvlan {
@@ -230,6 +243,7 @@ mod tests {
         journal.write(text).expect("written");
         let mut again = Journal::new(dir.to_str().expect("UTF-8"));
         assert_eq!(lines(&again.read().expect("read")), written);
+        assert_eq!(bytes("021f00a0"), [2, 0x1f, 0, 0xa0]);
         assert_eq!(again.table, journal.table);
         assert_eq!(again.fifos, journal.fifos);
         std::fs::remove_dir_all(&dir).expect("removed");

@@ -2,8 +2,8 @@
 
 use crate::limits;
 use crate::log;
-use crate::netlink::parse::Message;
-use crate::netlink::{Content, addr, link};
+use crate::netlink::link::{self, Link};
+use crate::netlink::{Content, addr};
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::netlink::{CommandSocket, Dump, EventSocket, Events};
@@ -86,7 +86,11 @@ impl Kernel {
         let tells_who = &mut self.tells_who;
         for _ in 0..limits::DUMPS {
             links.forget();
-            let first = socket.dump(link::dump, |message| take_link(&message, links))?;
+            let first = socket.dump(link::dump, |message| {
+                if let Content::Link(link) = Content::parse(&message) {
+                    take_link(&link, links);
+                }
+            })?;
             let second = socket.dump(addr::dump, |message| {
                 let Content::Address(address) = Content::parse(&message) else {
                     return;
@@ -121,8 +125,9 @@ impl Kernel {
         let result = self.events.receive(limit, |message| {
             let own = message.port == own_port;
             *check |= own && message.kind == libc::RTM_DELADDR;
-            *stirred |= (!own || routes.lacks()) && stirs(&message, routes);
-            take(&message, own, links, addresses);
+            let content = Content::parse(&message);
+            *stirred |= (!own || routes.lacks()) && stirs(&content, routes);
+            take(&content, own, links, addresses);
         });
         match result {
             Ok(Events::More) => {}
@@ -156,32 +161,30 @@ impl Kernel {
     }
 }
 
-fn take_link(message: &Message<'_>, links: &mut Links) {
-    if let Content::Link(link) = Content::parse(message) {
-        let bridge = link.master.filter(|_| link.is_bridge_port());
-        let ipv4 = |parameter| link.ipv4(parameter).unwrap_or(0);
-        let kernel = LinkKernel {
-            ifindex: link.index,
-            mac: link.mac.unwrap_or_default(),
-            up: link.is_up() && link.is_running(),
-            is_bridge: link.kind == Some("bridge"),
-            mtu: link.mtu,
-            ipv4: Ipv4 {
-                forwarding: ipv4(link::FORWARDING),
-                arp: [ipv4(link::ARP_IGNORE), ipv4(link::ARP_ANNOUNCE)],
-            },
-            bridge,
-            addresses: Vec::new(),
-        };
-        links.appeared(link.name, kernel);
-    }
+fn take_link(link: &Link<'_>, links: &mut Links) {
+    let bridge = link.master.filter(|_| link.is_bridge_port());
+    let ipv4 = |parameter| link.ipv4(parameter).unwrap_or(0);
+    let kernel = LinkKernel {
+        ifindex: link.index,
+        mac: link.mac.unwrap_or_default(),
+        up: link.is_up() && link.is_running(),
+        is_bridge: link.kind == Some("bridge"),
+        mtu: link.mtu,
+        ipv4: Ipv4 {
+            forwarding: ipv4(link::FORWARDING),
+            arp: [ipv4(link::ARP_IGNORE), ipv4(link::ARP_ANNOUNCE)],
+        },
+        bridge,
+        addresses: Vec::new(),
+    };
+    links.appeared(link.name, kernel);
 }
 
-fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Addresses) {
-    match Content::parse(message) {
+fn take(content: &Content<'_>, own: bool, links: &mut Links, addresses: &mut Addresses) {
+    match content {
         Content::Link(link) => {
             let before = links.by_index(link.index);
-            take_link(message, links);
+            take_link(link, links);
             // A new index or a new name: what was on the old interface is gone.
             for slot in before
                 .into_iter()
@@ -203,9 +206,9 @@ fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Add
         Content::Address(address) => {
             links.source_changed(address.index, address.address, true);
             if let Some(slot) = links.by_index(address.index) {
-                links.address_added(slot, table_address(&address));
+                links.address_added(slot, table_address(address));
                 if !own {
-                    addresses.added(slot, &table_address(&address));
+                    addresses.added(slot, &table_address(address));
                 }
             }
         }
@@ -224,9 +227,9 @@ fn take(message: &Message<'_>, own: bool, links: &mut Links, addresses: &mut Add
 }
 
 /// Whether the news of somebody's doing may concern routes: those that are gone, and what they need.
-fn stirs(message: &Message<'_>, routes: &Routes) -> bool {
-    match Content::parse(message) {
-        Content::RouteGone(gone) => routes.concerns(&gone),
+fn stirs(content: &Content<'_>, routes: &Routes) -> bool {
+    match content {
+        Content::RouteGone(gone) => routes.concerns(gone),
         Content::Ack(_) | Content::Done(_) | Content::Other => false,
         _ => true,
     }

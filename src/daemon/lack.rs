@@ -69,7 +69,7 @@ pub(super) fn of_ra<'a>(
     let link = links.get(link_of[id.index()]);
     let kernel = link.kernel.as_ref().filter(|kernel| kernel.up)?;
     let is = |place: &str, name: &str, value: &str| {
-        let path = ["net/ipv6/conf/", place, "/", name].concat();
+        let path = format!("net/ipv6/conf/{place}/{name}");
         sysctl::read(&path).is_ok_and(|found| found == value)
     };
     let name = &*link.name;

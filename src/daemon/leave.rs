@@ -13,6 +13,7 @@ use super::Daemon;
 use super::executor::Executor;
 use super::helper::{End, Job, Remains, Ticket};
 use super::notify::path_of;
+use super::reload::append;
 use super::vmac::Vmacs;
 
 /// What is waited for.
@@ -290,7 +291,10 @@ impl Daemon {
             if !stays && (self.run_hook(id, now) || self.has_uplink_up(id)) {
                 self.handle(id, Event::Leave, now);
                 let separator = if leaving.is_empty() { "" } else { " " };
-                leaving.extend([separator, &self.config.instances[id.index()].name]);
+                append(
+                    &mut leaving,
+                    &[separator, &self.config.instances[id.index()].name],
+                );
             }
         }
         self.follow_uplinks(now);

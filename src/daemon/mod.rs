@@ -244,14 +244,14 @@ impl Daemon {
             ..
         } = self;
         let good = ears.tend(links, now, |place| {
-            let of_place = router
-                .instances()
-                .iter()
-                .zip(link_of.iter())
-                .filter(|(i, s)| (**s, i.settings().family) == place);
-            of_place
-                .map(|(instance, _)| instance.active_down_interval_if_active())
-                .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)))?
+            let mut longest = None;
+            for (instance, slot) in router.instances().iter().zip(link_of.iter()) {
+                if (*slot, instance.settings().family) == place {
+                    let interval = instance.active_down_interval_if_active()?;
+                    longest = longest.max(Some(interval));
+                }
+            }
+            longest
         });
         if !good {
             self.report_links(now);

@@ -150,7 +150,7 @@ impl Ra {
     /// When an advertisement is due.
     pub(super) fn poll_at(&self) -> Instant {
         let due = self.senders.iter().map(|s| s.advertiser.poll_at());
-        due.min().unwrap_or(Instant::NEVER)
+        Instant::earliest(due)
     }
 
     /// Adds the sockets to a poll set.

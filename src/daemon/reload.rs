@@ -23,6 +23,7 @@ use super::dhcp;
 use super::drops::{self, Unenforceable};
 use super::executor::{Context, Executor};
 use super::links::Slot;
+use super::netifd::Netifd;
 use super::routes::Routes;
 use super::start::{journal_lines, receive_modes, specs, tables, watch_sources};
 use super::uplinks::{self, NoNetifd};
@@ -83,8 +84,8 @@ impl Daemon {
         let known = self.links.iter().count();
         let names = self.netifd.names(config.dialect);
         let addresses = tables(&mut config, names, &mut self.links);
-        self.mark_uplinks(&mut config);
-        let outcome = self.apply(config, addresses, known, now)?;
+        mark_uplinks(&self.netifd, &mut config);
+        let outcome = self.apply(Some(config), addresses, known, now)?;
         if self.config.globals.states_on_reload {
             self.with_context(|executor, context| executor.notify.write_states(context, now));
         }
@@ -104,9 +105,9 @@ impl Daemon {
         let slot = |name: &str| names.slot(name, &mut self.links);
         let addresses = self.executor.addresses.moved(slot);
         let before = self.link_of.clone();
-        let mut config = self.config.clone();
-        self.mark_uplinks(&mut config);
-        let applied = self.apply(config, addresses, known, now);
+        // This counts once it is applied.
+        mark_uplinks(&self.netifd, &mut self.config);
+        let applied = self.apply(None, addresses, known, now);
         self.netifd.arranged();
         match applied {
             Ok(_) => {
@@ -122,16 +123,6 @@ impl Daemon {
         if self.waits_for_device() {
             self.netifd.ask_later(now);
         }
-    }
-
-    /// What is tracked through the device of an uplink is tracked through the uplink.
-    fn mark_uplinks(&self, config: &mut Config) {
-        let names = self.netifd.names(config.dialect);
-        let said = self.netifd.said().0;
-        uplink::mark(config, &|uplink, interface| {
-            let device = said.device(uplink).ok();
-            device.is_some() && device == names.device(interface).ok()
-        });
     }
 
     fn tell_devices(&self, before: &[Slot]) {
@@ -160,48 +151,50 @@ impl Daemon {
             || self.executor.addresses.entries().iter().any(nowhere)
     }
 
-    /// Goes over to another configuration, or the same on other devices. `known` is how many
-    /// interfaces there were before it. Says what has changed.
+    /// Goes over to another configuration, or, if there is none, to other devices with the same. `known`
+    /// is how many interfaces there were before it. Says what has changed.
     fn apply(
         &mut self,
-        config: Config,
+        new: Option<Config>,
         mut addresses: Addresses,
         known: usize,
         now: Instant,
     ) -> Result<String, Refused> {
+        let config = new.as_ref().unwrap_or(&self.config);
         let names = self.netifd.names(config.dialect);
-        let link_of = names.slots(&config, &mut self.links);
-        let vmacs = Vmacs::new(&config, names, &mut self.links);
-        let routes = Routes::new(&config, names, &mut self.links);
+        let link_of = names.slots(config, &mut self.links);
+        let vmacs = Vmacs::new(config, names, &mut self.links);
+        let routes = Routes::new(config, names, &mut self.links);
         let same_places = link_of == self.link_of
             && vmacs.is_like(&self.executor.vmacs)
             && routes.is_like(&self.executor.routes);
         let same_links = self.links.iter().count() == known;
-        if same_places && same_links && self.is_as_before(&config, &addresses) {
+        if same_places && same_links && self.is_as_before(config, &addresses) {
             return Ok(format!("{} unchanged", config.instances.len()));
         }
         // What the reload before this one has done must not look like somebody else's doing.
         self.flush(now);
         self.kernel_events(limits::EVENTS_OF_RELOAD, now);
-        if watch_sources(&config, &mut self.links) || self.links.iter().count() > known {
+        let config = new.as_ref().unwrap_or(&self.config);
+        if watch_sources(config, &mut self.links) || self.links.iter().count() > known {
             self.kernel.dump(&mut self.links).map_err(Refused::Kernel)?;
         }
         self.executor
             .unicast
-            .open(&config)
+            .open(config)
             .map_err(Refused::Kernel)?;
         addresses.carry_over(&self.executor.addresses, &self.links);
-        let specs = specs(&config, &link_of);
+        let specs = specs(config, &link_of);
         let matches = self.router.matches(&specs);
         let mut lines = journal_lines(&self.links, &addresses, &routes, &vmacs);
         lines.push_str(&self.journal_lines());
-        let refused = accept::refused(&config, &self.links, &addresses);
-        let gates = dhcp::gates(&config, &self.links, &link_of);
+        let refused = accept::refused(config, &self.links, &addresses);
+        let gates = dhcp::gates(config, &self.links, &link_of);
         let table = drops::journaled(!refused.is_empty(), !gates.is_empty());
         if self.journal.table.is_none() {
             self.journal.table = table.clone();
         }
-        let fifos = self.executor.notify.fifos.to_be_made(&config, &[]);
+        let fifos = self.executor.notify.fifos.to_be_made(config, &[]);
         for path in &fifos {
             if !self.journal.fifos.contains(path) {
                 self.journal.fifos.push(path.clone());
@@ -219,17 +212,20 @@ impl Daemon {
 
         // From here on nothing can fail.
         self.control.cut_off();
-        let outcome = self.compare(&config, &addresses, &matches);
+        let outcome = self.compare(config, &addresses, &matches);
+        let group = config.globals.mcast_group4;
         self.say_goodbye(&matches, now);
         self.with_context(|executor, context| {
-            executor.replace_ra(&config, &matches, context, now);
+            let config = new.as_ref().unwrap_or(context.config);
+            executor.replace_ra(config, &matches, context, now);
         });
-        self.router
-            .rearrange(specs, &matches, config.globals.mcast_group4.into(), now);
-        self.config = config;
+        self.router.rearrange(specs, &matches, group.into(), now);
+        if let Some(config) = new {
+            self.config = config;
+        }
         self.link_of = link_of;
         let modes = receive_modes(&self.config, &self.link_of);
-        self.ears.retarget(self.config.globals.mcast_group4, &modes);
+        self.ears.retarget(group, &modes);
         self.executor
             .replace(addresses, routes, &matches, &self.links);
         self.executor.replace_vmacs(vmacs, &self.links);
@@ -256,12 +252,17 @@ impl Daemon {
 
     fn is_as_before(&self, config: &Config, addresses: &Addresses) -> bool {
         let same = |id| addresses.same_as(id, &self.executor.addresses, id);
-        *config == self.config && self.router.ids().all(same) && same(STATIC)
+        let known = |id: Id| {
+            let settings = &*config.instances[id.index()].settings;
+            self.router.instance(id).settings() == settings && same(id)
+        };
+        *config == self.config && self.router.ids().all(known) && same(STATIC)
     }
 
     /// Which instances are new, gone, changed or called otherwise, and how many stay as they are.
     fn compare(&self, new: &Config, addresses: &Addresses, matches: &[Option<Id>]) -> String {
-        let [mut added, mut removed, mut changed, mut renamed] = [const { String::new() }; 4];
+        let (mut added, mut removed) = (String::new(), String::new());
+        let (mut changed, mut renamed) = (String::new(), String::new());
         let mut unchanged = 0;
         for (index, (instance, matched)) in new.instances.iter().zip(matches).enumerate() {
             let old = matched.map(|id| &self.config.instances[id.index()]);
@@ -269,26 +270,33 @@ impl Daemon {
             let same = |old| addresses.same_as(id, &self.executor.addresses, old);
             let name = &*instance.name;
             match old {
-                None => added.extend([" ", name]),
+                None => append(&mut added, &[" ", name]),
                 Some(old) if !(old.same_but_name(instance) && matched.is_some_and(same)) => {
-                    changed.extend([" ", name]);
+                    append(&mut changed, &[" ", name]);
                 }
                 Some(old) if old.name != instance.name => {
-                    renamed.extend([&old.name, " is called ", name, " now; "]);
+                    append(&mut renamed, &[&old.name, " is called ", name, " now; "]);
                 }
                 Some(_) => unchanged += 1,
             }
         }
         for id in self.router.ids().filter(|id| !matches.contains(&Some(*id))) {
-            removed.extend([" ", &self.config.instances[id.index()].name]);
+            append(
+                &mut removed,
+                &[" ", &self.config.instances[id.index()].name],
+            );
         }
         let mut text = String::new();
-        for (what, names) in [("added", added), ("removed", removed), ("changed", changed)] {
+        for (what, names) in [
+            ("added", &added),
+            ("removed", &removed),
+            ("changed", &changed),
+        ] {
             if !names.is_empty() {
-                text.extend([what, &names, "; "]);
+                append(&mut text, &[what, names, "; "]);
             }
         }
-        text.extend([&renamed, &*format!("{unchanged} unchanged")]);
+        append(&mut text, &[&renamed, &format!("{unchanged} unchanged")]);
         text
     }
 
@@ -298,8 +306,13 @@ impl Daemon {
         for id in self.router.ids().filter(|id| !matches.contains(&Some(*id))) {
             let mut actions = Actions::new();
             self.router.handle(id, Event::Shutdown, now, &mut actions);
-            actions.retain(|action| !matches!(action, Action::RemoveAddresses(_)));
-            self.execute(&mut actions);
+            self.with_context(|executor, context| {
+                for action in &actions {
+                    if !matches!(action, Action::RemoveAddresses(_)) {
+                        executor.execute(action, context);
+                    }
+                }
+            });
         }
         self.flush(now);
     }
@@ -332,6 +345,23 @@ impl Daemon {
             );
         }
     }
+}
+
+/// Adds words to a text.
+pub(super) fn append(text: &mut String, words: &[&str]) {
+    for word in words {
+        text.push_str(word);
+    }
+}
+
+/// What is tracked through the device of an uplink is tracked through the uplink.
+fn mark_uplinks(netifd: &Netifd, config: &mut Config) {
+    let names = netifd.names(config.dialect);
+    let said = netifd.said().0;
+    uplink::mark(config, &|uplink, interface| {
+        let device = said.device(uplink).ok();
+        device.is_some() && device == names.device(interface).ok()
+    });
 }
 
 impl fmt::Display for Refused {

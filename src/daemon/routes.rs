@@ -5,6 +5,7 @@
 //! there, the kernel answers EEXIST and does nothing. All of ours carry our mark, which a deletion
 //! names too, so that nobody else's is ever deleted.
 
+use core::fmt::Write;
 use core::ops::Range;
 use std::rc::Rc;
 
@@ -16,7 +17,7 @@ use crate::limits;
 use crate::log;
 use crate::netlink::build::Batch;
 use crate::netlink::route::Gone;
-use crate::netlink::{Content, route, rule};
+use crate::netlink::{route, rule};
 use crate::sys::error::{Cause, Error};
 use crate::sys::netlink::CommandSocket;
 use crate::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use crate::vrrp::action::Id;
 use crate::vrrp::types::Family;
 
 use super::addresses::STATIC;
-use super::journal::Line;
+use super::journal::{self, Line};
 use super::links::{Links, Slot};
 use super::netifd::Names;
 
@@ -39,7 +40,7 @@ pub(super) struct Entry {
     /// What it is.
     pub(super) item: Rc<Item>,
     /// The devices of the interfaces that it names, each at its place.
-    slots: Box<[Option<Slot>]>,
+    slots: Vec<Option<Slot>>,
     /// Another instance has the same.
     shared: bool,
     /// The instance is Active.
@@ -85,11 +86,14 @@ impl Routes {
         let instances = instances.map(|(index, i)| (Id(index as u16), &i.routes));
         for (instance, items) in instances.chain([(STATIC, &config.routes)]) {
             for item in items {
-                let slots = item.devs();
+                let mut slots = Vec::new();
+                for dev in item.devs() {
+                    slots.push(dev.map(|dev| names.slot(dev, links)));
+                }
                 entries.push(Entry {
                     instance,
                     item: Rc::clone(item),
-                    slots: slots.map(|d| Some(names.slot(d?, links))).collect(),
+                    slots,
                     shared: false,
                     wanted: false,
                     present: false,
@@ -171,9 +175,13 @@ impl Routes {
         for entry in &self.entries {
             let mut batch = Batch::with_capacity(128);
             entry.delete(&mut batch, links, false);
+            let mut message = String::new();
+            for byte in &batch.bytes()[HEADER_LEN..] {
+                let _ = write!(message, "{byte:02x}");
+            }
             each(Line::Routing {
                 kind: entry.item.kind(),
-                message: batch.bytes()[HEADER_LEN..].to_vec(),
+                message: &message,
                 text: &entry.item.text,
             });
         }
@@ -431,19 +439,18 @@ pub(super) fn remove_left(left: &[Line<'_>], commands: &mut CommandSocket) -> Re
                 "rule" => libc::RTM_DELRULE,
                 _ => libc::RTM_DELROUTE,
             };
-            let sequence = commands.batch().message(request, 0, |b| b.put(message));
+            let message = journal::bytes(message);
+            let sequence = commands.batch().message(request, 0, |b| b.put(&message));
             asked.push((sequence, kind, text));
         }
     }
     if asked.is_empty() {
         return Ok(());
     }
-    commands.send()?;
-    commands.receive(|message| {
-        if let Content::Ack(ack) = Content::parse(&message)
-            && ack.errno != 0
-        {
-            asked.retain(|(sequence, ..)| *sequence != ack.sequence);
+    commands.carry_out(&mut |ack| {
+        let place = asked.iter().position(|(s, ..)| *s == ack.sequence);
+        if let Some(place) = place {
+            asked.remove(place);
         }
     })?;
     for (_, kind, text) in asked {

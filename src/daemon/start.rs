@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 use std::rc::Rc;
 
-use crate::config::model::{Config, Group, Instance, Receive, Vip};
+use crate::config::model::{Config, Receive, Vip};
 use crate::control::server::Control;
 use crate::limits;
 use crate::log;
@@ -245,19 +245,24 @@ impl Daemon {
     /// watched.
     pub(super) fn arrange(&mut self, now: Instant) {
         let instances = &self.config.instances;
-        let members = |group: &Group| {
-            let all = self.router.ids();
-            let is_member = |id: &Id| instances[id.index()].group.as_ref() == Some(&group.name);
-            all.filter(is_member).collect()
-        };
-        let groups: Vec<Box<[Id]>> = self.config.groups.iter().map(members).collect();
-        self.router.set_groups(&groups, now);
+        let mut groups = Vec::new();
+        for group in &self.config.groups {
+            let mut members = Vec::new();
+            for id in self.router.ids() {
+                if instances[id.index()].group.as_ref() == Some(&group.name) {
+                    members.push(id);
+                }
+            }
+            groups.push(members);
+        }
+        self.router.set_groups(groups, now);
         let names = self.netifd.names(self.config.dialect);
-        let delays = self.config.delays.iter();
-        let delays: Vec<_> = delays
-            .filter_map(|d| Some((names.find(&d.interface, &self.links)?, d.down, d.up)))
-            .collect();
-        self.links.set_delays(&delays);
+        self.links.forget_delays();
+        for delay in &self.config.delays {
+            if let Some(slot) = names.find(&delay.interface, &self.links) {
+                self.links.set_delays(slot, delay.down, delay.up);
+            }
+        }
         self.watches.adopt(&self.config, &mut self.helper, now);
         self.uplinks.adopt(&self.config);
     }
@@ -265,18 +270,23 @@ impl Daemon {
 
 /// What the core needs of the configuration.
 pub(super) fn specs(config: &Config, link_of: &[Slot]) -> Vec<Spec> {
-    let spec = |(instance, link): (&Instance, &Slot)| Spec {
-        link: *link,
-        settings: Rc::clone(&instance.settings),
-    };
-    config.instances.iter().zip(link_of).map(spec).collect()
+    let mut specs = Vec::with_capacity(link_of.len());
+    for (instance, link) in config.instances.iter().zip(link_of) {
+        specs.push(Spec {
+            link: *link,
+            settings: Rc::clone(&instance.settings),
+        });
+    }
+    specs
 }
 
 /// The interface and family of each instance, and how it receives.
 pub(super) fn receive_modes(config: &Config, link_of: &[Slot]) -> Vec<(Place, Receive)> {
-    let instances = link_of.iter().zip(&config.instances);
-    let mode = |(slot, i): (&Slot, &Instance)| ((*slot, i.settings.family), i.receive);
-    instances.map(mode).collect()
+    let mut modes = Vec::with_capacity(link_of.len());
+    for (slot, instance) in link_of.iter().zip(&config.instances) {
+        modes.push(((*slot, instance.settings.family), instance.receive));
+    }
+    modes
 }
 
 /// The addresses that adverts are to be sent from are watched on all interfaces. True if one is new.
@@ -344,11 +354,18 @@ fn clean_up(
     for (slot, link) in links.iter() {
         let Some(kernel) = &link.kernel else { continue };
         for found in &kernel.addresses {
-            let journaled = left.contains(&Line::Address {
-                interface: &link.name,
-                address: found.address,
-                prefix_len: found.prefix_len,
-            });
+            let is_it = |line: &Line<'_>| match line {
+                Line::Address {
+                    interface,
+                    address,
+                    prefix_len,
+                } => {
+                    *interface == link.name
+                        && (*address, *prefix_len) == (found.address, found.prefix_len)
+                }
+                _ => false,
+            };
+            let journaled = left.iter().any(is_it);
             let marked = found.proto == IFA_PROTO_VIPD;
             let ours = journaled && (marked || !tells_who && found.proto == 0)
                 || marked && addresses.has(slot, &found.address);
@@ -389,9 +406,7 @@ fn clean_up(
         link_request::delete(commands.batch(), ifindex);
         links.vanished(ifindex);
     }
-    commands.send()?;
-    commands.receive(|_| {})?;
-    Ok(())
+    commands.carry_out(&mut |_| {})
 }
 
 /// What a killed daemon might leave behind.

@@ -8,7 +8,7 @@ use crate::control::status::{
     Active, Counters, Dropped, FORMAT, Follows, Instance, Peer, Receive, Route, Status, Tracker,
     Vip, Vmac,
 };
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::action::{Hold, Id, Reason};
 use crate::vrrp::counters::Drops;
 use crate::vrrp::instance::Instance as Running;
@@ -72,6 +72,7 @@ impl<'a> View<'a> {
     pub(super) fn instance(&self, index: usize) -> Option<Instance<'a>> {
         let configured = self.config.instances.get(index)?;
         let running = self.router.instances().get(index)?;
+        let receive = self.receive(index)?;
         let settings = running.settings();
         let state = running.state();
         let takeover = running.takeover_at();
@@ -100,7 +101,7 @@ impl<'a> View<'a> {
             trackers: self.trackers(running),
             uplinks: self.uplinks.shown(Id(index as u16), self.now),
             active: active(running),
-            receive: self.receive(index)?,
+            receive,
             vmac: vmac(configured, settings),
             dhcp: configured.dhcp.then(|| self.dhcp(Id(index as u16))),
             ra: configured.ra.then(|| self.ra(Id(index as u16))),
@@ -136,19 +137,11 @@ impl<'a> View<'a> {
                 Reading::Value(value) => (Some(*value), effect.is_some()),
                 reading => (None, *reading == Reading::Up),
             };
-            let (mut round_trip_us, mut reason) = (None, None);
-            match self.watches.last(&tracker.what) {
-                Some(Ok(round_trip)) => round_trip_us = Some(round_trip.as_micros()),
-                Some(Err(why)) => reason = Some(why.to_string().into()),
-                None => {}
-            }
-            if let Some((count, why)) = self.watches.count(&tracker.what) {
+            let details = self.watches.details(&tracker.what);
+            if let Some(count) = details.count {
                 value = Some(count.min(i16::MAX as u32) as i16);
-                reason = why.map(Cow::Owned);
             }
-            if let Some(end) = self.watches.failure(&tracker.what) {
-                reason = Some(format!("it {end}").into());
-            }
+            let mut reason = details.reason.map(Cow::Owned);
             if reason.is_none() && *reading == Reading::Unknown {
                 reason = Some("no result yet".into());
             }
@@ -163,7 +156,7 @@ impl<'a> View<'a> {
                 up,
                 value,
                 effect,
-                round_trip_us,
+                round_trip_us: details.round_trip.map(Duration::as_micros),
                 reason,
             });
         }

@@ -105,7 +105,7 @@ impl Uplinks {
                 let place = known.unwrap_or_else(|| {
                     self.entries.push(Entry {
                         name: Rc::clone(name),
-                        object: ["network.interface.", name].concat().into(),
+                        object: format!("network.interface.{name}").into(),
                         owners: Vec::new(),
                         uplink: Uplink::default(),
                         ticket: None,
@@ -115,13 +115,15 @@ impl Uplinks {
                 self.entries[place].owners.push(Id(index as u16));
             }
         }
-        self.entries.retain(|e| !e.owners.is_empty());
+        while let Some(gone) = self.entries.iter().position(|e| e.owners.is_empty()) {
+            self.entries.remove(gone);
+        }
     }
 
     /// When [`Uplinks::tend`] has something to do though nothing happens.
     pub(super) fn poll_at(&self) -> Instant {
         let all = self.entries.iter().map(|entry| entry.uplink.poll_at());
-        all.min().unwrap_or(Instant::NEVER)
+        Instant::earliest(all)
     }
 
     /// Asks for what is due. True if a request has ended at once.

@@ -161,7 +161,9 @@ impl Vmacs {
             if self.bases.iter().any(|b| (b.link, b.ifindex) == here) {
                 continue;
             }
-            self.bases.retain(|base| base.link != v.base);
+            if let Some(place) = self.bases.iter().position(|b| b.link == v.base) {
+                self.bases.swap_remove(place);
+            }
             let mut base = Base {
                 link: v.base,
                 ifindex: kernel.ifindex,
@@ -224,16 +226,12 @@ impl Vmacs {
             }
             return unsettled;
         }
-        let sent = commands.send();
-        let answered = commands.receive(|message| {
-            if let Content::Ack(ack) = Content::parse(&message)
-                && ack.errno != 0
-                && let Some((_, index)) = asked.iter().find(|(s, _)| *s == ack.sequence)
-            {
+        let done = commands.carry_out(&mut |ack| {
+            if let Some((_, index)) = asked.iter().find(|(s, _)| *s == ack.sequence) {
                 self.list[*index].failed(Errno::from_raw(ack.errno), links);
             }
         });
-        if let Err(error) = sent.and(answered) {
+        if let Err(error) = done {
             log::error!("macvlans may not have been made: {error}");
         }
         true
@@ -364,15 +362,8 @@ pub(super) fn send(commands: &mut CommandSocket, consequence: &str) {
         return;
     }
     let mut failure = None;
-    let sent = commands.send();
-    let answered = commands.receive(|message| {
-        if let Content::Ack(ack) = Content::parse(&message)
-            && ack.errno != 0
-        {
-            failure = Some(Errno::from_raw(ack.errno));
-        }
-    });
-    match (sent.and(answered), failure) {
+    let done = commands.carry_out(&mut |ack| failure = Some(Errno::from_raw(ack.errno)));
+    match (done, failure) {
         (Err(error), _) => log::error!("{error}: {consequence}"),
         (_, None | Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::ENODEV)) => {}
         (_, Some(errno)) => log::error!("{}: {consequence}", Cause(errno)),

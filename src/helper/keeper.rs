@@ -15,9 +15,10 @@ use super::message::{About, End, Remains, Reply, Run};
 
 /// Runs a program and tells how it ended.
 pub(super) fn run(socket: &Seqpacket, about: About, run: &Run<'_>, stdout: Option<OwnedFd>) -> i32 {
+    let (arguments, environment) = run.words();
     let program = Program {
-        arguments: run.arguments().collect(),
-        environment: run.environment().collect(),
+        arguments,
+        environment,
         ids: run.ids.map(|ids| (ids.uid, ids.gid)),
     };
     let result = Keeper::new(run).and_then(|mut keeper| keeper.keep(&program, stdout));

@@ -170,14 +170,16 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The path and its arguments; not empty.
-    pub fn arguments(&self) -> impl Iterator<Item = &'a CStr> {
-        self.all().take(self.arguments.into())
-    }
-
-    /// What its environment has beside `PATH`.
-    pub fn environment(&self) -> impl Iterator<Item = &'a CStr> {
-        self.all().skip(self.arguments.into())
+    /// The path and its arguments, which are not empty; and what its environment has beside `PATH`.
+    pub fn words(&self) -> (Vec<&'a CStr>, Vec<&'a CStr>) {
+        let (mut arguments, mut environment) = (Vec::new(), Vec::new());
+        for (place, word) in self.all().enumerate() {
+            match place < usize::from(self.arguments) {
+                true => arguments.push(word),
+                false => environment.push(word),
+            }
+        }
+        (arguments, environment)
     }
 }
 
@@ -325,9 +327,10 @@ mod tests {
 
     fn words(run: &Run<'_>) -> (Vec<String>, Vec<String>) {
         let texts = |word: &CStr| word.to_string_lossy().into_owned();
+        let (arguments, environment) = run.words();
         (
-            run.arguments().map(texts).collect(),
-            run.environment().map(texts).collect(),
+            arguments.into_iter().map(texts).collect(),
+            environment.into_iter().map(texts).collect(),
         )
     }
 

@@ -72,11 +72,11 @@ impl Batch {
         // 0 is what the kernel's own notifications carry.
         self.next_sequence = sequence.checked_add(1).unwrap_or(1);
         self.last = start;
-        self.buffer.extend(0_u32.to_ne_bytes());
-        self.buffer.extend(kind.to_ne_bytes());
-        self.buffer.extend((flags | REQUEST).to_ne_bytes());
-        self.buffer.extend(sequence.to_ne_bytes());
-        self.buffer.extend(0_u32.to_ne_bytes());
+        let mut header = [0; HEADER_LEN];
+        header[4..6].copy_from_slice(&kind.to_ne_bytes());
+        header[6..8].copy_from_slice(&(flags | REQUEST).to_ne_bytes());
+        header[8..12].copy_from_slice(&sequence.to_ne_bytes());
+        self.buffer.extend_from_slice(&header);
         sequence
     }
 
@@ -153,8 +153,8 @@ impl Body<'_> {
     /// The header of an attribute; where it stands.
     fn open(&mut self, kind: u16) -> usize {
         let start = self.buffer.len();
-        self.buffer.extend(0_u16.to_ne_bytes());
-        self.buffer.extend(kind.to_ne_bytes());
+        let [a, b] = kind.to_ne_bytes();
+        self.buffer.extend_from_slice(&[0, 0, a, b]);
         start
     }
 

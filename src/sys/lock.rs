@@ -17,8 +17,10 @@ const FILE_NAME: &str = "vipd.pid";
 /// # Errors
 /// As mkdir(2).
 pub fn create_runtime_dir(path: &str) -> Result<(), Error> {
-    let ends = path.match_indices('/').map(|(end, _)| end);
-    for end in ends.chain([path.len()]).filter(|end| *end > 0) {
+    for end in 1..=path.len() {
+        if path.as_bytes().get(end).is_some_and(|next| *next != b'/') {
+            continue;
+        }
         let folder = &path[..end];
         match file::make_folder(folder, 0o755) {
             Err(_) if file::look(folder).is_ok_and(|it| file::is(&it, libc::S_IFDIR)) => {}
@@ -54,7 +56,7 @@ pub fn runs(dir: &str) -> bool {
 }
 
 fn file_of(dir: &str) -> String {
-    [dir, "/", FILE_NAME].concat()
+    format!("{dir}/{FILE_NAME}")
 }
 
 impl PidLock {

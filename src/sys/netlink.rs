@@ -8,7 +8,7 @@ use super::error::{Context, Error};
 use super::poll::{Interest, Poll};
 use super::socket;
 use crate::netlink::build::{Batch, pieces};
-use crate::netlink::error::{NLMSG_DONE, NLMSG_ERROR, done};
+use crate::netlink::error::{Ack, NLMSG_DONE, NLMSG_ERROR, done};
 use crate::netlink::parse::{Message, Messages};
 use crate::netlink::process;
 use crate::time::Duration;
@@ -123,6 +123,23 @@ impl CommandSocket {
     /// As recvfrom(2). ENOBUFS: answers were lost; dump and reconcile.
     pub fn receive(&mut self, mut each: impl FnMut(Message<'_>)) -> Result<usize, Error> {
         self.take_answers(&mut each)
+    }
+
+    /// Sends the batch, and hands each refusal that comes or waits to `each`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) and [`receive`](Self::receive), which is done in any case.
+    pub fn carry_out(&mut self, each: &mut dyn FnMut(&Ack<'_>)) -> Result<(), Error> {
+        let sent = self.send();
+        let answered = self.take_answers(&mut |message| {
+            if message.kind == NLMSG_ERROR
+                && let Some(ack) = Ack::parse(&message)
+                && ack.errno != 0
+            {
+                each(&ack);
+            }
+        });
+        sent.and(answered.map(drop))
     }
 
     fn take_answers(&mut self, each: &mut dyn FnMut(Message<'_>)) -> Result<usize, Error> {

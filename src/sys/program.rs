@@ -60,14 +60,8 @@ impl Program<'_> {
     pub fn start(&self, stdout: Option<OwnedFd>) -> Result<Leader, Errno> {
         let null = file::open("/dev/null", OFlag::O_RDWR, 0)?;
         let (failed, failure) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        let end = core::iter::once(core::ptr::null());
-        let pointers = |list: &[&CStr]| -> Vec<*const c_char> {
-            let words = list.iter().map(|word| word.as_ptr());
-            words.chain(end.clone()).collect()
-        };
-        let arguments = pointers(&self.arguments);
-        let mut environment = pointers(&self.environment);
-        environment.insert(0, PATH.as_ptr());
+        let arguments = pointers(None, &self.arguments);
+        let environment = pointers(Some(PATH), &self.environment);
         let output = stdout.as_ref().map_or(null.as_raw_fd(), AsRawFd::as_raw_fd);
         let standard = [null.as_raw_fd(), output, null.as_raw_fd()];
         let parent = getpid();
@@ -125,6 +119,17 @@ impl Program<'_> {
         unsafe { libc::execve(arguments[0], arguments.as_ptr(), environment.as_ptr()) };
         Errno::last()
     }
+}
+
+/// A list for execve(2).
+fn pointers(first: Option<&CStr>, words: &[&CStr]) -> Vec<*const c_char> {
+    let mut pointers = Vec::with_capacity(words.len() + 2);
+    pointers.extend(first.map(CStr::as_ptr));
+    for word in words {
+        pointers.push(word.as_ptr());
+    }
+    pointers.push(core::ptr::null());
+    pointers
 }
 
 impl Leader {

@@ -44,11 +44,17 @@ struct Control([u8; CONTROL_LEN]);
 /// changed in them is put right again: a call for one packet costs no more than that packet.
 pub struct ReceiveRing {
     buffers: Box<[u8]>,
-    addresses: Box<[Address; BATCH]>,
-    controls: Box<[Control; BATCH]>,
-    /// What the headers point to; read by the kernel alone.
-    _vectors: Box<[libc::iovec; BATCH]>,
-    headers: Box<[libc::mmsghdr; BATCH]>,
+    entries: Box<[Entry]>,
+    headers: Box<[libc::mmsghdr]>,
+}
+
+/// What the header of a packet points to.
+#[derive(Clone, Copy)]
+struct Entry {
+    address: Address,
+    control: Control,
+    /// Read by the kernel alone.
+    vector: libc::iovec,
 }
 
 /// A packet as it was received. The bytes are gone at the next receive.
@@ -105,28 +111,25 @@ impl ReceiveRing {
     /// Allocates the buffers, 33 KB, of which the memory is used that packets were written to.
     pub fn new() -> Self {
         // SAFETY: all-zero bytes are valid for these structures of integers and null pointers.
-        let (addresses, vectors, headers) = unsafe { (zeroed(), zeroed(), zeroed()) };
+        let (entry, header): (Entry, libc::mmsghdr) = unsafe { (zeroed(), zeroed()) };
         // Of bytes, so that the zeros come from the kernel with the page that is written to first.
         let mut buffers = vec![0; BATCH * STRIDE].into_boxed_slice();
-        let mut addresses: Box<[Address; BATCH]> = boxed(addresses);
-        let mut controls: Box<[Control; BATCH]> = boxed(Control([0; CONTROL_LEN]));
-        let mut vectors: Box<[libc::iovec; BATCH]> = boxed(vectors);
-        let mut headers: Box<[libc::mmsghdr; BATCH]> = boxed(headers);
-        for (index, header) in headers.iter_mut().enumerate() {
-            vectors[index].iov_base = buffers[index * STRIDE + ROOM..].as_mut_ptr().cast();
-            vectors[index].iov_len = BUFFER_LEN;
-            header.msg_hdr.msg_name = (&raw mut addresses[index]).cast();
+        let mut entries = vec![entry; BATCH].into_boxed_slice();
+        let mut headers = vec![header; BATCH].into_boxed_slice();
+        let places = buffers.chunks_exact_mut(STRIDE).zip(&mut entries);
+        for ((buffer, entry), header) in places.zip(&mut headers) {
+            entry.vector.iov_base = buffer[ROOM..].as_mut_ptr().cast();
+            entry.vector.iov_len = BUFFER_LEN;
+            header.msg_hdr.msg_name = (&raw mut entry.address).cast();
             header.msg_hdr.msg_namelen = ADDRESS_LEN;
-            header.msg_hdr.msg_iov = &raw mut vectors[index];
+            header.msg_hdr.msg_iov = &raw mut entry.vector;
             header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_control = (&raw mut controls[index]).cast();
+            header.msg_hdr.msg_control = (&raw mut entry.control).cast();
             header.msg_hdr.msg_controllen = CONTROL_LEN as _;
         }
         Self {
             buffers,
-            addresses,
-            controls,
-            _vectors: vectors,
+            entries,
             headers,
         }
     }
@@ -139,7 +142,7 @@ impl ReceiveRing {
         limit: usize,
         mut each: impl FnMut(Frame<'_>),
     ) -> Result<Received, Errno> {
-        self.receive_all(socket, limit, |slot| {
+        self.receive_all(socket, limit, &mut |slot| {
             // SAFETY: a packet socket's address is a sockaddr_ll; whatever else was written there is
             // plain data, as the zeros are that it began with.
             let address = unsafe { slot.address.link };
@@ -159,22 +162,23 @@ impl ReceiveRing {
         limit: usize,
         mut each: impl FnMut(&[u8]),
     ) -> Result<Received, Errno> {
-        self.receive_all(socket, limit, |mut slot| match family {
+        self.receive_all(socket, limit, &mut |mut slot| match family {
             Family::V4 => each(&slot.buffer[ROOM..ROOM + slot.len]),
             Family::V6 => each(slot.with_header()),
         })
     }
 
+    /// One copy of it in the program, as of the next.
     fn receive_all(
         &mut self,
         socket: BorrowedFd<'_>,
         limit: usize,
-        mut each: impl FnMut(Slot<'_>),
+        each: &mut dyn FnMut(Slot<'_>),
     ) -> Result<Received, Errno> {
         let mut count = 0;
         while count < limit {
             let wanted = BATCH.min(limit - count);
-            let got = match self.receive_batch(socket, wanted, &mut each) {
+            let got = match self.receive_batch(socket, wanted, each) {
                 Ok(got) => got,
                 Err(Errno::EAGAIN) => 0,
                 Err(Errno::EINTR) => continue,
@@ -195,7 +199,7 @@ impl ReceiveRing {
         &mut self,
         socket: BorrowedFd<'_>,
         wanted: usize,
-        each: &mut impl FnMut(Slot<'_>),
+        each: &mut dyn FnMut(Slot<'_>),
     ) -> Result<usize, Errno> {
         // The system call itself: musl's function wraps it for a time_t that is not used here.
         // SAFETY: each of the `BATCH` headers points to an address, a vector, a control buffer and a
@@ -213,15 +217,15 @@ impl ReceiveRing {
         };
         let got = usize::try_from(Errno::result(got)?).unwrap_or(0).min(BATCH);
         for index in 0..got {
-            let header = &mut self.headers[index];
+            let (header, entry) = (&mut self.headers[index], &self.entries[index]);
             // 32 bits in musl, a machine word in glibc.
             #[allow(clippy::unnecessary_cast)]
             let control_len = header.msg_hdr.msg_controllen as usize;
             each(Slot {
                 buffer: &mut self.buffers[index * STRIDE..][..STRIDE],
                 len: (header.msg_len as usize).min(BUFFER_LEN),
-                address: &self.addresses[index],
-                control: &self.controls[index].0[..control_len.min(CONTROL_LEN)],
+                address: &entry.address,
+                control: &entry.control.0[..control_len.min(CONTROL_LEN)],
             });
             // The kernel wrote how long address and control messages were; the next may be longer.
             header.msg_hdr.msg_namelen = ADDRESS_LEN;
@@ -302,14 +306,6 @@ pub(super) fn int(bytes: &[u8]) -> Option<c_int> {
     bytes
         .first_chunk()
         .map(|chunk| c_int::from_ne_bytes(*chunk))
-}
-
-/// As many of `value` as a batch has, on the heap.
-fn boxed<T: Clone>(value: T) -> Box<[T; BATCH]> {
-    match vec![value; BATCH].into_boxed_slice().try_into() {
-        Ok(array) => array,
-        Err(_) => unreachable!("the vector has BATCH elements"),
-    }
 }
 
 impl fmt::Debug for ReceiveRing {

@@ -20,14 +20,14 @@ use crate::time::Instant;
 /// All sync groups. Storage is allocated by [`Groups::new`], and never after.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    groups: Box<[Group]>,
+    groups: Vec<Group>,
     /// Since when some member may have to follow the others.
-    pub(super) due: Option<Instant>,
+    pub(super) due: Instant,
 }
 
 #[derive(Debug)]
 struct Group {
-    members: Box<[Id]>,
+    members: Vec<Id>,
     phase: Phase,
 }
 
@@ -44,12 +44,13 @@ enum Phase {
 impl Groups {
     /// Each group by its members, who are told. Members that are Active already draw the others
     /// along.
-    pub(super) fn new(groups: &[Box<[Id]>], instances: &mut [Instance], now: Instant) -> Self {
+    pub(super) fn new(groups: Vec<Vec<Id>>, instances: &mut [Instance], now: Instant) -> Self {
         instances.iter_mut().for_each(Instance::ungroup);
-        let made = groups.iter().map(|members| {
+        let mut made = Vec::with_capacity(groups.len());
+        for members in groups {
             let first = members.iter().min_by_key(|id| key(&instances[id.index()]));
             let first = first.copied();
-            for id in members {
+            for id in &members {
                 instances[id.index()].join_group(Some(*id) == first);
             }
             let active = |id: &Id| instances[id.index()].standing() == Standing::Active;
@@ -57,12 +58,11 @@ impl Groups {
                 true => Phase::Rising,
                 false => Phase::Down,
             };
-            let members = members.clone();
-            Group { members, phase }
-        });
+            made.push(Group { members, phase });
+        }
         Self {
-            groups: made.collect(),
-            due: Some(now),
+            groups: made,
+            due: now,
         }
     }
 
@@ -89,20 +89,17 @@ impl Groups {
         let left = || instances.iter().find(has_left);
         let next = in_groups.or_else(|| left().map(|i| (i.id, Order::Release)));
         if next.is_none() {
-            self.due = None;
+            self.due = Instant::NEVER;
         }
         next.map(|(id, order)| (id, Event::Group(order)))
     }
 }
 
 /// The same order on all routers.
-fn key(instance: &Instance) -> (u8, super::types::Family, Option<core::net::IpAddr>) {
+fn key(instance: &Instance) -> (u16, Option<core::net::IpAddr>) {
     let settings = instance.settings();
-    (
-        settings.vrid,
-        settings.family,
-        settings.addresses.first().copied(),
-    )
+    let id = u16::from(settings.vrid) << 8 | settings.family as u16;
+    (id, settings.addresses.first().copied())
 }
 
 impl Group {

@@ -48,57 +48,55 @@ pub struct Router {
 impl Router {
     /// Every instance is in Initialize until its link is reported, and `startup_delay` at least.
     pub fn new(specs: Vec<Spec>, group4: IpAddr, startup_delay: Duration, now: Instant) -> Self {
-        let count = specs.len().min(limits::INSTANCES);
-        let demux = Demux::new(&specs[..count]);
         let startup_at = if startup_delay.is_zero() {
             Instant::ZERO
         } else {
             now + startup_delay
         };
-        let instances = specs.into_iter().take(count).enumerate();
-        Self {
-            instances: instances
-                .map(|(i, spec)| Instance::new(Id(i as u16), spec.settings, startup_at, now))
-                .collect(),
-            demux,
-            timers: Queue::new(count as u16),
+        let mut router = Self {
+            instances: Vec::new(),
+            demux: Demux::new(&[]),
+            timers: Queue::new(0),
             groups: Groups::default(),
             group4,
             startup_at,
-            sources: Vec::with_capacity(count),
+            sources: Vec::new(),
             drops: Drops::default(),
             searches: Searches::default(),
             hints: Hints::new(),
-        }
+        };
+        let matches = router.matches(&specs);
+        router.rearrange(specs, &matches, group4, now);
+        router
     }
 
     /// Which instances of `specs` there are already: the same interface, family and VRID, whatever
     /// their names. The result stands beside `specs`.
     pub fn matches(&self, specs: &[Spec]) -> Vec<Option<Id>> {
-        let find = |s: &Spec| self.demux.find(s.link, s.settings.family, s.settings.vrid);
-        specs.iter().map(find).collect()
+        let mut matches = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let Settings { family, vrid, .. } = *spec.settings;
+            matches.push(self.demux.find(spec.link, family, vrid));
+        }
+        matches
     }
 
     /// Rearranges the instances in the order of `specs`. Those of `matches` stay as they are, for
     /// [`Router::reconfigure`]; the rest of `specs` is new; what is left over is dropped.
     pub fn rearrange(
         &mut self,
-        specs: Vec<Spec>,
+        mut specs: Vec<Spec>,
         matches: &[Option<Id>],
         group4: IpAddr,
         now: Instant,
     ) {
+        specs.truncate(limits::INSTANCES);
         self.demux = Demux::new(&specs);
         self.group4 = group4;
         self.hints.renumber(matches);
         let mut old = core::mem::take(&mut self.instances);
         self.instances.reserve_exact(specs.len());
-        let specs = specs
-            .into_iter()
-            .zip(matches)
-            .take(limits::INSTANCES)
-            .enumerate();
-        for (index, (spec, matched)) in specs {
+        for (index, (spec, matched)) in specs.into_iter().zip(matches).enumerate() {
             let id = Id(index as u16);
             let kept = matched.and_then(|id| old.iter().position(|old| old.id == id));
             let mut instance = match kept {
@@ -123,7 +121,7 @@ impl Router {
 
     /// The sync groups, each by its members: before anything else after [`Router::new`] and
     /// [`Router::rearrange`], which know of none.
-    pub fn set_groups(&mut self, groups: &[Box<[Id]>], now: Instant) {
+    pub fn set_groups(&mut self, groups: Vec<Vec<Id>>, now: Instant) {
         self.groups = Groups::new(groups, &mut self.instances, now);
     }
 
@@ -146,15 +144,12 @@ impl Router {
 
     /// When [`Router::poll`] wants to be called: at the next timer, or before it.
     pub fn poll_at(&self) -> Instant {
-        self.groups
-            .due
-            .unwrap_or(Instant::NEVER)
-            .min(self.timers.earliest())
+        self.groups.due.min(self.timers.earliest())
     }
 
     /// Lets one instance whose deadline has passed act; false if there is none.
     pub fn poll(&mut self, now: Instant, out: &mut Actions) -> bool {
-        if self.groups.due.is_some()
+        if self.groups.due != Instant::NEVER
             && let Some((id, event)) = self.groups.next(&self.instances)
         {
             self.handle(id, event, now, out);
@@ -167,7 +162,7 @@ impl Router {
                 let before = instance.standing();
                 instance.on_timer(now, out);
                 if instance.is_member() && instance.standing() != before {
-                    self.groups.due = Some(now);
+                    self.groups.due = now;
                 }
             }
             self.timers.set(id, instance.poll_at());
@@ -353,7 +348,7 @@ impl Router {
         let before = instance.standing();
         act(instance);
         if instance.is_member() && instance.standing() != before {
-            self.groups.due.get_or_insert(now);
+            self.groups.due = self.groups.due.min(now);
         }
         // A later deadline is seen by `poll` when the earlier one has come: a Backup's moves with
         // every advert.
@@ -374,16 +369,28 @@ impl Router {
         let instance = self.instance(id);
         let group = self.group(instance.settings().family);
         let unicast = instance.settings().unicast.as_deref();
-        let group = unicast.is_none().then_some(group);
-        let peers = unicast.map_or(&[][..], |unicast| &unicast.peers);
-        // All routers may have one list, with themselves in it.
-        let others = peers.iter().map(|peer| peer.address);
-        let others = others.filter(move |peer| instance.source() != Some(*peer));
-        let destinations = group.into_iter().chain(others);
-        destinations.filter_map(move |destination| instance.advert(priority, destination))
+        let mut place = 0;
+        core::iter::from_fn(move || {
+            loop {
+                let destination = match unicast {
+                    Some(unicast) => unicast.peers.get(place)?.address,
+                    None if place == 0 => group,
+                    None => return None,
+                };
+                place += 1;
+                // All routers may have one list, with themselves in it.
+                if instance.source() == Some(destination) {
+                    continue;
+                }
+                if let Some(advert) = instance.advert(priority, destination) {
+                    return Some(advert);
+                }
+            }
+        })
     }
 
-    /// One virtual router.
+    /// One virtual router. A call, which is smaller in its many places.
+    #[inline(never)]
     pub fn instance(&self, id: Id) -> &Instance {
         &self.instances[id.index()]
     }
@@ -406,18 +413,17 @@ impl Router {
 
 /// (link, family, VRID) → instance, sorted.
 #[derive(Debug)]
-struct Demux(Box<[(u32, Id)]>);
+struct Demux(Vec<(u32, Id)>);
 
 impl Demux {
     fn new(specs: &[Spec]) -> Self {
-        let key = |(i, s): (usize, &Spec)| {
-            (
-                Self::key(s.link, s.settings.family, s.settings.vrid),
-                Id(i as u16),
-            )
-        };
-        let mut table: Box<[_]> = specs.iter().enumerate().map(key).collect();
-        table.sort_unstable();
+        let mut table = Vec::with_capacity(specs.len());
+        for (index, spec) in specs.iter().enumerate() {
+            let Settings { family, vrid, .. } = *spec.settings;
+            let entry = (Self::key(spec.link, family, vrid), Id(index as u16));
+            let place = table.partition_point(|before| *before < entry);
+            table.insert(place, entry);
+        }
         Self(table)
     }
 

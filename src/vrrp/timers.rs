@@ -29,19 +29,25 @@ pub fn active_down_interval(
 /// moves with every advert, and hardly ever wins. The storage is allocated once, by [`Queue::new`].
 #[derive(Debug)]
 pub struct Queue {
-    deadlines: Box<[Instant]>,
+    deadlines: Vec<Instant>,
     /// Match `n` is between the winners of `2 n` and `2 n + 1`; match 1 is the last one. The second
     /// half are the instances themselves, each at its number and the number of all.
-    winners: Box<[u16]>,
+    winners: Vec<u16>,
 }
 
 impl Queue {
     /// A queue for instances `0..len`, none of which has a deadline yet.
     pub fn new(len: u16) -> Self {
         let mut queue = Self {
-            deadlines: vec![Instant::NEVER; usize::from(len)].into(),
-            winners: (0..len).chain(0..len).collect(),
+            deadlines: Vec::with_capacity(len.into()),
+            winners: Vec::with_capacity(2 * usize::from(len)),
         };
+        for _ in 0..len {
+            queue.deadlines.push(Instant::NEVER);
+        }
+        for place in 0..2 * len {
+            queue.winners.push(place % len);
+        }
         for place in (1..usize::from(len)).rev() {
             queue.winners[place] = queue.play(place);
         }

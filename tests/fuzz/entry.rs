@@ -109,10 +109,10 @@ pub fn frame(data: &[u8]) {
 /// and what the daemon takes it for is what would be sent.
 pub fn helper(data: &[u8]) {
     if let Some((_, Request::Run(run))) = Request::parse(data) {
-        let (arguments, environment) = (run.arguments(), run.environment());
-        let words: Vec<_> = arguments.chain(environment).collect();
+        let (arguments, environment) = run.words();
+        let words: Vec<_> = arguments.iter().chain(&environment).collect();
         assert!((1..=limits::HELPER_WORDS).contains(&words.len()));
-        assert!(run.arguments().count() > 0, "there is a program");
+        assert!(!arguments.is_empty(), "there is a program");
         let length: usize = words.iter().map(|word| word.count_bytes() + 1).sum();
         assert!(length <= data.len());
     }

@@ -159,7 +159,7 @@ impl Net {
         });
         let group = plan::destination(Family::V4);
         let mut router = Router::new(specs.collect(), group, Duration::ZERO, self.now);
-        router.set_groups(&[router.ids().collect()], self.now);
+        router.set_groups(vec![router.ids().collect()], self.now);
         self.nodes[node].router = Some(router);
         self.nodes[node].holds.fill(false);
         self.tell(node);

@@ -38,7 +38,7 @@ impl Two {
             settings: settings_of(Id(link)).into(),
         };
         let mut router = Router::new(vec![spec(0), spec(1)], GROUP, Duration::ZERO, instant(0));
-        router.set_groups(&[[A, B].into()], instant(0));
+        router.set_groups(vec![vec![A, B]], instant(0));
         let now = instant(0);
         let mut two = Self { router, now };
         // Nobody starts alone.

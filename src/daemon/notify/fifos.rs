@@ -47,10 +47,13 @@ impl Fifos {
         let files = config.globals.programs.iter().filter(|p| p.hook.is_fifo());
         let paths = files.map(super::path_of);
         let has = |list: &[Box<str>], path: &str| list.iter().any(|known| **known == *path);
-        let is_new = |path: &&str| {
-            has(left, path) || has(&self.ours, path) || file::look_at_link(path).is_err()
-        };
-        paths.filter(is_new).map(Into::into).collect()
+        let mut made = Vec::new();
+        for path in paths {
+            if has(left, path) || has(&self.ours, path) || file::look_at_link(path).is_err() {
+                made.push(path.into());
+            }
+        }
+        made
     }
 
     /// Goes over to another configuration. What is as it was stays open, and its program runs on.
@@ -143,7 +146,7 @@ impl Fifos {
     /// When [`Fifos::tend`] has something to do.
     pub(super) fn poll_at(&self) -> Instant {
         let starts = self.ways.iter().map(|way| way.start_at);
-        starts.min().unwrap_or(Instant::NEVER)
+        Instant::earliest(starts)
     }
 
     /// Starts the programs that are to be started.

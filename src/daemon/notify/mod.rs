@@ -77,20 +77,18 @@ impl Notify {
         let here = config.dialect == Dialect::Uci && hotplug_is_here();
         self.hotplug = (here, here && config.globals.hotplug_keepalived);
         let old = core::mem::take(&mut self.instances);
-        let instances = config.instances.iter().enumerate();
-        self.instances = instances
-            .map(|(index, instance)| {
-                let before = matches.get(index).copied().flatten();
-                let before = before.and_then(|id| old.get(id.index()));
-                told(false, &instance.name, &instance.programs, before)
-            })
-            .collect();
+        for (index, instance) in config.instances.iter().enumerate() {
+            let before = matches.get(index).copied().flatten();
+            let before = before.and_then(|id| old.get(id.index()));
+            let told = told(false, &instance.name, &instance.programs, before);
+            self.instances.push(told);
+        }
         let old = core::mem::take(&mut self.groups);
-        let groups = config.groups.iter().map(|group| {
+        for group in &config.groups {
             let before = old.iter().find(|told| *told.subject.name == *group.name);
-            told(true, &group.name, &group.programs, before)
-        });
-        self.groups = groups.collect();
+            let told = told(true, &group.name, &group.programs, before);
+            self.groups.push(told);
+        }
         let subjects = self.instances.len() + self.groups.len();
         self.queue.make_room(limits::NOTIFIES.max(2 * subjects));
         for gone in &old {

@@ -24,11 +24,11 @@ const BYTES: usize = 128;
 /// All files.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    files: Box<[File]>,
+    files: Vec<File>,
     inotify: Option<Inotify>,
     /// The place of `inotify` in the poll set.
     place: Option<usize>,
-    retry_at: Option<Instant>,
+    retry_at: Instant,
 }
 
 #[derive(Debug)]
@@ -48,20 +48,19 @@ impl Files {
             return;
         }
         let before = core::mem::take(&mut self.files);
-        let adopted = files.iter().map(|file| {
+        for file in files {
             let known = before.iter().find(|known| known.file == *file);
             if let (None, Some(init)) = (known, file.init) {
                 write(file, init);
             }
-            File {
+            self.files.push(File {
                 file: file.clone(),
                 watch: None,
                 value: known.map_or(0, |known| known.value),
                 stale: true,
                 told: false,
-            }
-        });
-        self.files = adopted.collect();
+            });
+        }
         // None of the watches of before can be mistaken for one of these.
         self.inotify = None;
         self.place = None;
@@ -70,7 +69,7 @@ impl Files {
                 .inspect_err(|error| log::warn!("{error}; files are read each second instead"))
                 .ok();
         }
-        self.retry_at = Some(now);
+        self.retry_at = now;
         self.retry(now);
         self.read();
     }
@@ -86,7 +85,7 @@ impl Files {
     }
 
     pub(super) fn poll_at(&self) -> Instant {
-        self.retry_at.unwrap_or(Instant::NEVER)
+        self.retry_at
     }
 
     /// True if a number has changed.
@@ -99,8 +98,8 @@ impl Files {
             let files = &mut self.files;
             inotify.read(&mut |change| files.iter_mut().for_each(|file| file.note(change)));
             let lost = |file: &File| file.watch.is_none();
-            if self.files.iter().any(lost) && self.retry_at.is_none() {
-                self.retry_at = Some(now);
+            if self.files.iter().any(lost) && self.retry_at == Instant::NEVER {
+                self.retry_at = now;
             }
         }
         self.retry(now);
@@ -123,7 +122,10 @@ impl Files {
             }
         }
         let all = self.files.iter().all(|file| file.watch.is_some());
-        self.retry_at = (!all).then(|| now + limits::FILE_RETRY);
+        self.retry_at = match all {
+            true => Instant::NEVER,
+            false => now + limits::FILE_RETRY,
+        };
     }
 
     fn read(&mut self) -> bool {

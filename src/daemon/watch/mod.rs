@@ -16,7 +16,7 @@ use crate::vrrp::track::{Kind, Reading, Watched};
 use super::helper::{End, Helper, Ticket};
 use super::links::{Links, Slot};
 use file::Files;
-use probes::{Probes, Reason};
+use probes::Probes;
 use processes::Processes;
 use scripts::Scripts;
 
@@ -27,6 +27,17 @@ pub(super) struct Watches {
     probes: Probes,
     processes: Processes,
     scripts: Scripts,
+}
+
+/// What is known of a thing besides its reading.
+#[derive(Default)]
+pub(super) struct Details {
+    /// How many processes there are.
+    pub(super) count: Option<u32>,
+    /// How long the last answer of a probe took.
+    pub(super) round_trip: Option<Duration>,
+    /// What is wrong: why a probe has no answer, how a script failed the last time, too few processes.
+    pub(super) reason: Option<String>,
 }
 
 impl Watches {
@@ -59,28 +70,27 @@ impl Watches {
         }
     }
 
-    /// How long the last answer of a probe took, or why there is none.
-    pub(super) fn last(&self, what: &Watched) -> Option<Result<Duration, Reason>> {
+    /// What is known of it besides.
+    pub(super) fn details(&self, what: &Watched) -> Details {
+        let mut details = Details::default();
         match what.kind {
-            Kind::Probe => self.probes.last(&what.name),
-            _ => None,
+            Kind::Probe => match self.probes.last(&what.name) {
+                Some(Ok(time)) => details.round_trip = Some(time),
+                Some(Err(why)) => details.reason = Some(why.to_string()),
+                None => {}
+            },
+            Kind::Script => {
+                let failure = self.scripts.failure(&what.name);
+                details.reason = failure.map(|end| format!("it {end}"));
+            }
+            Kind::Process => {
+                if let Some((count, why)) = self.processes.count(&what.name) {
+                    (details.count, details.reason) = (Some(count), why);
+                }
+            }
+            Kind::File | Kind::Interface => {}
         }
-    }
-
-    /// How a script failed the last time.
-    pub(super) fn failure(&self, what: &Watched) -> Option<End> {
-        match what.kind {
-            Kind::Script => self.scripts.failure(&what.name),
-            _ => None,
-        }
-    }
-
-    /// How many processes there are, and what is wrong with that number.
-    pub(super) fn count(&self, what: &Watched) -> Option<(u32, Option<String>)> {
-        match what.kind {
-            Kind::Process => self.processes.count(&what.name),
-            _ => None,
-        }
+        details
     }
 
     /// Packets that looked like answers to probes and were none.

@@ -45,7 +45,7 @@ pub(in crate::daemon) struct Probes {
     /// The identifier of our echo requests.
     ident: u16,
     /// The earliest deadline of all.
-    next: Option<Instant>,
+    next: Instant,
     relist: bool,
     /// Packets that looked like answers and were none.
     strangers: u32,
@@ -141,11 +141,13 @@ impl Probes {
             running.way = Some(way);
         }
         let (probes, ears) = (&self.probes, &mut self.ears);
-        let is_used = |ear: &mut Ear| {
+        let is_unused = |ear: &Ear| {
             let mut ways = probes.iter().filter_map(|r| r.way.as_ref()?.as_ref().ok());
-            ways.any(|way| (way.ifindex, way.mac) == (ear.ifindex, ear.mac))
+            !ways.any(|way| (way.ifindex, way.mac) == (ear.ifindex, ear.mac))
         };
-        ears.retain_mut(is_used);
+        while let Some(place) = ears.iter().position(is_unused) {
+            ears.swap_remove(place);
+        }
         self.relist = true;
         self.schedule();
     }
@@ -186,7 +188,7 @@ impl Probes {
 
     /// When [`Probes::tend`] has something to do even if nothing is ready.
     pub(super) fn poll_at(&self) -> Instant {
-        self.next.unwrap_or(Instant::NEVER)
+        self.next
     }
 
     /// The poll set is out of date.
@@ -232,7 +234,8 @@ impl Probes {
     }
 
     fn schedule(&mut self) {
-        self.next = self.probes.iter().map(|r| r.schedule.poll_at()).min();
+        let times = self.probes.iter().map(|r| r.schedule.poll_at());
+        self.next = Instant::earliest(times);
     }
 
     /// Reads the sockets that are shared, all of them or those that are ready.

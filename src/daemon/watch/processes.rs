@@ -23,7 +23,7 @@ const BYTES: usize = 4096;
 pub(super) struct Processes {
     counted: Vec<Counted>,
     walk: Option<Walk>,
-    walk_at: Option<Instant>,
+    walk_at: Instant,
     /// No walk begins earlier.
     rests_until: Option<Instant>,
     /// Something has happened that the present walk may not see.
@@ -50,7 +50,7 @@ struct Counted {
     count: Option<u32>,
     up: bool,
     /// When a number that would change `up` counts.
-    change_at: Option<Instant>,
+    change_at: Instant,
 }
 
 impl Processes {
@@ -69,12 +69,12 @@ impl Processes {
                     found: 0,
                     count: None,
                     up: false,
-                    change_at: None,
+                    change_at: Instant::NEVER,
                 });
             }
         }
         self.walk = None;
-        self.walk_at = (!processes.is_empty()).then_some(now);
+        self.walk_at = now;
         if processes.is_empty() {
             *self = Self::default();
         } else if self.news.is_none() {
@@ -112,8 +112,8 @@ impl Processes {
     }
 
     pub(super) fn poll_at(&self) -> Instant {
-        let changes = self.counted.iter().filter_map(|it| it.change_at);
-        changes.chain(self.walk_at).min().unwrap_or(Instant::NEVER)
+        let changes = self.counted.iter().map(|it| it.change_at);
+        self.walk_at.min(Instant::earliest(changes))
     }
 
     pub(super) fn add_to(&mut self, poll: &mut Poll) {
@@ -125,7 +125,7 @@ impl Processes {
     pub(super) fn tend(&mut self, poll: &Poll, now: Instant) -> bool {
         let is_ready = self.place.is_some_and(|place| poll.readiness(place).any());
         let mut changed = is_ready && !self.hear(now);
-        if self.walk_at.is_some_and(|at| at <= now) && self.walked(now) {
+        if self.walk_at <= now && self.walked(now) {
             for it in &mut self.counted {
                 let found = core::mem::take(&mut it.found);
                 changed |= it.counted(found, now);
@@ -179,7 +179,7 @@ impl Processes {
             Err(_) => (self.news, self.is_told, self.stale) = (None, false, true),
         }
         if self.stale && self.walk.is_none() {
-            self.walk_at = Some(self.rests_until.map_or(now, |at| at.max(now)));
+            self.walk_at = self.rests_until.map_or(now, |at| at.max(now));
         }
         self.news.is_some()
     }
@@ -189,9 +189,9 @@ impl Processes {
         let gap = now + limits::PROCESS_GAP;
         self.rests_until = Some(gap);
         self.walk_at = match (self.stale, self.is_told) {
-            (true, true) => Some(gap),
-            (false, true) => None,
-            (_, false) => Some(now + limits::PROCESS_SCAN),
+            (true, true) => gap,
+            (false, true) => Instant::NEVER,
+            (_, false) => now + limits::PROCESS_SCAN,
         };
     }
 
@@ -209,7 +209,7 @@ impl Processes {
         let mut walk = match begun {
             Ok(walk) => walk,
             Err(error) => {
-                self.walk_at = Some(now + limits::PROCESS_SCAN);
+                self.walk_at = now + limits::PROCESS_SCAN;
                 self.tell(&error);
                 return false;
             }
@@ -292,24 +292,24 @@ impl Counted {
             log::debug!("process {}: {before} -> {count}", self.process.name);
         }
         if up == self.up {
-            self.change_at = None;
-        } else if self.change_at.is_none() {
+            self.change_at = Instant::NEVER;
+        } else if self.change_at == Instant::NEVER {
             let more = count > before;
             let TrackProcess {
                 fork_delay,
                 terminate_delay,
                 ..
             } = self.process;
-            self.change_at = Some(now + if more { fork_delay } else { terminate_delay });
+            self.change_at = now + if more { fork_delay } else { terminate_delay };
         }
         false
     }
 
     /// Takes the change whose delay is over.
     fn due(&mut self, now: Instant) -> bool {
-        let due = self.change_at.is_some_and(|at| at <= now);
+        let due = self.change_at <= now;
         if due {
-            self.change_at = None;
+            self.change_at = Instant::NEVER;
             self.up = !self.up;
         }
         due
@@ -336,7 +336,7 @@ mod tests {
             found: 0,
             count: None,
             up: false,
-            change_at: None,
+            change_at: Instant::NEVER,
         }
     }
 

@@ -76,8 +76,7 @@ impl Scripts {
 
     /// When the next one is to be started.
     pub(super) fn poll_at(&self) -> Instant {
-        let next = self.scripts.iter().map(|running| running.next).min();
-        next.unwrap_or(Instant::NEVER)
+        Instant::earliest(self.scripts.iter().map(|running| running.next))
     }
 
     /// Starts what is due.
