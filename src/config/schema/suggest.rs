@@ -74,15 +74,22 @@ fn tolerance(word: &str) -> usize {
     }
 }
 
+fn letters(word: &str) -> Vec<char> {
+    let mut letters = Vec::new();
+    for letter in word.chars() {
+        letters.push(letter);
+    }
+    letters
+}
+
 /// Letters to insert, remove, replace or swap to get from `a` to `b` (optimal string alignment).
 /// Words longer than any keyword are infinitely far away.
 fn distance(a: &str, b: &str) -> usize {
     const LONGEST: usize = 48;
-    let (a, b): (Vec<char>, Vec<char>) =
-        (a.chars().take(LONGEST + 1).collect(), b.chars().collect());
-    if a.len() > LONGEST {
+    if a.chars().count() > LONGEST {
         return usize::MAX;
     }
+    let (a, b) = (letters(a), letters(b));
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for i in 0..a.len() {
