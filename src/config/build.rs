@@ -234,9 +234,13 @@ impl Builder<'_> {
         for placed in take(&mut draft.vips) {
             vips.push(placed.vip);
         }
+        let mut uplinks = Vec::with_capacity(draft.members.len());
+        for placed in &draft.members {
+            uplinks.push(Rc::clone(&placed.value));
+        }
         let plain = &draft.plain;
         Some(Instance {
-            uplinks: draft.members.iter().map(|p| Rc::clone(&p.value)).collect(),
+            uplinks: uplinks.into(),
             uplink_rules: Rules {
                 timeout: value(&plain.uplink_timeout).unwrap_or(UPLINK_TIMEOUT),
                 hold_down: value(&plain.uplink_hold_down).unwrap_or(UPLINK_HOLD_DOWN),

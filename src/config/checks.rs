@@ -33,11 +33,10 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
 /// Passwords in files that everybody may read: one warning a file.
 pub(crate) fn open_secrets(drafts: &Drafts, files: &dyn Files, report: &mut Report) {
     let mut told: Vec<u16> = Vec::new();
-    let secrets = drafts
-        .instances
-        .iter()
-        .map(|instance| &instance.draft.auth_pass);
-    for secret in secrets.flatten() {
+    for instance in &drafts.instances {
+        let Some(secret) = &instance.draft.auth_pass else {
+            continue;
+        };
         let Place { file, .. } = report.place(secret.span);
         if files.is_open(&file) && !told.contains(&secret.span.file) {
             told.push(secret.span.file);

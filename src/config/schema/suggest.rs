@@ -22,7 +22,10 @@ impl Block {
         if unknown.starts_with("include") {
             return Some("begin a new line with `include`".into());
         }
-        let names: Vec<&str> = self.words().map(|word| word.name).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for word in self.words() {
+            names.push(word.name);
+        }
         if let Some(name) = nearest(unknown, &names) {
             return Some(format!("write `{name}`"));
         }
