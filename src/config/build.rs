@@ -196,10 +196,7 @@ impl Builder<'_> {
         checks::source_address(draft, self.report);
         checks::peers(draft, self.report);
         let address_lease = self.address_lease(draft);
-        let mut addresses = Vec::with_capacity(draft.advertised);
-        for placed in draft.vips.iter().take(draft.advertised) {
-            addresses.push(placed.vip.address);
-        }
+        let addresses = draft.vips.iter().take(draft.advertised);
         let settings = Settings {
             family,
             version,
@@ -219,7 +216,7 @@ impl Builder<'_> {
             announce: self.announce(draft),
             unicast: self.unicast(draft),
             trackers: self.trackers(draft, priority),
-            addresses: addresses.into(),
+            addresses: addresses.map(|placed| placed.vip.address).collect(),
         };
         let interface = draft.interface.as_ref();
         let interface = interface.or(self.globals.interface.as_ref())?;
@@ -234,13 +231,9 @@ impl Builder<'_> {
         for placed in take(&mut draft.vips) {
             vips.push(placed.vip);
         }
-        let mut uplinks = Vec::with_capacity(draft.members.len());
-        for placed in &draft.members {
-            uplinks.push(Rc::clone(&placed.value));
-        }
         let plain = &draft.plain;
         Some(Instance {
-            uplinks: uplinks.into(),
+            uplinks: draft.members.iter().map(|p| Rc::clone(&p.value)).collect(),
             uplink_rules: Rules {
                 timeout: value(&plain.uplink_timeout).unwrap_or(UPLINK_TIMEOUT),
                 hold_down: value(&plain.uplink_hold_down).unwrap_or(UPLINK_HOLD_DOWN),

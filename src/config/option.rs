@@ -218,14 +218,10 @@ fn named_table(name: &str) -> Option<u32> {
     let mut disk = Disk::default();
     let mut files = vec!["/etc/iproute2/rt_tables".to_owned()];
     files.append(&mut disk.glob("/etc/iproute2/rt_tables.d/*.conf"));
-    for file in files {
-        let bytes = disk.read(&file).unwrap_or_default();
-        let found = table_in(&String::from_utf8_lossy(&bytes), name);
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
+    files.iter().find_map(|file| {
+        let bytes = disk.read(file).ok()?;
+        table_in(&String::from_utf8_lossy(&bytes), name)
+    })
 }
 
 /// Lines of `NUMBER NAME`.
