@@ -41,7 +41,9 @@ enum Command {
 /// Does what the command line says.
 pub fn main() -> Exit {
     let mut words = Vec::new();
-    for word in std::env::args_os().skip(1) {
+    let mut given = std::env::args_os();
+    given.next();
+    for word in given {
         words.push(word.to_string_lossy().into_owned());
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -30,24 +30,23 @@ impl Run {
     pub(super) fn run(&self) -> Exit {
         memory::keep_large_apart();
         logging::start(self.log);
-        let loaded = match config::load(&self.config) {
+        let loaded = config::load(&self.config);
+        let warnings = match &loaded {
+            Ok(loaded) => &loaded.warnings,
+            Err(failure) => &failure.warnings,
+        };
+        for warning in warnings {
+            log::warn!("{warning}");
+        }
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => {
-                failure
-                    .warnings
-                    .iter()
-                    .for_each(|warning| log::warn!("{warning}"));
-                failure
-                    .errors
-                    .iter()
-                    .for_each(|error| log::error!("{error}"));
+                for error in &failure.errors {
+                    log::error!("{error}");
+                }
                 return Exit::Config;
             }
         };
-        loaded
-            .warnings
-            .iter()
-            .for_each(|warning| log::warn!("{warning}"));
         log::info!(
             "vipd {}: {} instance(s) from {}",
             env!("CARGO_PKG_VERSION"),

@@ -80,6 +80,13 @@ pub(crate) fn build(
         }
     }
     script::keep_tracked(&mut scripts, &built);
+    let mut groups = Vec::with_capacity(drafts.groups.len());
+    for InstanceDraft { name, draft, .. } in &mut drafts.groups {
+        groups.push(Group {
+            name: (**name).into(),
+            programs: programs(&mut draft.programs),
+        });
+    }
     let plain = &globals.plain;
     Config {
         dialect,
@@ -90,7 +97,7 @@ pub(crate) fn build(
         delays: take(&mut globals.delays).into(),
         files,
         processes,
-        groups: drafts.groups.iter_mut().map(group).collect(),
+        groups: groups.into(),
         globals: Globals {
             programs: programs(&mut globals.programs),
             startup_timeout: value(&plain.startup_timeout).unwrap_or(SCRIPT_TIMEOUT),
@@ -113,26 +120,24 @@ pub(crate) fn build(
 
 /// `static_ipaddress`, each with its interface.
 fn static_addresses(globals: &mut Draft, report: &mut Report) -> Box<[Vip]> {
-    let vips = take(&mut globals.vips);
-    let own = globals.interface.as_ref().map(|placed| &placed.value);
-    let vips = vips
-        .into_iter()
-        .filter_map(|PlacedVip { mut vip, span, .. }| {
-            vip.dev = vip.dev.or_else(|| own.cloned());
-            if vip.dev.is_none() {
-                report.error(
-                    &span,
-                    format_args!(
-                        "{} has no interface\n\
-                         write `dev INTERFACE` behind it, or `default_interface` in `global_defs`",
-                        vip.address
-                    ),
-                );
-                return None;
-            }
-            Some(vip)
-        });
-    vips.collect()
+    let mut vips = Vec::with_capacity(globals.vips.len());
+    for PlacedVip { mut vip, span, .. } in take(&mut globals.vips) {
+        if vip.dev.is_none() {
+            vip.dev = globals.interface.as_ref().map(|own| Rc::clone(&own.value));
+        }
+        if vip.dev.is_none() {
+            report.error(
+                &span,
+                format_args!(
+                    "{} has no interface\n\
+                     write `dev INTERFACE` behind it, or `default_interface` in `global_defs`",
+                    vip.address
+                ),
+            );
+        }
+        vips.push(vip);
+    }
+    vips.into()
 }
 
 /// Routes, and behind them rules.
@@ -153,16 +158,12 @@ fn share_interface(instance: &mut Instance, before: Option<&Instance>) {
     }
 }
 
-fn group(group: &mut InstanceDraft) -> Group {
-    Group {
-        name: (*group.name).into(),
-        programs: programs(&mut group.draft.programs),
-    }
-}
-
 fn programs(placed: &mut Vec<Placed<Program>>) -> Programs {
-    let placed = take(placed);
-    placed.into_iter().map(|placed| placed.value).collect()
+    let mut programs = Vec::with_capacity(placed.len());
+    for placed in take(placed) {
+        programs.push(placed.value);
+    }
+    programs.into()
 }
 
 fn value<T: Copy>(slot: &Option<Placed<T>>) -> Option<T> {
@@ -226,6 +227,10 @@ impl Builder<'_> {
         let macvlans = self
             .names
             .macvlans(draft, &interface, &settings, self.report);
+        let mut vips = Vec::with_capacity(draft.vips.len());
+        for placed in take(&mut draft.vips) {
+            vips.push(placed.vip);
+        }
         let plain = &draft.plain;
         Some(Instance {
             uplinks: draft.members.iter().map(|p| Rc::clone(&p.value)).collect(),
@@ -253,7 +258,7 @@ impl Builder<'_> {
             settings: Rc::new(settings),
             group: instance.group.take(),
             programs: programs(&mut draft.programs),
-            vips: take(&mut draft.vips).into_iter().map(|p| p.vip).collect(),
+            vips: vips.into(),
             address_lease,
             routes: routing(draft),
         })
@@ -430,7 +435,11 @@ impl Builder<'_> {
                 ),
             );
         }
-        draft.tracked.iter().map(|p| p.value.tracker()).collect()
+        let mut trackers = Vec::with_capacity(draft.tracked.len());
+        for placed in &draft.tracked {
+            trackers.push(placed.value.tracker());
+        }
+        trackers.into()
     }
 
     fn checksum(&self, draft: &Draft) -> ChecksumMode {

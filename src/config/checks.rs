@@ -33,11 +33,10 @@ pub(crate) fn between(drafts: &Drafts, report: &mut Report) {
 /// Passwords in files that everybody may read: one warning a file.
 pub(crate) fn open_secrets(drafts: &Drafts, files: &dyn Files, report: &mut Report) {
     let mut told: Vec<u16> = Vec::new();
-    let secrets = drafts
-        .instances
-        .iter()
-        .map(|instance| &instance.draft.auth_pass);
-    for secret in secrets.flatten() {
+    for instance in &drafts.instances {
+        let Some(secret) = &instance.draft.auth_pass else {
+            continue;
+        };
         let Place { file, .. } = report.place(secret.span);
         if files.is_open(&file) && !told.contains(&secret.span.file) {
             told.push(secret.span.file);
@@ -71,9 +70,11 @@ fn repeats(mut uses: Vec<Use<'_>>) -> Vec<(Use<'_>, Span)> {
 }
 
 fn names(drafts: &Drafts, report: &mut Report) {
-    let instances = drafts.instances.iter().enumerate();
-    let uses = instances.map(|(place, instance)| (&*instance.name, 0, place, instance.span));
-    for ((name, _, _, span), first) in repeats(uses.collect()) {
+    let mut uses = Vec::with_capacity(drafts.instances.len());
+    for instance in &drafts.instances {
+        uses.push((&*instance.name, 0, uses.len(), instance.span));
+    }
+    for ((name, _, _, span), first) in repeats(uses) {
         let message = format_args!("instance {} already stands", quoted(name));
         report.error_at(&span, message, first, format_args!("give it another name"));
     }
@@ -139,9 +140,11 @@ fn addresses(drafts: &Drafts, report: &mut Report) {
 
 /// Addresses that stand twice in one instance, as [`repeats`] tells them.
 fn addresses_of_one<'a>(vips: &[PlacedVip], report: &mut Report) -> Vec<(Use<'a>, Span)> {
-    let uses = vips.iter().enumerate();
-    let uses = uses.map(|(place, placed)| ("", bits(placed.vip.address), place, placed.span));
-    let twice = repeats(uses.collect());
+    let mut uses = Vec::with_capacity(vips.len());
+    for placed in vips {
+        uses.push(("", bits(placed.vip.address), uses.len(), placed.span));
+    }
+    let twice = repeats(uses);
     for ((_, number, _, span), first) in &twice {
         let message = format_args!("{} already stands", address(*number));
         report.error_at(span, message, *first, format_args!("remove one of the two"));

@@ -278,7 +278,6 @@ impl Report {
 
     fn sorted(&self, mut found: Found) -> Vec<Diagnostic> {
         found.kept.sort_unstable();
-        found.kept.dedup();
         if found.dropped > 0
             && let Some((last, _)) = found.kept.last()
         {
@@ -288,15 +287,20 @@ impl Report {
             );
             found.kept.push((*last, text));
         }
-        let diagnostic = |(span, text): &(Span, String)| {
-            let (message, help) = text.split_once('\n').unwrap_or_default();
-            Diagnostic {
-                place: self.place(*span),
+        let mut diagnostics = Vec::with_capacity(found.kept.len());
+        for (index, one) in found.kept.iter().enumerate() {
+            // What was found twice is said once.
+            if index > 0 && found.kept[index - 1] == *one {
+                continue;
+            }
+            let (message, help) = one.1.split_once('\n').unwrap_or_default();
+            diagnostics.push(Diagnostic {
+                place: self.place(one.0),
                 message: message.into(),
                 help: help.into(),
-            }
-        };
-        found.kept.iter().map(diagnostic).collect()
+            });
+        }
+        diagnostics
     }
 }
 

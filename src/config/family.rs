@@ -173,7 +173,8 @@ fn link_local_first(draft: &mut Draft, report: &mut Report) {
             let placed = &draft.vips[place];
             report.warn(&placed.span, format_args!("{} goes to the front: the first address of an IPv6 instance is link-local (RFC 9568 §5.2.9)\n\
                                                     write it first, on all routers", placed.vip.address));
-            draft.vips[..=place].rotate_right(1);
+            let placed = draft.vips.remove(place);
+            draft.vips.insert(0, placed);
         }
         None => {
             report.warn(

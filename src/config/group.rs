@@ -44,7 +44,10 @@ fn members(
     for member in &group.draft.members {
         let place = instances.iter().position(|i| *i.name == *member.value);
         let Some(place) = place else {
-            let names: Vec<&str> = instances.iter().map(|i| &*i.name).collect();
+            let mut names: Vec<&str> = Vec::with_capacity(instances.len());
+            for instance in &*instances {
+                names.push(&instance.name);
+            }
             let otherwise = "write the name of a vrrp_instance";
             let help = nearest_help(&member.value, &names, otherwise);
             report.error(

@@ -128,10 +128,9 @@ pub fn load_bytes(name: &str, bytes: &[u8], files: &mut dyn Files) -> Result<Loa
     if dialect == Dialect::Uci {
         family::split(&mut drafts);
     }
-    drafts
-        .instances
-        .iter_mut()
-        .for_each(|instance| family::settle(instance, &mut report));
+    for instance in &mut drafts.instances {
+        family::settle(instance, &mut report);
+    }
     checks::between(&drafts, &mut report);
     checks::open_secrets(&drafts, files, &mut report);
     track::resolve(&mut drafts, &mut report);

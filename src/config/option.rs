@@ -7,15 +7,15 @@ use super::block::Word;
 use super::error::{Report, quoted};
 use super::files::{Disk, Files};
 use super::routing::Prefix;
-use super::schema::{Block, Keyword, Rule, Skip};
+use super::schema::{Block, Keyword, Opt, Rule, Skip};
 use crate::vrrp::types::Family;
 
 /// An option, and the word behind it; an option that takes none has itself.
 pub(crate) struct Found<'a> {
     pub(crate) keyword: Keyword,
     pub(crate) value: &'a Word,
-    /// It has no effect, or none yet, and that is told.
-    pub(crate) skipped: Option<Skip>,
+    /// What it says; or it has no effect, or none yet, and that is told.
+    pub(crate) is: Result<Opt, Skip>,
 }
 
 /// The option that `word` begins; its value is taken from `rest`. `of` is what has it: "an address".
@@ -41,21 +41,22 @@ pub(crate) fn read<'a>(
     } else {
         rest.next()
     };
-    let (skipped, instead) = match keyword.rule {
-        Rule::Skipped { why, instead, .. } => (Some(why), *instead),
-        _ => (None, ""),
+    let (is, instead) = match keyword.rule {
+        Rule::Skipped { why, instead, .. } => (Err(why), *instead),
+        Rule::Option { is, .. } => (Ok(is), ""),
+        _ => (Ok(Opt::Word), ""),
     };
-    let says = match skipped {
-        Some(Skip::Later) => "is not supported yet by vipd",
-        Some(Skip::Foreign) => "is not supported by vipd",
-        Some(Skip::Needless) if block != Block::Address => "is not needed by vipd",
+    let says = match is {
+        Err(Skip::Later) => "is not supported yet by vipd",
+        Err(Skip::Foreign) => "is not supported by vipd",
+        Err(Skip::Needless) if block != Block::Address => "is not needed by vipd",
         _ => "",
     };
     if !says.is_empty() {
         let message = format!("`{}` of {of} {says}", keyword.name);
         report.skip(keyword.name, &word.span, message, instead);
     }
-    let Some(value) = value.or(skipped.map(|_| word)) else {
+    let Some(value) = value.or(is.is_err().then_some(word)) else {
         report.error(
             &word.span,
             format_args!(
@@ -66,11 +67,7 @@ pub(crate) fn read<'a>(
         );
         return None;
     };
-    Some(Found {
-        keyword,
-        value,
-        skipped,
-    })
+    Some(Found { keyword, value, is })
 }
 
 /// The family of a route or a rule: what its addresses say, or else what the word `inet6` does.
@@ -219,8 +216,8 @@ pub(crate) fn table(word: &Word, report: &mut Report) -> Option<u32> {
 
 fn named_table(name: &str) -> Option<u32> {
     let mut disk = Disk::default();
-    let mut files = disk.glob("/etc/iproute2/rt_tables.d/*.conf");
-    files.insert(0, "/etc/iproute2/rt_tables".into());
+    let mut files = vec!["/etc/iproute2/rt_tables".to_owned()];
+    files.append(&mut disk.glob("/etc/iproute2/rt_tables.d/*.conf"));
     files.iter().find_map(|file| {
         let bytes = disk.read(file).ok()?;
         table_in(&String::from_utf8_lossy(&bytes), name)

@@ -127,10 +127,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
             let is_name = |word: &Word| !Block::Instance.has(&word.text);
             usize::from(arguments.first().is_some_and(is_name))
         }
-        Rule::Program(_) => {
-            let is_word = |word: &Word| word.quoted || !Block::Instance.has(&word.text);
-            arguments.iter().take(3).take_while(|w| is_word(w)).count()
-        }
+        Rule::Program(_) => before(Block::Instance, arguments, 0, 3),
         Rule::Words(_)
         | Rule::Addresses { .. }
         | Rule::Routes
@@ -148,19 +145,9 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
                 arguments.len()
             }
         }
-        Rule::Command { .. } | Rule::User { .. } => {
-            let most = match keyword.rule {
-                Rule::User { .. } => 2,
-                _ => arguments.len(),
-            };
-            let next = |word: &Word| !word.quoted && Block::Script.has(&word.text);
-            let mut behind = arguments.iter().take(most).skip(1);
-            1 + behind.position(next).unwrap_or(most.saturating_sub(1))
-        }
-        Rule::Line(_) => {
-            let next = |word: &Word| !word.quoted && Block::TrackProcess.has(&word.text);
-            arguments.iter().take_while(|word| !next(word)).count()
-        }
+        Rule::Command { .. } => before(Block::Script, arguments, 1, arguments.len()),
+        Rule::User { .. } => before(Block::Script, arguments, 1, 2),
+        Rule::Line(_) => before(Block::TrackProcess, arguments, 0, arguments.len()),
         Rule::InitFile { .. } => {
             let is_number = |word: &Word| word.text.parse::<i32>().is_ok();
             let number = usize::from(arguments.first().is_some_and(is_number));
@@ -176,6 +163,18 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
         _ => 1,
     };
     most.min(arguments.len())
+}
+
+/// How many stand before a word of the block: so many at least, and at most.
+fn before(block: Block, arguments: &[Word], least: usize, most: usize) -> usize {
+    let mut count = least;
+    while count < most
+        && let Some(next) = arguments.get(count)
+        && (next.quoted || !block.has(&next.text))
+    {
+        count += 1;
+    }
+    count
 }
 
 pub(super) fn boolean(text: &str) -> Option<bool> {

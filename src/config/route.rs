@@ -7,24 +7,11 @@ use super::block::{Node, Word, joined};
 use super::error::Report;
 use super::option::{self, Families, Found};
 use super::routing::{Hop, Item, Prefix, Route, What};
-use super::schema::{Block, Skip};
+use super::schema::{Block, Opt, Skip};
 use super::vip;
 use crate::limits;
 use crate::vrrp::types::Family;
 
-/// The RTAX_… numbers of the words that set one.
-const METRICS: [(&str, u16); 10] = [
-    ("mtu", 2),
-    ("window", 3),
-    ("ssthresh", 6),
-    ("cwnd", 7),
-    ("advmss", 8),
-    ("reordering", 9),
-    ("hoplimit", 10),
-    ("initcwnd", 11),
-    ("initrwnd", 14),
-    ("quickack", 15),
-];
 /// RTAX_LOCK: a bit for each of these that is not to change.
 const RTAX_LOCK: u16 = 1;
 const RT_TABLE_MAIN: u32 = libc::RT_TABLE_MAIN as u32;
@@ -128,57 +115,52 @@ impl<'a> Reader<'a> {
                 self.to = Some(self.families.prefix(word, self.report)?);
                 continue;
             }
-            let Found {
-                keyword,
-                value,
-                skipped,
-            } = option::read(Block::Route, "a route", word, &mut rest, self.report)?;
-            match skipped {
-                None => self.option(keyword.name, value, &mut rest)?,
-                Some(why) => left_out |= why == Skip::Foreign,
+            let Found { value, is, .. } =
+                option::read(Block::Route, "a route", word, &mut rest, self.report)?;
+            match is {
+                Ok(is) => self.option(is, value, &mut rest)?,
+                Err(why) => left_out |= why == Skip::Foreign,
             }
         }
         (!left_out).then_some(())
     }
 
-    fn option(&mut self, name: &str, value: &Word, rest: &mut Iter<'_, Word>) -> Option<()> {
-        if let Some((_, number)) = METRICS.iter().find(|(word, _)| *word == name) {
-            return self.metric(*number, value, rest);
-        }
-        match name {
-            "to" => self.to = Some(self.families.prefix(value, self.report)?),
-            "src" => self.route.source = Some(self.address(value)?),
-            "via" | "gw" | "or" => {
+    fn option(&mut self, is: Opt, value: &Word, rest: &mut Iter<'_, Word>) -> Option<()> {
+        match is {
+            Opt::Rtax(kind) => return self.metric(kind.into(), value, rest),
+            Opt::To => self.to = Some(self.families.prefix(value, self.report)?),
+            Opt::Source => self.route.source = Some(self.address(value)?),
+            Opt::Via | Opt::Or => {
                 let value = match value.text.as_str() {
                     "inet" | "inet6" => rest.next().unwrap_or(value),
                     _ => value,
                 };
                 let address = self.address(value)?;
-                if name == "or" {
+                if is == Opt::Or {
                     self.route.hops.push(Hop::default());
                 }
                 self.hop(value)?.via = Some(address);
             }
-            "dev" | "oif" => {
+            Opt::Dev => {
                 let dev = vip::interface(value, self.report)?;
                 self.hop(value)?.dev = Some(dev);
             }
-            "onlink" => self.hop(value)?.onlink = true,
-            "nexthop" => {
+            Opt::Onlink => self.hop(value)?.onlink = true,
+            Opt::Hop => {
                 self.in_hop = true;
                 self.route.hops.push(Hop::default());
             }
-            "weight" => {
+            Opt::Weight => {
                 let shares = self.number(value, 256)?.saturating_sub(1);
                 self.hop(value)?.weight = shares as u8;
             }
-            "metric" | "priority" | "preference" => {
+            Opt::Metric => {
                 self.route.metric = Some(self.number(value, u32::MAX)?);
             }
-            "tos" | "dsfield" => self.route.tos = self.number(value, 255)? as u8,
-            "table" => self.route.table = option::table(value, self.report)?,
-            "scope" => self.route.scope = vip::scope(value, self.report)?,
-            "pref" => {
+            Opt::Tos => self.route.tos = self.number(value, 255)? as u8,
+            Opt::Table => self.route.table = option::table(value, self.report)?,
+            Opt::Scope => self.route.scope = vip::scope(value, self.report)?,
+            Opt::Preference => {
                 let known = PREFERENCES.iter().find(|(word, _)| *word == value.text);
                 if known.is_none() {
                     self.report.error(
@@ -188,14 +170,10 @@ impl<'a> Reader<'a> {
                 }
                 self.route.preference = Some(known?.1);
             }
-            "inet" => self.families.said = Some(Family::V4),
-            "inet6" => self.families.said = Some(Family::V6),
-            "blackhole" => self.route.kind = libc::RTN_BLACKHOLE,
-            "unreachable" => self.route.kind = libc::RTN_UNREACHABLE,
-            "prohibit" => self.route.kind = libc::RTN_PROHIBIT,
-            "throw" => self.route.kind = libc::RTN_THROW,
-            "append" => self.route.place = libc::NLM_F_APPEND as u16,
-            "add" => self.route.place = libc::NLM_F_EXCL as u16,
+            Opt::Family(family) => self.families.said = Some(family),
+            Opt::Kind(kind) => self.route.kind = kind,
+            Opt::Append => self.route.place = libc::NLM_F_APPEND as u16,
+            Opt::Exclusive => self.route.place = libc::NLM_F_EXCL as u16,
             // unicast, prepend
             _ => {}
         }

@@ -7,10 +7,10 @@ use super::error::Report;
 use super::option::{self, Families, Found};
 use super::route::items;
 use super::routing::{
-    FRA_FWMARK, FRA_FWMASK, FRA_GOTO, FRA_PRIORITY, FRA_SUPPRESS_IFGROUP, FRA_SUPPRESS_PREFIXLEN,
-    FRA_TABLE, Item, Rule, What,
+    FRA_FWMARK, FRA_FWMASK, FRA_GOTO, FRA_PRIORITY, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE, Item, Rule,
+    What,
 };
-use super::schema::{Block, Skip};
+use super::schema::{Block, Opt, Skip};
 use super::vip;
 use crate::vrrp::types::Family;
 
@@ -19,13 +19,6 @@ const PRIORITY: u32 = 16_384;
 /// FR_ACT_…
 const TO_TABLE: u8 = 1;
 const GOTO: u8 = 2;
-/// The words that are an action.
-const ACTIONS: [(&str, u8); 4] = [
-    ("nop", 3),
-    ("blackhole", 6),
-    ("unreachable", 7),
-    ("prohibit", 8),
-];
 
 /// Reads the lines of a block. One that is wrong, or that is to be left out, is not there.
 pub(crate) fn read(lines: &[Node], list: &mut Vec<Rc<Item>>, report: &mut Report) {
@@ -61,14 +54,10 @@ fn rule(words: &[Word], report: &mut Report) -> Option<Rule> {
     let mut rest = words.iter();
     let mut left_out = false;
     while let Some(word) = rest.next() {
-        let Found {
-            keyword,
-            value,
-            skipped,
-        } = option::read(Block::Rule, "a rule", word, &mut rest, report)?;
-        match skipped {
-            None => option(keyword.name, value, &mut rule, &mut families, report)?,
-            Some(why) => left_out |= why == Skip::Foreign,
+        let Found { value, is, .. } = option::read(Block::Rule, "a rule", word, &mut rest, report)?;
+        match is {
+            Ok(is) => option(is, value, &mut rule, &mut families, report)?,
+            Err(why) => left_out |= why == Skip::Foreign,
         }
     }
     if left_out {
@@ -84,27 +73,25 @@ fn rule(words: &[Word], report: &mut Report) -> Option<Rule> {
 }
 
 fn option(
-    name: &str,
+    is: Opt,
     value: &Word,
     rule: &mut Rule,
     families: &mut Families,
     report: &mut Report,
 ) -> Option<()> {
-    let number = match name {
-        "from" => {
-            rule.from = families.prefix(value, report)?;
-            return Some(());
+    let number = |most, report: &mut Report| option::number(value, &value.text, most, report);
+    let found = match is {
+        Opt::Goto => {
+            rule.action = GOTO;
+            (FRA_GOTO, number(u32::MAX, report)?)
         }
-        "to" => {
-            rule.to = families.prefix(value, report)?;
-            return Some(());
+        Opt::Table => {
+            rule.action = TO_TABLE;
+            (FRA_TABLE, option::table(value, report)?)
         }
-        "iif" | "dev" | "oif" => {
-            let place = usize::from(name == "oif");
-            rule.devs[place] = Some(vip::interface(value, report)?);
-            return Some(());
-        }
-        "fwmark" => {
+        Opt::PrefixLength => (FRA_SUPPRESS_PREFIXLEN, number(128, report)?),
+        Opt::Number(kind) => (kind, number(u32::MAX, report)?),
+        Opt::Mark => {
             let (mark, mask) = match value.text.split_once('/') {
                 Some((mark, mask)) => (mark, Some(mask)),
                 None => (value.text.as_str(), None),
@@ -115,42 +102,21 @@ fn option(
             }
             (FRA_FWMARK, option::number(value, mark, u32::MAX, report)?)
         }
-        "table" | "lookup" => {
-            rule.action = TO_TABLE;
-            (FRA_TABLE, option::table(value, report)?)
-        }
-        "inet" | "inet6" | "not" => {
-            match name {
-                "inet" => families.said = Some(Family::V4),
-                "inet6" => families.said = Some(Family::V6),
-                _ => rule.not = true,
+        _ => {
+            match is {
+                Opt::From => rule.from = families.prefix(value, report)?,
+                Opt::To => rule.to = families.prefix(value, report)?,
+                Opt::Input => rule.devs[0] = Some(vip::interface(value, report)?),
+                Opt::Output => rule.devs[1] = Some(vip::interface(value, report)?),
+                Opt::Family(family) => families.said = Some(family),
+                Opt::Tos => rule.tos = number(255, report)? as u8,
+                Opt::Kind(action) => rule.action = action,
+                Opt::Not => rule.not = true,
+                _ => {}
             }
             return Some(());
         }
-        _ => {
-            if let Some((_, action)) = ACTIONS.iter().find(|(word, _)| *word == name) {
-                rule.action = *action;
-                return Some(());
-            }
-            let (kind, most) = match name {
-                "goto" => (FRA_GOTO, u32::MAX),
-                "suppress_ifgroup" => (FRA_SUPPRESS_IFGROUP, u32::MAX),
-                "tos" | "dsfield" => (0, 255),
-                "suppress_prefixlength" | "suppress_prefixlen" => (FRA_SUPPRESS_PREFIXLEN, 128),
-                // priority, preference, order, pref
-                _ => (FRA_PRIORITY, u32::MAX),
-            };
-            let number = option::number(value, &value.text, most, report)?;
-            if kind == 0 {
-                rule.tos = number as u8;
-                return Some(());
-            }
-            if kind == FRA_GOTO {
-                rule.action = GOTO;
-            }
-            (kind, number)
-        }
     };
-    rule.numbers.push(number);
+    rule.numbers.push(found);
     Some(())
 }

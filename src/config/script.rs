@@ -25,7 +25,9 @@ pub(crate) fn command(words: &[Word], report: &mut Report) -> Option<Box<[Box<st
     let first = words.first()?;
     let mut argv: Vec<Box<str>> = Vec::new();
     let whole = split(&first.text, &mut argv);
-    argv.extend(words[1..].iter().map(|word| word.text.as_str().into()));
+    for word in &words[1..] {
+        argv.push(word.text.as_str().into());
+    }
     let length: usize = argv.iter().map(|word| word.len() + 1).sum();
     let (message, help) = if !whole || !argv.first().is_some_and(|path| path.starts_with('/')) {
         let what = "is not the path of a program, with its arguments";
@@ -68,7 +70,11 @@ fn split(text: &str, argv: &mut Vec<Box<str>>) -> bool {
 /// The words of `USER [GROUP]`, which in UCI are one value.
 pub(crate) fn user(words: &[Word]) -> Box<[Box<str>]> {
     let words = joined(words);
-    words.split_whitespace().take(2).map(Into::into).collect()
+    let mut user = Vec::new();
+    for word in words.split_whitespace().take(2) {
+        user.push(word.into());
+    }
+    user.into()
 }
 
 /// The script that stands in place of a name in `track_script`.
@@ -215,7 +221,8 @@ fn entry(files: &mut dyn Files, path: &str, name: &str) -> Option<(u32, Option<u
         let mut fields = line.split(':');
         (fields.next() == Some(name)).then_some(fields)
     })?;
-    let id = line.nth(1)?.parse().ok()?;
+    line.next();
+    let id = line.next()?.parse().ok()?;
     Some((id, line.next().and_then(|gid| gid.parse().ok())))
 }
 

@@ -176,8 +176,12 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
                 tracked.push(true);
             }
             let Some(place) = place else {
-                let of_kind = watched.iter().filter(|(of, _)| of == kind);
-                let names: Vec<&str> = of_kind.map(|(_, draft)| &*draft.name).collect();
+                let mut names: Vec<&str> = Vec::new();
+                for (of, draft) in &*watched {
+                    if of == kind {
+                        names.push(&draft.name);
+                    }
+                }
                 let help = nearest_help(name, &names, "define it outside of all blocks");
                 report.error(
                     span,

@@ -45,12 +45,11 @@ impl Reader<'_> {
             return self.fill(slot(&mut draft.plain), keyword, span, span, value);
         }
         if let Rule::Line(line) = keyword.rule {
-            let value = statement
-                .arguments
-                .iter()
-                .map(|word| word.text.as_str().into())
-                .collect();
-            return self.fill((line.slot)(draft), keyword, span, span, value);
+            let mut words = Vec::new();
+            for word in statement.arguments {
+                words.push(word.text.as_str().into());
+            }
+            return self.fill((line.slot)(draft), keyword, span, span, words.into());
         }
         if let Rule::Program(hook) = keyword.rule {
             return program::read(keyword, hook, span, statement.arguments, draft, self.report);

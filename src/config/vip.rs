@@ -8,7 +8,7 @@ use super::block::{Node, Word};
 use super::error::{Report, Span, quoted};
 use super::model::{Dialect, Vip};
 use super::option::{self, Found};
-use super::schema::Block;
+use super::schema::{Block, Opt};
 
 /// The advert's count of addresses has eight bits (RFC 9568 §5.2.5); 255 IPv4 addresses make an
 /// advert of 1048 bytes, which fits into any Ethernet MTU.
@@ -197,24 +197,20 @@ fn option<'a>(
     vip: &mut Vip,
     report: &mut Report,
 ) -> Option<()> {
-    let Found {
-        keyword,
-        value,
-        skipped,
-    } = option::read(Block::Address, "an address", word, rest, report)?;
-    if skipped.is_some() {
-        return Some(());
-    }
-    match (keyword.name, vip.address) {
-        ("dev", _) => vip.dev = Some(interface(value, report)?),
-        ("scope", IpAddr::V4(_)) => vip.scope = scope(value, report)?,
+    let Found { keyword, value, is } =
+        option::read(Block::Address, "an address", word, rest, report)?;
+    let Ok(is) = is else { return Some(()) };
+    match (is, vip.address) {
+        (Opt::Dev, _) => vip.dev = Some(interface(value, report)?),
+        (Opt::Scope, IpAddr::V4(_)) => vip.scope = scope(value, report)?,
         // The kernel sees what scope an IPv6 address has.
-        ("scope", IpAddr::V6(_)) => drop(scope(value, report)?),
-        ("label", IpAddr::V4(_)) => vip.label = Some(label(value, report)?),
+        (Opt::Scope, IpAddr::V6(_)) => drop(scope(value, report)?),
+        (Opt::Label, IpAddr::V4(_)) => vip.label = Some(label(value, report)?),
         (_, IpAddr::V4(address)) => {
             vip.broadcast = Some(broadcast(value, address, vip.prefix_len, report)?);
         }
-        (name, IpAddr::V6(_)) => {
+        (_, IpAddr::V6(_)) => {
+            let name = keyword.name;
             report.warn(
                 &word.span,
                 format_args!("an IPv6 address has no `{name}`: it is ignored\nremove it"),

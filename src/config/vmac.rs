@@ -43,12 +43,9 @@ impl Names {
         taken.extend(drafts.globals.interface.as_ref().map(named));
         for InstanceDraft { draft, .. } in &drafts.instances {
             taken.extend(draft.interface.as_ref().map(named));
-            taken.extend(
-                draft
-                    .vips
-                    .iter()
-                    .filter_map(|placed| placed.vip.dev.clone()),
-            );
+            for placed in &draft.vips {
+                taken.extend(placed.vip.dev.clone());
+            }
         }
         for InstanceDraft { draft, .. } in &drafts.instances {
             let Some(placed) = &draft.use_vmac else {

@@ -85,12 +85,10 @@ pub(super) struct Physical {
 
 /// Cuts the comment and the continuation mark off the physical line `text`.
 pub(super) fn physical(text: &str, line: u32) -> Physical {
-    let columns = 1u16..;
-    let mut chars: Vec<Char> = text
-        .chars()
-        .zip(columns)
-        .map(|(c, column)| Char { c, line, column })
-        .collect();
+    let mut chars = Vec::new();
+    for (column, c) in (1..).zip(text.chars()) {
+        chars.push(Char { c, line, column });
+    }
     let comment = find_comment(&chars);
     let glued = |at: &usize| *at > 0 && !ends_word(chars[*at - 1].c);
     let glued_comment = comment.filter(glued);

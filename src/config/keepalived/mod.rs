@@ -144,7 +144,10 @@ impl Parser<'_> {
             && let Some((name, value)) = variables::definition(&start)
             && start.trimmed(value).chars.is_empty()
         {
-            let lines = rest.iter().map(|line| line.trimmed(0)).collect();
+            let mut lines = Vec::with_capacity(rest.len());
+            for line in rest {
+                lines.push(line.trimmed(0));
+            }
             self.define(&start, name, lines);
             return;
         }

@@ -95,5 +95,9 @@ impl Variables {
 
 /// `text` as characters that all stand where the use stands.
 pub(super) fn placed(text: &str, at: Char) -> Vec<Char> {
-    text.chars().map(|c| Char { c, ..at }).collect()
+    let mut chars = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        chars.push(Char { c, ..at });
+    }
+    chars
 }

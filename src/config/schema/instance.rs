@@ -3,7 +3,7 @@
 use super::Class::{A, B, C, Own};
 use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
 use super::{
-    Block, Choice, Choices, FOLLOW, Keyword, Rule, Table, not_needed, not_ours, not_yet, row,
+    Block, Choice, Choices, FOLLOW, Keyword, Opt, Rule, Table, not_needed, not_ours, not_yet, row,
     skipped_block,
 };
 use crate::config::model::Hook;
@@ -127,15 +127,15 @@ pub(super) const AUTHENTICATION: Table = Table {
 pub(super) const ADDRESS: Table = Table {
     block: Block::Address,
     words: &[
-        row("dev", A, Rule::Option { takes: &"INTERFACE" }, "the instance's interface", "The interface that carries the address.", ""),
-        row("scope", A, Rule::Option { takes: &"global|site|link|host|nowhere|0–255" }, "global", "Scope of the address; an IPv6 address itself says what it is.", ""),
-        row("label", A, Rule::Option { takes: &"LABEL" }, "none", "Label of the address, such as eth0:1; at most 15 bytes, IPv4 only.", ""),
-        row("brd", A, Rule::Option { takes: &"ADDRESS|+|-" }, "none", "Broadcast address, IPv4 only; `+` is the last, `-` the first address of the prefix.", ""),
-        row("broadcast", A, Rule::Option { takes: &"ADDRESS|+|-" }, "none", "The same as `brd`.", ""),
+        row("dev", A, Rule::Option { is: Opt::Dev, takes: &"INTERFACE" }, "the instance's interface", "The interface that carries the address.", ""),
+        row("scope", A, Rule::Option { is: Opt::Scope, takes: &"global|site|link|host|nowhere|0–255" }, "global", "Scope of the address; an IPv6 address itself says what it is.", ""),
+        row("label", A, Rule::Option { is: Opt::Label, takes: &"LABEL" }, "none", "Label of the address, such as eth0:1; at most 15 bytes, IPv4 only.", ""),
+        row("brd", A, Rule::Option { is: Opt::Broadcast, takes: &"ADDRESS|+|-" }, "none", "Broadcast address, IPv4 only; `+` is the last, `-` the first address of the prefix.", ""),
+        row("broadcast", A, Rule::Option { is: Opt::Broadcast, takes: &"ADDRESS|+|-" }, "none", "The same as `brd`.", ""),
         not_yet("peer", C, "ADDRESS", &NO_ADDRESS_OPTION),
         not_yet("track_group", C, "NAME", &NO_ADDRESS_OPTION),
         not_yet("preferred_lft", C, "SECONDS|forever|0", &"an IPv6 /128 is deprecated, which is keepalived's default too, and any other address preferred"),
-        row("use_vmac", C, Rule::Option { takes: &"" }, "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over its interface.", ""),
+        row("use_vmac", C, Rule::Option { is: Opt::Word, takes: &"" }, "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over its interface.", ""),
         not_yet("no_track", C, "", &"an address that is deleted by hand comes back"),
         not_yet("home", C, "", &NO_ADDRESS_OPTION),
         not_needed("-nodad", C, "", &NO_DAD),
@@ -150,8 +150,8 @@ pub(super) const ADDRESS: Table = Table {
 pub(super) const PEER: Table = Table {
     block: Block::Peer,
     words: &[
-        row("min_ttl", C, Rule::Option { takes: &"0–255" }, "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
-        row("max_ttl", C, Rule::Option { takes: &"0–255" }, "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
+        row("min_ttl", C, Rule::Option { is: Opt::Word, takes: &"0–255" }, "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
+        row("max_ttl", C, Rule::Option { is: Opt::Word, takes: &"0–255" }, "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
     ],
 };
 
@@ -159,9 +159,9 @@ pub(super) const PEER: Table = Table {
 pub(super) const TRACKED: Table = Table {
     block: Block::Tracked,
     words: &[
-        row("weight", A, Rule::Option { takes: &"-253–253" }, "0", "Added to the priority, which stays within 1–254: a positive one while the interface is up, a negative one while it is down. 0: Initialize while it is down. Priority 255 never moves.", ""),
-        row("reverse", C, Rule::Option { takes: &"" }, "", "The weight is taken from the priority; with weight 0, Initialize while the interface is up.", ""),
-        row("noreverse", C, Rule::Option { takes: &"" }, "", "The opposite of `reverse`.", ""),
+        row("weight", A, Rule::Option { is: Opt::Word, takes: &"-253–253" }, "0", "Added to the priority, which stays within 1–254: a positive one while the interface is up, a negative one while it is down. 0: Initialize while it is down. Priority 255 never moves.", ""),
+        row("reverse", C, Rule::Option { is: Opt::Word, takes: &"" }, "", "The weight is taken from the priority; with weight 0, Initialize while the interface is up.", ""),
+        row("noreverse", C, Rule::Option { is: Opt::Word, takes: &"" }, "", "The opposite of `reverse`.", ""),
     ],
 };
 

@@ -16,6 +16,7 @@ use crate::config::model::{Hook, InitFile};
 use crate::config::vip::PlacedVip;
 use crate::time::Duration;
 use crate::vrrp::track::Kind;
+use crate::vrrp::types::Family;
 
 pub(crate) use draft::{Draft, Plain};
 use draft::{HeapSlot, Slot};
@@ -137,7 +138,7 @@ pub(crate) enum Rule {
     Vmac { slot: HeapSlot<Option<Rc<str>>> },
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
     /// file of its block; `takes` says what follows.
-    Option { takes: Text },
+    Option { is: Opt, takes: Text },
     /// Known, without effect, answered with one warning, which says what happens instead.
     Skipped {
         why: Skip,
@@ -169,6 +170,48 @@ pub(crate) struct Choice {
 pub(crate) struct Line {
     pub(crate) takes: &'static str,
     pub(crate) slot: HeapSlot<Box<[Box<str>]>>,
+}
+
+/// What an option says, whichever of its words stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opt {
+    /// Nothing, or what the word itself is compared for.
+    Word,
+    /// `dev` of an address or of a next hop.
+    Dev,
+    Scope,
+    Label,
+    Broadcast,
+    To,
+    From,
+    Via,
+    Source,
+    Metric,
+    Table,
+    Tos,
+    Onlink,
+    /// `nexthop`
+    Hop,
+    Or,
+    Weight,
+    /// RTN_… of a route, FR_ACT_… of a rule.
+    Kind(u8),
+    /// RTAX_…
+    Rtax(u8),
+    Preference,
+    Family(Family),
+    Append,
+    Exclusive,
+    Not,
+    /// `iif`
+    Input,
+    /// `oif`
+    Output,
+    Mark,
+    Goto,
+    PrefixLength,
+    /// FRA_…, of 32 bits.
+    Number(u16),
 }
 
 /// What the reader must know of what a skipped word takes.
@@ -334,7 +377,7 @@ impl Keyword {
                 "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }"
             }
             Rule::Line(line) => line.takes,
-            Rule::Option { takes } | Rule::Check { takes } => takes,
+            Rule::Option { takes, .. } | Rule::Check { takes } => takes,
             #[cfg(feature = "reference")]
             Rule::Skipped { .. } | Rule::SkippedWords { .. } => self.reference.takes,
             // Nobody asks.
@@ -347,7 +390,7 @@ impl Keyword {
     /// Whether the word stands alone.
     pub(crate) fn takes_nothing(&self) -> bool {
         match self.rule {
-            Rule::Option { takes } => takes.is_empty(),
+            Rule::Option { takes, .. } => takes.is_empty(),
             Rule::Skipped { takes, .. } => takes == Form::Nothing,
             _ => false,
         }

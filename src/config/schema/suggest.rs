@@ -22,7 +22,10 @@ impl Block {
         if unknown.starts_with("include") {
             return Some("begin a new line with `include`".into());
         }
-        let names: Vec<&str> = self.words().map(|word| word.name).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for word in self.words() {
+            names.push(word.name);
+        }
         if let Some(name) = nearest(unknown, &names) {
             return Some(format!("write `{name}`"));
         }
@@ -74,15 +77,22 @@ fn tolerance(word: &str) -> usize {
     }
 }
 
+fn letters(word: &str) -> Vec<char> {
+    let mut letters = Vec::new();
+    for letter in word.chars() {
+        letters.push(letter);
+    }
+    letters
+}
+
 /// Letters to insert, remove, replace or swap to get from `a` to `b` (optimal string alignment).
 /// Words longer than any keyword are infinitely far away.
 fn distance(a: &str, b: &str) -> usize {
     const LONGEST: usize = 48;
-    let (a, b): (Vec<char>, Vec<char>) =
-        (a.chars().take(LONGEST + 1).collect(), b.chars().collect());
-    if a.len() > LONGEST {
+    if a.chars().count() > LONGEST {
         return usize::MAX;
     }
+    let (a, b) = (letters(a), letters(b));
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for i in 0..a.len() {

@@ -81,10 +81,9 @@ impl<'a> Cursor<'a> {
             self.gave_up = true;
             return false;
         }
-        let columns = 1u16..;
-        let chars = text.chars().zip(columns);
-        self.line
-            .extend(chars.map(|(c, column)| Char { c, line, column }));
+        for (column, c) in (1..).zip(text.chars()) {
+            self.line.push(Char { c, line, column });
+        }
         true
     }
 

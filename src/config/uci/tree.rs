@@ -330,7 +330,10 @@ impl<'a> Tree<'a> {
                 && !entry.options.iter().any(known)
                 && !self.is_ignored(section, word)
             {
-                let names: Vec<&str> = entry.options.iter().map(|(name, _)| *name).collect();
+                let mut names: Vec<&str> = Vec::new();
+                for (name, _) in entry.options {
+                    names.push(name);
+                }
                 let help = nearest_help(&word.text, &names, REMOVE);
                 self.unknown(word, entry.kind, &help);
             }
