@@ -417,7 +417,11 @@ pub(super) struct Mac(pub(super) [u8; 6]);
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let mut separator = "";
+        for byte in self.0 {
+            write!(f, "{separator}{byte:02x}")?;
+            separator = ":";
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::counters::Drops;
 use super::drop::DropReason;
 use super::group::Groups;
 use super::hints::Hints;
-use super::instance::{Event, Instance};
+use super::instance::{Event, Instance, Standing};
 use super::timers::Queue;
 use super::track::{Reading, Tracker};
 use super::types::{
@@ -347,6 +347,12 @@ impl Router {
         let instance = &mut self.instances[id.index()];
         let before = instance.standing();
         act(instance);
+        self.has_acted(id, before, now);
+    }
+
+    /// What follows, whatever it did.
+    fn has_acted(&mut self, id: Id, before: Standing, now: Instant) {
+        let instance = &self.instances[id.index()];
         if instance.is_member() && instance.standing() != before {
             self.groups.due = self.groups.due.min(now);
         }
