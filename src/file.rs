@@ -3,11 +3,13 @@
 
 use core::ffi::CStr;
 use std::fs::File;
-use std::io::Read;
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::{self, FchmodatFlags, FileStat, Mode};
+
+use crate::sys::error::Cause;
 
 /// The bytes of a path, with the NUL at its end: `PATH_MAX`.
 const PATH_BYTES: usize = 4096;
@@ -55,7 +57,7 @@ pub(crate) fn open(path: &str, flags: OFlag, mode: u32) -> Result<File, Errno> {
 ///
 /// # Errors
 /// As open(2), read(2).
-pub(crate) fn read(path: &str) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read(path: &str) -> Result<Vec<u8>, Errno> {
     rest(&open(path, OFlag::O_RDONLY, 0)?, usize::MAX)
 }
 
@@ -63,17 +65,38 @@ pub(crate) fn read(path: &str) -> std::io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As read(2).
-pub(crate) fn rest(mut file: &File, limit: usize) -> std::io::Result<Vec<u8>> {
+pub(crate) fn rest(file: &File, limit: usize) -> Result<Vec<u8>, Errno> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; CHUNK]);
     while bytes.len() < limit {
-        match file.read(&mut chunk) {
+        match nix::unistd::read(file, &mut chunk) {
             Ok(0) => break,
             Ok(length) => bytes.extend_from_slice(&chunk[..length]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
         }
     }
     Ok(bytes)
+}
+
+/// Writes all of it.
+///
+/// # Errors
+/// As write(2).
+pub(crate) fn write(file: impl AsFd, text: &[u8]) -> Result<(), Errno> {
+    let (file, mut left) = (file.as_fd(), text);
+    while !left.is_empty() {
+        match nix::unistd::write(file, left) {
+            Ok(written) => left = left.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// An errno for people.
+pub(crate) fn why(errno: Errno) -> String {
+    Cause(errno).to_string()
 }
 
 /// What is at a path, links followed.

@@ -522,7 +522,7 @@ fn a_file_that_cannot_be_read_is_an_error_without_a_line() {
     let failure = vipd::config::load("/nonexistent/vipd.conf").unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "/nonexistent/vipd.conf: cannot read it (No such file or directory (os error 2)): \
+        "/nonexistent/vipd.conf: cannot read it (No such file or directory (ENOENT)): \
          correct the name or the permissions"
     );
 }

@@ -3,6 +3,7 @@
 use argh::FromArgs;
 
 use super::Exit;
+use super::status::print;
 use crate::config::{self, Diagnostic};
 use crate::daemon;
 
@@ -33,12 +34,11 @@ impl Check {
                 let instances = loaded.config.instances.len();
                 let there = daemon::already_there(loaded.config).unwrap_or_default();
                 there.iter().for_each(|line| eprintln!("warning: {line}"));
-                println!(
-                    "{}: {instances} instance(s), {} warning(s): good",
+                print(&format!(
+                    "{}: {instances} instance(s), {} warning(s): good\n",
                     self.file,
                     loaded.warnings.len() + there.len()
-                );
-                Exit::Done
+                ))
             }
             Err(failure) => {
                 list("warning", &failure.warnings);

@@ -49,8 +49,7 @@ pub fn main() -> Exit {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match Vipd::from_args(&["vipd"], &words) {
         Ok(Vipd { version: true, .. }) => {
-            println!("vipd {}", env!("CARGO_PKG_VERSION"));
-            Exit::Done
+            status::print(concat!("vipd ", env!("CARGO_PKG_VERSION"), "\n"))
         }
         Ok(Vipd {
             command: Some(command),
@@ -60,10 +59,7 @@ pub fn main() -> Exit {
             eprintln!("vipd: no command given; `vipd --help` lists them");
             Exit::Usage
         }
-        Err(early) if early.status.is_ok() => {
-            print!("{}", early.output);
-            Exit::Done
-        }
+        Err(early) if early.status.is_ok() => status::print(&early.output),
         Err(early) => {
             eprint!("{}", early.output);
             eprintln!("`vipd --help` says what there is");

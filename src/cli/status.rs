@@ -1,13 +1,14 @@
 //! `vipd status [NAME]`: what the running daemon says.
 
-use std::io::Write;
-
 use argh::FromArgs;
+use nix::errno::Errno;
 
 use super::Exit;
 use crate::control::RUNTIME_DIR;
 use crate::control::ask::{AskError, ask};
 use crate::control::request::Code;
+use crate::file;
+use crate::sys::pipe;
 
 /// Say what the running daemon does: states, reasons, who is Active, addresses, peers, drops.
 #[derive(FromArgs, Debug)]
@@ -40,9 +41,10 @@ impl Status {
 
 /// Standard output may be closed early, by `head` for example: that is no failure.
 pub(super) fn print(text: &str) -> Exit {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("error: standard output cannot be written: {error}");
+    match file::write(pipe::standard_output(), text.as_bytes()) {
+        Err(errno) if errno != Errno::EPIPE => {
+            let why = file::why(errno);
+            eprintln!("error: standard output cannot be written: {why}");
             Exit::System
         }
         _ => Exit::Done,

@@ -57,14 +57,14 @@ pub struct Disk {
 
 impl Files for Disk {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        let mut read = || -> std::io::Result<Vec<u8>> {
+        let mut read = || {
             let opened = file::open(path, OFlag::O_RDONLY, 0)?;
             if fstat(&opened)?.st_mode & OTHERS_READ != 0 {
                 self.open.push(path.into());
             }
             file::rest(&opened, MAX_FILE_BYTES + 1)
         };
-        let bytes = read().map_err(|error| error.to_string())?;
+        let bytes = read().map_err(file::why)?;
         check_size(bytes)
     }
 

@@ -1,7 +1,7 @@
 //! The other side of the socket: asks a running daemon, within a bounded time.
 
 use core::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
@@ -69,10 +69,7 @@ fn failed(operation: &'static str, path: &str, error: &std::io::Error) -> AskErr
 }
 
 fn is_closed(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
-    )
+    matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET))
 }
 
 fn read(stream: &mut UnixStream, path: &str) -> Result<Vec<u8>, AskError> {
@@ -88,8 +85,7 @@ fn read(stream: &mut UnixStream, path: &str) -> Result<Vec<u8>, AskError> {
             }
             // It has closed with some of our words unread.
             Err(error) if is_closed(&error) => return Ok(answer),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => {}
             Err(error) => return Err(failed("read control socket", path, &error)),
         }
         wait(stream, &mut poll, deadline, path)?;

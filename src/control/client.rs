@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::ops::Range;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -211,5 +211,5 @@ impl AsFd for Client {
 }
 
 fn again(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR))
 }

@@ -6,11 +6,12 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use std::io::{self, Write};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::file;
+use crate::sys::error::Error;
 
 use super::reload::append;
 
@@ -112,17 +113,12 @@ impl Journal {
         }
     }
 
-    /// Where it is, for messages.
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
     /// What an earlier daemon left, for [`lines`]; empty if there is no journal.
-    pub(super) fn read(&mut self) -> io::Result<String> {
+    pub(super) fn read(&mut self) -> Result<String, Error> {
         let text = match file::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
+            Err(Errno::ENOENT) => String::new(),
+            Err(errno) => return Err(Error::new("read journal", &self.path, errno)),
         };
         for line in text.lines() {
             if let Some(table) = line.strip_prefix("table ") {
@@ -135,7 +131,7 @@ impl Journal {
     }
 
     /// Replaces the journal. `text` is a [`Line`] a line.
-    pub(super) fn write(&self, mut text: String) -> io::Result<()> {
+    pub(super) fn write(&self, mut text: String) -> Result<(), Error> {
         let table = self.table.iter().map(|table| ["table ", table]);
         for line in table.chain(self.fifos.iter().map(|path| ["fifo ", path])) {
             append(&mut text, &line);
@@ -143,8 +139,10 @@ impl Journal {
         }
         let new = format!("{}.new", self.path);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
-        file::open(&new, flags, 0o666)?.write_all(text.as_bytes())?;
-        Ok(file::rename(&new, &self.path)?)
+        file::open(&new, flags, 0o666)
+            .and_then(|file| file::write(file, text.as_bytes()))
+            .and_then(|()| file::rename(&new, &self.path))
+            .map_err(|errno| Error::new("write journal", &self.path, errno))
     }
 }
 

@@ -35,7 +35,7 @@ pub enum Refused {
     /// The file is wrong; the errors say where.
     Config(Failure),
     /// The journal cannot be written, so that a killed daemon would leave addresses behind.
-    Journal(std::io::Error),
+    Journal(crate::sys::Error),
     /// The kernel does not list its interfaces.
     Kernel(crate::sys::Error),
     /// The kernel cannot do what `no_accept` or `dhcp follow` asks for.

@@ -147,8 +147,7 @@ impl Daemon {
         let names = self.netifd.names(self.config.dialect);
         self.link_of = names.slots(&self.config, links);
         executor.addresses = tables(&mut self.config, names, links);
-        let left = self.journal.read();
-        let left = left.map_err(|e| journal_error(&self.journal, "read journal", &e))?;
+        let left = self.journal.read()?;
         let left = journal::lines(&left);
         for name in left.iter().filter_map(Line::interface) {
             links.slot(name);
@@ -188,8 +187,7 @@ impl Daemon {
         let refused = accept::refused(&self.config, &self.links, &self.executor.addresses);
         let gates = dhcp::gates(&self.config, &self.links, &self.link_of);
         self.journal.table = drops::journaled(!refused.is_empty(), !gates.is_empty());
-        let written = self.journal.write(self.journal_lines());
-        written.map_err(|e| journal_error(&self.journal, "write journal", &e))?;
+        self.journal.write(self.journal_lines())?;
 
         let now = clock::now();
         self.started = now;
@@ -434,8 +432,4 @@ pub(super) fn journal_lines(
     routes.journal(links, &mut put);
     vmacs.journal(links, &mut put);
     text
-}
-
-fn journal_error(journal: &Journal, operation: &'static str, error: &std::io::Error) -> Error {
-    Error::from_io(operation, journal.path(), error)
 }

@@ -1,6 +1,5 @@
 //! Child processes that never outlive us.
 
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStderr, Command};
@@ -45,8 +44,6 @@ impl Child {
         if threads().unwrap_or(1) != 1 {
             return Err(Errno::EBUSY).context("fork beside other threads", "");
         }
-        // What is buffered would be written twice.
-        let _ = std::io::stdout().flush();
         let parent = getpid();
         // SAFETY: this is the only thread, so the copy may do whatever a new process may.
         match unsafe { nix::unistd::fork() }.context("fork", "")? {
@@ -183,7 +180,6 @@ fn run_and_exit(parent: Pid, work: impl FnOnce() -> i32) -> ! {
         Ok(()) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(101),
         Err(_) => 101,
     };
-    let _ = std::io::stdout().flush();
     // SAFETY: ends this process without its exit handlers, which are the parent's.
     unsafe { libc::_exit(code) }
 }

@@ -1,7 +1,6 @@
 //! Named pipes that are written to whether or not somebody reads.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
 use std::os::unix::fs::fchown;
 
 use nix::errno::Errno;
@@ -64,10 +63,10 @@ impl Fifo {
     /// # Errors
     /// As write(2).
     pub fn write(&mut self, line: &[u8]) -> Result<bool, Error> {
-        match self.file.write(line) {
+        match nix::unistd::write(&self.file, line) {
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(Error::from_io("write FIFO", "", &error)),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(errno) => Err(Error::new("write FIFO", "", errno)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Processes as /proc lists them, through a buffer on the stack.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::AsRawFd;
 
 use nix::fcntl::OFlag;
@@ -89,9 +89,11 @@ pub fn read<'a>(id: u32, file: &str, buffer: &'a mut [u8]) -> &'a [u8] {
     let Ok(path) = std::str::from_utf8(&path[..length]) else {
         return &[];
     };
-    let read = written
-        .and_then(|()| Ok(file::open(path, OFlag::O_RDONLY, 0)?))
-        .and_then(|mut file| file.read(buffer));
+    let opened = match written {
+        Ok(()) => file::open(path, OFlag::O_RDONLY, 0),
+        Err(_) => return &[],
+    };
+    let read = opened.and_then(|file| nix::unistd::read(file, buffer));
     &buffer[..read.unwrap_or(0)]
 }
 

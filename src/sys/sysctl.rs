@@ -1,7 +1,5 @@
 //! Kernel parameters under /proc/sys, of the calling thread's network namespace.
 
-use std::io::Write;
-
 use nix::fcntl::OFlag;
 
 use super::error::{Context, Error};
@@ -24,8 +22,7 @@ pub fn read(name: &str) -> Result<String, Error> {
 pub fn write(name: &str, value: &str) -> Result<(), Error> {
     // Not created: a parameter that does not exist is an error, also in a /proc that is a folder.
     file::open(&path(name), OFlag::O_WRONLY, 0)
-        .context("write sysctl", name)?
-        .write_all(value.as_bytes())
+        .and_then(|parameter| file::write(parameter, value.as_bytes()))
         .context("write sysctl", name)
 }
 

@@ -3,7 +3,7 @@
 //! A folder that cannot be watched (it is not there yet, the kernel has no inotify) is tried again
 //! each second, and its files are read then.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use nix::fcntl::OFlag;
 
@@ -196,10 +196,11 @@ fn write(file: &TrackFile, init: InitFile) {
     let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CREAT | how;
     let written = match file::open(&file.path, flags, 0o666) {
         Err(Errno::EEXIST) => return,
-        Err(errno) => Err(errno.into()),
-        Ok(mut file) => writeln!(file, "{}", init.value),
+        Err(errno) => Err(errno),
+        Ok(to) => file::write(to, format!("{}\n", init.value).as_bytes()),
     };
-    if let Err(error) = written {
+    if let Err(errno) = written {
+        let error = file::why(errno);
         log::warn!(
             "file {}: {} cannot be written: {error}; it counts as what is there",
             file.name,
