@@ -91,7 +91,7 @@ fn describe(config: &Config, found: &mut String) {
             fall,
             init_fail,
             ..
-        } = script;
+        } = &**script;
         let init = if *init_fail { " init_fail" } else { "" };
         writeln!(
             found,
@@ -126,7 +126,8 @@ fn describe(config: &Config, found: &mut String) {
         writeln!(found, "static{}", show(vip)).unwrap();
     }
     routes(&config.routes, found);
-    for TrackFile { name, path, init } in &config.files {
+    for file in &config.files {
+        let TrackFile { name, path, init } = &**file;
         let init = init.map(|InitFile { value, overwrite }| (value, overwrite));
         writeln!(found, "file {name}: {path}, initially {init:?}").unwrap();
     }

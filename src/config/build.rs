@@ -47,7 +47,7 @@ const AUTH_BYTES: usize = 8;
 /// The configuration, which takes what it can out of the drafts; meaningless if the report has errors.
 pub(crate) fn build(
     drafts: &mut Drafts,
-    mut scripts: Vec<Script>,
+    mut scripts: Vec<Rc<Script>>,
     dialect: Dialect,
     report: &mut Report,
 ) -> Config {

@@ -28,7 +28,7 @@ pub struct Config {
     /// `global_defs`.
     pub globals: Globals,
     /// `vrrp_script`, and scripts in place: those that an instance tracks.
-    pub scripts: Vec<Script>,
+    pub scripts: Vec<Rc<Script>>,
     /// `track_probe` and `probe`: those that an instance tracks.
     pub probes: Vec<Rc<Probe>>,
     /// `interface_up_down_delays`.
@@ -40,9 +40,9 @@ pub struct Config {
     /// `static_routes`, then `static_rules`.
     pub routes: Box<[Rc<Item>]>,
     /// One for each `track_file`.
-    pub files: Box<[TrackFile]>,
+    pub files: Box<[Rc<TrackFile>]>,
     /// One for each `vrrp_track_process`.
-    pub processes: Box<[TrackProcess]>,
+    pub processes: Box<[Rc<TrackProcess>]>,
     /// One for each `vrrp_instance`, in the order of the file.
     pub instances: Vec<Instance>,
 }
@@ -66,7 +66,7 @@ impl Config {
 }
 
 /// One `vrrp_script`, or one that stands in place of a name in `track_script`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Script {
     /// Its name, or its command line.
     pub name: Box<str>,
@@ -98,7 +98,7 @@ pub struct Delay {
 }
 
 /// A file whose number counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct TrackFile {
     /// How trackers call it.
     pub name: Box<str>,
@@ -109,7 +109,7 @@ pub struct TrackFile {
 }
 
 /// Processes that are counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct TrackProcess {
     /// How trackers call them.
     pub name: Box<str>,

@@ -1,5 +1,7 @@
 //! Scripts: their command lines, of whom they run, and what is tracked of them.
 
+use std::rc::Rc;
+
 use super::block::{Word, joined};
 use super::error::{Placed, Report, Span, quoted};
 use super::files::Files;
@@ -97,7 +99,7 @@ pub(crate) fn build(
     drafts: &mut Drafts,
     files: &mut dyn Files,
     report: &mut Report,
-) -> Vec<Script> {
+) -> Vec<Rc<Script>> {
     let mut scripts = Vec::new();
     let user = drafts.globals.user.as_ref();
     let default = user.and_then(|placed| ids(&placed.value, &placed.span, files, report));
@@ -150,7 +152,7 @@ pub(crate) fn build(
         );
         let plain = &draft.draft.plain;
         let interval = plain.interval.map_or(DEFAULT_INTERVAL, |p| p.value);
-        scripts.push(Script {
+        scripts.push(Rc::new(Script {
             name: draft.name.clone(),
             command: value,
             ids,
@@ -159,7 +161,7 @@ pub(crate) fn build(
             rise: plain.rise.map_or(1, |p| p.value),
             fall: plain.fall.map_or(1, |p| p.value),
             init_fail: plain.init_fail.is_some_and(|p| p.value),
-        });
+        }));
     }
     scripts
 }
@@ -173,7 +175,7 @@ fn runs_something(drafts: &Drafts) -> bool {
 }
 
 /// Leaves those that an instance tracks.
-pub(crate) fn keep_tracked(scripts: &mut Vec<Script>, instances: &[Instance]) {
+pub(crate) fn keep_tracked(scripts: &mut Vec<Rc<Script>>, instances: &[Instance]) {
     scripts.retain(|script| is_tracked(Kind::Script, &script.name, instances));
 }
 

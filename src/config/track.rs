@@ -217,7 +217,7 @@ pub(crate) fn resolve(drafts: &mut Drafts, report: &mut Report) {
 }
 
 /// The files that can be tracked.
-pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
+pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[Rc<TrackFile>]> {
     let mut files = Vec::new();
     for (kind, watched) in &drafts.watched {
         if *kind != Kind::File {
@@ -228,11 +228,11 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
         let is_path =
             |path: &&Placed<Rc<str>>| path.value.starts_with('/') && !path.value.ends_with('/');
         match path.filter(is_path) {
-            Some(path) => files.push(TrackFile {
+            Some(path) => files.push(Rc::new(TrackFile {
                 name: watched.name.clone(),
                 path: (*path.value).into(),
                 init: watched.draft.plain.init_file.map(|init| init.value),
-            }),
+            })),
             None => {
                 let name = quoted(&watched.name);
                 let span = path.map_or(&watched.span, |path| &path.span);
@@ -253,7 +253,7 @@ pub(crate) fn files(drafts: &Drafts, report: &mut Report) -> Box<[TrackFile]> {
 const NAME_BYTES: usize = 15;
 
 /// The processes that can be tracked.
-pub(crate) fn processes(drafts: &Drafts, report: &mut Report) -> Box<[TrackProcess]> {
+pub(crate) fn processes(drafts: &Drafts, report: &mut Report) -> Box<[Rc<TrackProcess>]> {
     let mut processes = Vec::new();
     for (kind, watched) in &drafts.watched {
         if *kind != Kind::Process {
@@ -266,7 +266,7 @@ pub(crate) fn processes(drafts: &Drafts, report: &mut Report) -> Box<[TrackProce
     processes.into()
 }
 
-fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess> {
+fn process(watched: &InstanceDraft, report: &mut Report) -> Option<Rc<TrackProcess>> {
     let draft = &watched.draft;
     let words = draft.command.as_ref().map(|command| &*command.value);
     let Some(words @ [command, parameters @ ..]) = words else {
@@ -349,7 +349,7 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         let delay = own.as_ref().or(draft.plain.interval.as_ref());
         delay.map_or(Duration::ZERO, |delay| delay.value)
     };
-    Some(TrackProcess {
+    Some(Rc::new(TrackProcess {
         name: watched.name.clone(),
         wanted: wanted.into(),
         compare,
@@ -357,7 +357,7 @@ fn process(watched: &InstanceDraft, report: &mut Report) -> Option<TrackProcess>
         most,
         fork_delay: delay(&draft.plain.fork_delay),
         terminate_delay: delay(&draft.plain.timeout),
-    })
+    }))
 }
 
 /// Reads the names in a `group` block.

@@ -32,6 +32,7 @@
 
 pub mod ask;
 mod client;
+pub mod json;
 pub mod request;
 pub mod server;
 pub mod status;

@@ -3,8 +3,7 @@
 use core::fmt::{self, Display};
 use std::io::Write;
 
-use serde::Serialize;
-
+use crate::control::json::Json;
 use crate::control::request::{Code, Form, Refusal, Request, Shown};
 use crate::control::server::{Asked, Control, Question};
 use crate::time::Instant;
@@ -82,12 +81,12 @@ impl Daemon {
 }
 
 /// Neither form can fail but by what `part` says of itself.
-fn render(form: Form, part: &(impl Serialize + Display), text: &mut Vec<u8>) -> fmt::Result {
-    let rendered = match form {
-        Form::Json => serde_json::to_writer(text, part).is_ok(),
-        Form::Text => write!(text, "{part}").is_ok(),
-    };
-    rendered.then_some(()).ok_or(fmt::Error)
+fn render(form: Form, part: &(impl Json + Display), text: &mut Vec<u8>) -> fmt::Result {
+    match form {
+        Form::Json => part.write(text),
+        Form::Text => write!(text, "{part}").map_err(|_| fmt::Error)?,
+    }
+    Ok(())
 }
 
 fn refusal(refused: &Refused) -> Refusal {

@@ -75,8 +75,28 @@ impl<'a> View<'a> {
         let receive = self.receive(index)?;
         let settings = running.settings();
         let state = running.state();
+        let id = Id(index as u16);
+        // What takes a call comes first: the rest is copied without a stop on the way.
+        let reason_text = why(configured, running.reason(), self.config).into();
+        let trackers = self.trackers(running);
+        let uplinks = self.uplinks.shown(id, self.now);
+        let active = active(running);
+        let vmac = vmac(configured, settings);
+        let dhcp = configured.dhcp.then(|| self.dhcp(id));
+        let ra = configured.ra.then(|| self.ra(id));
+        let vips = self.vips(id, settings.addresses.len());
+        let routes = self.routes(id);
+        let peers = self.peers(running);
+        let drops = drops(&running.counters().drops);
+        let unicast_peers = unicast_peers(settings);
         let takeover = running.takeover_at();
         Some(Instance {
+            reason: reason_word(running.reason()),
+            checksum: form(running, running.checksum_form()),
+            active_down_in_ms: takeover.map(|at| at.since(self.now).as_millis()),
+            state_age_ms: self.now.since(running.since()).as_millis(),
+            effective_priority: running.effective_priority(),
+            source: running.source(),
             name: &configured.name,
             interface: &configured.interface,
             family: family(settings.family),
@@ -84,32 +104,26 @@ impl<'a> View<'a> {
             version: settings.version.number(),
             state: state_name(state),
             keepalived_state: keepalived_state(state),
-            state_age_ms: self.now.since(running.since()).as_millis(),
-            reason: reason_word(running.reason()),
-            reason_text: why(configured, running.reason(), self.config).into(),
+            reason_text,
             priority: settings.priority,
-            effective_priority: running.effective_priority(),
             advert_interval_ms: settings.advert_interval.as_millis(),
             preempt: settings.preempt,
             preempt_delay_ms: settings.preempt_delay.as_millis(),
             accept: configured.accept,
-            checksum: form(running, running.checksum_form()),
-            source: running.source(),
-            unicast_peers: unicast_peers(settings),
-            active_down_in_ms: takeover.map(|at| at.since(self.now).as_millis()),
+            unicast_peers,
             group: configured.group.as_deref(),
-            trackers: self.trackers(running),
-            uplinks: self.uplinks.shown(Id(index as u16), self.now),
-            active: active(running),
+            trackers,
+            uplinks,
+            active,
             receive,
-            vmac: vmac(configured, settings),
-            dhcp: configured.dhcp.then(|| self.dhcp(Id(index as u16))),
-            ra: configured.ra.then(|| self.ra(Id(index as u16))),
-            vips: self.vips(Id(index as u16), settings.addresses.len()),
-            routes: self.routes(Id(index as u16)),
-            peers: self.peers(running),
+            vmac,
+            dhcp,
+            ra,
+            vips,
+            routes,
+            peers,
             counters: counters(running),
-            drops: drops(&running.counters().drops),
+            drops,
         })
     }
 
@@ -117,11 +131,13 @@ impl<'a> View<'a> {
     fn drops(&self) -> Vec<Dropped<'a>> {
         let mut drops = drops(self.router.drops());
         let count = self.watches.strangers();
-        drops.extend((count > 0).then_some(Dropped {
-            reason: "probe-answer",
-            count,
-            remedy: "an answer to a probe came late, twice, or from somebody else",
-        }));
+        if count > 0 {
+            drops.push(Dropped {
+                reason: "probe-answer",
+                count,
+                remedy: "an answer to a probe came late, twice, or from somebody else",
+            });
+        }
         drops
     }
 
@@ -189,7 +205,10 @@ impl<'a> View<'a> {
             vmacs: self.vmacs,
         };
         let active = self.router.instance(id).state() == State::Active;
-        let speech = scene.speech(id, self.now).filter(|_| active);
+        let speech = match active {
+            true => scene.speech(id, self.now),
+            false => None,
+        };
         let why = match &speech {
             Some(speech) => speech.to_string().into(),
             None if active => "not sent: no link-local address can be used".into(),

@@ -4,6 +4,7 @@
 //! each second, and its files are read then.
 
 use std::io::Read;
+use std::rc::Rc;
 
 use nix::fcntl::OFlag;
 
@@ -33,7 +34,7 @@ pub(super) struct Files {
 
 #[derive(Debug)]
 struct File {
-    file: TrackFile,
+    file: Rc<TrackFile>,
     watch: Option<Watch>,
     value: i16,
     /// It is to be read.
@@ -43,7 +44,7 @@ struct File {
 }
 
 impl Files {
-    pub(super) fn adopt(&mut self, files: &[TrackFile], now: Instant) {
+    pub(super) fn adopt(&mut self, files: &[Rc<TrackFile>], now: Instant) {
         if self.files.iter().map(|file| &file.file).eq(files) {
             return;
         }
@@ -54,7 +55,7 @@ impl Files {
                 write(file, init);
             }
             self.files.push(File {
-                file: file.clone(),
+                file: Rc::clone(file),
                 watch: None,
                 value: known.map_or(0, |known| known.value),
                 stale: true,

@@ -3,6 +3,8 @@
 //! Where the kernel tells us of processes that is done when one that counts has come, changed or gone,
 //! else each second. The walk alone counts, so that news that are lost or late do no harm.
 
+use std::rc::Rc;
+
 use crate::config::model::{Compare, TrackProcess};
 use crate::limits;
 use crate::log;
@@ -43,7 +45,7 @@ pub(super) struct Processes {
 
 #[derive(Debug)]
 struct Counted {
-    process: TrackProcess,
+    process: Rc<TrackProcess>,
     /// How many of them this walk has found so far.
     found: u32,
     /// How many the last one has; none before it.
@@ -54,24 +56,25 @@ struct Counted {
 }
 
 impl Processes {
-    pub(super) fn adopt(&mut self, processes: &[TrackProcess], now: Instant) {
-        let is_known =
-            |process: &TrackProcess| self.counted.iter().any(|known| known.process == *process);
-        if processes.len() == self.counted.len() && processes.iter().all(is_known) {
-            return;
-        }
-        let counted = &mut self.counted;
-        counted.retain(|known| processes.contains(&known.process));
+    pub(super) fn adopt(&mut self, processes: &[Rc<TrackProcess>], now: Instant) {
+        let mut before = core::mem::take(&mut self.counted);
+        let mut changes = processes.len() != before.len();
         for process in processes {
-            if counted.iter().all(|known| known.process != *process) {
-                counted.push(Counted {
-                    process: process.clone(),
+            let known = before.iter().position(|known| known.process == *process);
+            changes |= known.is_none();
+            self.counted.push(match known {
+                Some(place) => before.swap_remove(place),
+                None => Counted {
+                    process: Rc::clone(process),
                     found: 0,
                     count: None,
                     up: false,
                     change_at: Instant::NEVER,
-                });
-            }
+                },
+            });
+        }
+        if !changes {
+            return;
         }
         self.walk = None;
         self.walk_at = now;
@@ -281,7 +284,7 @@ fn is_it(process: &TrackProcess, name: &[u8], line: &[u8]) -> bool {
 impl Counted {
     /// A walk has found so many. True if the reading has changed.
     fn counted(&mut self, count: u32, now: Instant) -> bool {
-        let TrackProcess { quorum, most, .. } = self.process;
+        let TrackProcess { quorum, most, .. } = *self.process;
         let up = (quorum..=most).contains(&count);
         let Some(before) = self.count.replace(count) else {
             // What is there at the start counts at once.
@@ -299,7 +302,7 @@ impl Counted {
                 fork_delay,
                 terminate_delay,
                 ..
-            } = self.process;
+            } = *self.process;
             self.change_at = now + if more { fork_delay } else { terminate_delay };
         }
         false
@@ -322,7 +325,7 @@ mod tests {
     use crate::time::Duration;
 
     fn counted(compare: Compare, wanted: &[u8]) -> Counted {
-        let process = TrackProcess {
+        let process = Rc::new(TrackProcess {
             name: "p".into(),
             wanted: wanted.into(),
             compare,
@@ -330,7 +333,7 @@ mod tests {
             most: 2,
             fork_delay: Duration::from_secs(3),
             terminate_delay: Duration::from_secs(5),
-        };
+        });
         Counted {
             process,
             found: 0,

@@ -1,5 +1,7 @@
 //! Scripts: started by the helper in their intervals, and what their ends add up to.
 
+use std::rc::Rc;
+
 use crate::config::model::{Config, Script};
 use crate::daemon::helper::{End, Helper, Job, NotRun, Remains, Ticket};
 use crate::log;
@@ -14,7 +16,7 @@ pub(in crate::daemon) struct Scripts {
 
 #[derive(Debug)]
 struct Running {
-    script: Script,
+    script: Rc<Script>,
     reading: Reading,
     /// Ends in a row that speak against the reading.
     against: u32,
@@ -33,32 +35,30 @@ impl Scripts {
         let same = |known: &Script, script: &Script| {
             known.name == script.name && known.command == script.command && known.ids == script.ids
         };
-        self.scripts.retain(|running| {
-            let stays = config.scripts.iter().any(|s| same(&running.script, s));
-            if let (false, Some(ticket)) = (stays, running.ticket) {
-                helper.cancel(ticket);
-            }
-            stays
-        });
+        let mut before = core::mem::take(&mut self.scripts);
         for script in &config.scripts {
-            let known = self.scripts.iter_mut().find(|r| same(&r.script, script));
-            if let Some(running) = known {
-                running.next = running.next.min(now + script.interval);
-                running.script = script.clone();
-                continue;
-            }
-            self.scripts.push(Running {
-                script: script.clone(),
-                reading: match script.init_fail {
-                    true => Reading::Down,
-                    false => Reading::Unknown,
+            let known = before.iter().position(|r| same(&r.script, script));
+            let mut running = match known {
+                Some(place) => before.swap_remove(place),
+                None => Running {
+                    script: Rc::clone(script),
+                    reading: match script.init_fail {
+                        true => Reading::Down,
+                        false => Reading::Unknown,
+                    },
+                    against: 0,
+                    last: None,
+                    next: now,
+                    ticket: None,
+                    told: None,
                 },
-                against: 0,
-                last: None,
-                next: now,
-                ticket: None,
-                told: None,
-            });
+            };
+            running.next = running.next.min(now + script.interval);
+            running.script = Rc::clone(script);
+            self.scripts.push(running);
+        }
+        for ticket in before.iter().filter_map(|gone| gone.ticket) {
+            helper.cancel(ticket);
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
 
     fn running(rise: u32, fall: u32, reading: Reading) -> Running {
         Running {
-            script: Script {
+            script: Rc::new(Script {
                 name: "s".into(),
                 command: ["/bin/true".into()].into(),
                 ids: None,
@@ -173,7 +173,7 @@ mod tests {
                 rise,
                 fall,
                 init_fail: false,
-            },
+            }),
             reading,
             against: 0,
             last: None,
