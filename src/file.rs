@@ -69,11 +69,17 @@ pub(crate) fn rest(mut file: &File, limit: usize) -> std::io::Result<Vec<u8>> {
         match file.read(&mut chunk) {
             Ok(0) => break,
             Ok(length) => bytes.extend_from_slice(&chunk[..length]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if failed_as(&error, &[Errno::EINTR]) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(bytes)
+}
+
+/// Whether it is one of these errors of the system's. `io::Error::kind` has a row for each that there is.
+pub(crate) fn failed_as(error: &std::io::Error, kinds: &[Errno]) -> bool {
+    let code = error.raw_os_error();
+    kinds.iter().any(|kind| code == Some(*kind as i32))
 }
 
 /// What is at a path, links followed.

@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use argh::FromArgs;
+use nix::errno::Errno;
 
 use super::Exit;
 use crate::control::RUNTIME_DIR;
 use crate::control::ask::{AskError, ask};
 use crate::control::request::Code;
+use crate::file::failed_as;
 
 /// Say what the running daemon does: states, reasons, who is Active, addresses, peers, drops.
 #[derive(FromArgs, Debug)]
@@ -41,7 +43,7 @@ impl Status {
 /// Standard output may be closed early, by `head` for example: that is no failure.
 pub(super) fn print(text: &str) -> Exit {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if !failed_as(&error, &[Errno::EPIPE]) => {
             eprintln!("error: standard output cannot be written: {error}");
             Exit::System
         }

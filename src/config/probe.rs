@@ -169,9 +169,7 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
     let draft = &probe.draft;
     let failed = |check: bool| {
         let mut words = Block::Probe.words();
-        words.any(|word| {
-            matches!(word.rule, Rule::Check { .. }) == check && draft.has_failed(word.name)
-        })
+        words.any(|word| matches!(word.rule, Rule::Check) == check && draft.has_failed(word.name))
     };
     if draft.check.is_none() && !failed(true) {
         report.error(

@@ -1,12 +1,13 @@
 //! The other side of the socket: asks a running daemon, within a bounded time.
 
 use core::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 
 use super::{PROTOCOL, socket_path};
+use crate::file::failed_as;
 use crate::sys::clock;
 use crate::sys::error::Error;
 use crate::sys::poll::{Interest, Poll};
@@ -69,10 +70,7 @@ fn failed(operation: &'static str, path: &str, error: &std::io::Error) -> AskErr
 }
 
 fn is_closed(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
-    )
+    failed_as(error, &[Errno::EPIPE, Errno::ECONNRESET])
 }
 
 fn read(stream: &mut UnixStream, path: &str) -> Result<Vec<u8>, AskError> {
@@ -88,8 +86,7 @@ fn read(stream: &mut UnixStream, path: &str) -> Result<Vec<u8>, AskError> {
             }
             // It has closed with some of our words unread.
             Err(error) if is_closed(&error) => return Ok(answer),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) if failed_as(&error, &[Errno::EAGAIN, Errno::EINTR]) => {}
             Err(error) => return Err(failed("read control socket", path, &error)),
         }
         wait(stream, &mut poll, deadline, path)?;

@@ -2,12 +2,15 @@
 
 use core::fmt;
 use core::ops::Range;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use nix::errno::Errno;
+
 use super::PROTOCOL;
 use super::request::{Form, Refusal, Request, parse};
+use crate::file::failed_as;
 use crate::limits;
 use crate::sys::poll::Interest;
 use crate::time::Instant;
@@ -211,5 +214,5 @@ impl AsFd for Client {
 }
 
 fn again(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+    failed_as(error, &[Errno::EAGAIN, Errno::EINTR])
 }

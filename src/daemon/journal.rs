@@ -8,6 +8,7 @@ use core::fmt;
 use core::net::IpAddr;
 use std::io::{self, Write};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::file;
@@ -121,7 +122,7 @@ impl Journal {
     pub(super) fn read(&mut self) -> io::Result<String> {
         let text = match file::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) if file::failed_as(&error, &[Errno::ENOENT]) => String::new(),
             Err(error) => return Err(error),
         };
         for line in text.lines() {

@@ -1,7 +1,7 @@
 //! Named pipes that are written to whether or not somebody reads.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::fchown;
 
 use nix::errno::Errno;
@@ -66,7 +66,7 @@ impl Fifo {
     pub fn write(&mut self, line: &[u8]) -> Result<bool, Error> {
         match self.file.write(line) {
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if file::failed_as(&error, &[Errno::EAGAIN]) => Ok(false),
             Err(error) => Err(Error::from_io("write FIFO", "", &error)),
         }
     }
