@@ -41,10 +41,10 @@ pub(crate) fn read<'a>(
     } else {
         rest.next()
     };
-    let (is, instead) = match keyword.rule {
-        Rule::Skipped { why, instead, .. } => (Err(why), *instead),
-        Rule::Option { is, .. } => (Ok(is), ""),
-        _ => (Ok(Opt::Word), ""),
+    let is = match keyword.rule {
+        Rule::Skipped { why, .. } => Err(why),
+        Rule::Option { is } => Ok(is),
+        _ => Ok(Opt::Word),
     };
     let says = match is {
         Err(Skip::Later) => "is not supported yet by vipd",
@@ -54,7 +54,7 @@ pub(crate) fn read<'a>(
     };
     if !says.is_empty() {
         let message = format!("`{}` of {of} {says}", keyword.name);
-        report.skip(keyword.name, &word.span, message, instead);
+        report.skip(keyword.name, &word.span, message, keyword.text);
     }
     let Some(value) = value.or(is.is_err().then_some(word)) else {
         report.error(

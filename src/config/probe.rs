@@ -1,6 +1,6 @@
 //! Probes: what they ask, and those that are defined where they are tracked.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::block::{Node, Word, joined};
@@ -38,6 +38,23 @@ fn family(word: &Word) -> Option<Family> {
     }
 }
 
+/// `ADDRESS:PORT` or `[ADDRESS]:PORT`. A zone by its number is read over: `via` names the interface.
+fn address_and_port(text: &str) -> Option<(IpAddr, u16)> {
+    let (text, port) = text.rsplit_once(':')?;
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let zoned = inner.and_then(|t| t.split_once('%'));
+    let (address, zone) = zoned.unwrap_or((inner.unwrap_or(text), "0"));
+    let address: IpAddr = address.parse().ok()?;
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = address.is_ipv6() == inner.is_some()
+        && vip::is_host(&address)
+        && is_number(port)
+        && is_number(zone)
+        && zone.parse::<u32>().is_ok();
+    let port = port.parse().ok()?;
+    (fits && port != 0).then_some((address, port))
+}
+
 /// What the words behind `keyword` ask; there is at least one. An option of UCI is one word.
 pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> Option<Check> {
     let first = arguments.first()?;
@@ -49,9 +66,8 @@ pub(crate) fn check(keyword: &str, arguments: &[Word], report: &mut Report) -> O
         "ping" => host(next()).map(Check::Ping),
         "arp" => next().parse::<Ipv4Addr>().ok().map(Check::Arp),
         "tcp" => {
-            let to = next().parse().ok();
-            let fits = |to: &SocketAddr| vip::is_host(&to.ip()) && to.port() != 0;
-            to.filter(fits).map(Check::Tcp)
+            let to = address_and_port(next());
+            to.map(|(address, port)| Check::Tcp(address, port))
         }
         "dns" => {
             let (name, server) = (next(), next());
@@ -169,9 +185,7 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
     let draft = &probe.draft;
     let failed = |check: bool| {
         let mut words = Block::Probe.words();
-        words.any(|word| {
-            matches!(word.rule, Rule::Check { .. }) == check && draft.has_failed(word.name)
-        })
+        words.any(|word| matches!(word.rule, Rule::Check) == check && draft.has_failed(word.name))
     };
     if draft.check.is_none() && !failed(true) {
         report.error(
@@ -226,4 +240,41 @@ fn one(probe: &InstanceDraft, report: &mut Report) -> Option<Probe> {
             fall: count(&draft.plain.fall, FALL),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_a_port_are_read_as_std_reads_them() {
+        for text in [
+            "192.0.2.1:80",
+            "192.0.2.1:080",
+            "192.0.2.1:+80",
+            "192.0.2.1:65536",
+            "192.0.2.1:",
+            "192.0.2.1",
+            "[192.0.2.1]:80",
+            "192.0.2.1%1:80",
+            "[2001:db8::1]:80",
+            "2001:db8::1:80",
+            "[2001:db8::1]80",
+            "[2001:db8::1:80",
+            "[fe80::1%2]:80",
+            "[fe80::1%+2]:80",
+            "[fe80::1%]:80",
+            "[fe80::1%eth0]:80",
+            "[fe80::1%4294967296]:80",
+            "",
+            ":",
+            ":80",
+            "[]:80",
+            "name:80",
+        ] {
+            let std = text.parse::<core::net::SocketAddr>().ok();
+            let std = std.map(|to| (to.ip(), to.port()));
+            assert_eq!(address_and_port(text), std, "{text}");
+        }
+    }
 }

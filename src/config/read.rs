@@ -137,7 +137,7 @@ fn taken(keyword: &Keyword, arguments: &[Word]) -> usize {
         | Rule::Members
         | Rule::Probes
         | Rule::Delays => 0,
-        Rule::Check { .. } => probe::taken(keyword.name, arguments),
+        Rule::Check => probe::taken(keyword.name, arguments),
         Rule::Option { .. } | Rule::Skipped { .. } | Rule::SkippedWords { .. } => {
             if keyword.takes_nothing() || keyword.is_list() {
                 0
@@ -279,11 +279,11 @@ impl Reader<'_> {
 
     fn keyword(&mut self, keyword: &Keyword, statement: &Statement<'_>, draft: &mut Draft) {
         match keyword.rule {
-            Rule::Skipped { why, instead, .. } => {
-                return self.skip(keyword, why, instead, &statement.word.span);
+            Rule::Skipped { why, .. } => {
+                return self.skip(keyword, why, &statement.word.span);
             }
-            Rule::SkippedWords { words, instead, .. } => {
-                self.skip(keyword, Skip::Later, instead, &statement.word.span);
+            Rule::SkippedWords { words, .. } => {
+                self.skip(keyword, Skip::Later, &statement.word.span);
                 return self.check_words(statement.children.unwrap_or_default(), words);
             }
             Rule::Words(_)
@@ -341,14 +341,14 @@ impl Reader<'_> {
         }
     }
 
-    fn skip(&mut self, keyword: &Keyword, why: Skip, instead: &'static str, span: &Span) {
+    fn skip(&mut self, keyword: &Keyword, why: Skip, span: &Span) {
         let name = keyword.name;
         let message = match why {
             Skip::Later => format!("`{name}` is not supported yet by vipd"),
             Skip::Needless => format!("`{name}` is not needed by vipd"),
             Skip::Foreign => format!("`{name}` is not supported by vipd"),
         };
-        self.report.skip(name, span, message, instead);
+        self.report.skip(name, span, message, keyword.text);
     }
 
     fn check_words(&mut self, nodes: &[Node], block: Block) {

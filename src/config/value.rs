@@ -54,7 +54,7 @@ impl Reader<'_> {
         if let Rule::Program(hook) = keyword.rule {
             return program::read(keyword, hook, span, statement.arguments, draft, self.report);
         }
-        if let (Rule::Check { .. }, [], "default_route") =
+        if let (Rule::Check, [], "default_route") =
             (keyword.rule, statement.arguments, keyword.name)
         {
             let value = Check::DefaultRoute(Family::V4);
@@ -116,7 +116,7 @@ impl Reader<'_> {
                 }
                 self.fill(slot(draft), keyword, span, at, value)
             }
-            Rule::Check { .. } => {
+            Rule::Check => {
                 let value = probe::check(keyword.name, statement.arguments, self.report)?;
                 self.fill(&mut draft.check, keyword, span, at, value)
             }

@@ -11,7 +11,7 @@ pub mod echo;
 pub mod schedule;
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 
 pub use schedule::Schedule;
 
@@ -26,7 +26,7 @@ pub enum Check {
     /// Who has this address on the segment?
     Arp(Ipv4Addr),
     /// Whether a connection is accepted.
-    Tcp(SocketAddr),
+    Tcp(IpAddr, u16),
     /// A name server, for the address of a name.
     Dns {
         /// The name, as [`dns::is_name`] wants it.
@@ -99,7 +99,8 @@ impl fmt::Display for Check {
         match self {
             Self::Ping(address) => write!(f, "ping {address}"),
             Self::Arp(address) => write!(f, "arp {address}"),
-            Self::Tcp(address) => write!(f, "tcp {address}"),
+            Self::Tcp(IpAddr::V4(address), port) => write!(f, "tcp {address}:{port}"),
+            Self::Tcp(IpAddr::V6(address), port) => write!(f, "tcp [{address}]:{port}"),
             Self::Dns { name, server } => write!(f, "dns {name} @{server}"),
             Self::DefaultRoute(Family::V4) => f.write_str("default_route"),
             Self::DefaultRoute(Family::V6) => f.write_str("default_route ipv6"),

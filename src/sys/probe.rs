@@ -1,7 +1,7 @@
 //! The sockets of probes: one for all ICMP echoes of a family on an interface, one for its ARP, and one
 //! for each question that goes over TCP or UDP.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -50,7 +50,7 @@ impl ProbeSocket {
     /// # Errors
     /// As sendto(2).
     pub fn send_echo(&self, message: &[u8], to: IpAddr, ifindex: u32) -> Result<(), Errno> {
-        let to = Address::new(SocketAddr::new(to, 0), ifindex);
+        let to = Address::new(to, 0, ifindex);
         send(&self.fd, message, Some(&to))
     }
 
@@ -117,7 +117,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Begins a connection to `to`, out of the interface `name` with the index `ifindex`, without
+    /// Begins a connection to `port` of `to`, out of the interface `name` with the index `ifindex`, without
     /// waiting for it. It is there when the socket is writable.
     ///
     /// When it is closed the other end gets a reset (SO_LINGER 0): an orderly end would keep the port
@@ -125,7 +125,7 @@ impl Exchange {
     ///
     /// # Errors
     /// As socket(2), setsockopt(2) and connect(2), but for EINPROGRESS.
-    pub fn tcp(name: &str, ifindex: u32, to: SocketAddr) -> Result<Self, Errno> {
+    pub fn tcp(name: &str, ifindex: u32, to: IpAddr, port: u16) -> Result<Self, Errno> {
         let exchange = Self::open(libc::SOCK_STREAM, name, to)?;
         let linger = libc::linger {
             l_onoff: 1,
@@ -133,24 +133,30 @@ impl Exchange {
         };
         // SAFETY: SO_LINGER takes a linger.
         unsafe { socket::set_option(&exchange.fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger) }?;
-        match Address::new(to, ifindex).connect(&exchange.fd) {
+        match Address::new(to, port, ifindex).connect(&exchange.fd) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(exchange),
             Err(errno) => Err(errno),
         }
     }
 
-    /// Sends `question` to `to` in the same way.
+    /// Sends `question` to `port` of `to` in the same way.
     ///
     /// # Errors
     /// As socket(2), setsockopt(2), connect(2) and send(2).
-    pub fn udp(name: &str, ifindex: u32, to: SocketAddr, question: &[u8]) -> Result<Self, Errno> {
+    pub fn udp(
+        name: &str,
+        ifindex: u32,
+        to: IpAddr,
+        port: u16,
+        question: &[u8],
+    ) -> Result<Self, Errno> {
         let exchange = Self::open(libc::SOCK_DGRAM, name, to)?;
-        Address::new(to, ifindex).connect(&exchange.fd)?;
+        Address::new(to, port, ifindex).connect(&exchange.fd)?;
         send(&exchange.fd, question, None)?;
         Ok(exchange)
     }
 
-    fn open(kind: i32, name: &str, to: SocketAddr) -> Result<Self, Errno> {
+    fn open(kind: i32, name: &str, to: IpAddr) -> Result<Self, Errno> {
         let domain = if to.is_ipv4() {
             libc::AF_INET
         } else {
@@ -233,10 +239,10 @@ struct Address {
 
 impl Address {
     /// What is link-local needs the interface; RFC 4007 §6 has no scope for the rest.
-    fn new(to: SocketAddr, ifindex: u32) -> Self {
+    fn new(to: IpAddr, port: u16, ifindex: u32) -> Self {
         let mut bytes = [0; size_of::<libc::sockaddr_in6>()];
-        bytes[2..4].copy_from_slice(&to.port().to_be_bytes());
-        let (family, len) = match to.ip() {
+        bytes[2..4].copy_from_slice(&port.to_be_bytes());
+        let (family, len) = match to {
             IpAddr::V4(address) => {
                 bytes[4..8].copy_from_slice(&address.octets());
                 (libc::AF_INET, size_of::<libc::sockaddr_in>())

@@ -3,8 +3,8 @@
 use super::Class::{A, B, C, Own};
 use super::globals::{GARP_MODE, MAX_DELAY, RECEIVE, V3_CHECKSUM};
 use super::{
-    Block, Choice, Choices, FOLLOW, Keyword, Opt, Rule, Table, not_needed, not_ours, not_yet, row,
-    skipped_block,
+    Block, Choice, Choices, FOLLOW, Keyword, Opt, Rule, Table, not_needed, not_ours, not_yet,
+    option, row, skipped_block,
 };
 use crate::config::model::Hook;
 use crate::limits;
@@ -92,26 +92,26 @@ const WORDS: &[Keyword] = &[
     row("track_script", A, Rule::Tracked(Kind::Script), "none", "Scripts, each by the name of its `vrrp_script`, or as a path with arguments, which runs each second. Without a weight the instance is in Initialize while one fails. It waits for the first result.", ""),
     row("track_file", B, Rule::Tracked(Kind::File), "none", "Files whose numbers count.", ""),
     row("track_process", B, Rule::Tracked(Kind::Process), "none", "Processes whose number counts.", ""),
-    not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", &NO_TRACK),
-    not_yet("track_src_ip", C, "", &"the source address is not tracked"),
-    not_yet("old_unicast_checksum", C, "[never]", &"v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
-    not_yet("mcast_dst_ip", C, "ADDRESS", &"adverts go to `vrrp_mcast_group4`"),
-    not_yet("no_virtual_ipaddress", C, "", &"an instance needs an address"),
-    not_needed("promote_secondaries", B, "", &"what the kernel takes along with a removed address is put back at once, if it is vipd's; for addresses of others set the sysctl net.ipv4.conf.INTERFACE.promote_secondaries"),
-    not_yet("garp_extra_if", C, "[all] SECONDS", &NO_VMAC_GARP),
-    not_yet("vmac_garp_intvl", C, "[all] SECONDS", &NO_VMAC_GARP),
-    not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", &"addresses stay on the interface itself"),
-    not_yet("vrf", C, "INTERFACE", &"the instance runs on its interface"),
-    not_yet("lower_prio_no_advert", C, "[BOOL]", &"a lower-priority advert is answered at once, as RFC 9568 §6.4.3 says"),
-    not_yet("higher_prio_send_advert", C, "[BOOL]", &"a higher-priority advert is not answered"),
-    not_yet("owner_ignore_adverts", C, "[BOOL]", &"an owner logs the adverts of others"),
-    not_yet("timer_expired_backup", C, "[1–254]", &"the master goes by RFC 9568 §6.4.3"),
-    not_needed("kernel_rx_buf_size", C, "BYTES", &"vipd sizes its socket buffers itself"),
-    not_needed("linkbeat_use_polling", C, "", &"the kernel's link events are used"),
-    not_needed("debug", B, "0–4", &"use `vipd run --log debug`"),
-    not_ours("smtp_alert", B, "[BOOL]", &"no mail is sent; watch the log instead"),
-    not_ours("lvs_sync_daemon_interface", C, "INTERFACE", &"vipd balances no load; leave it to keepalived or ipvsadm"),
-    skipped_block("auth_hmac", C, Block::AuthHmac, "{ … }", &"adverts carry no trailer, and routers that enforce it drop them"),
+    not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
+    not_yet("track_src_ip", C, "", "the source address is not tracked"),
+    not_yet("old_unicast_checksum", C, "[never]", "v3 adverts have the checksum of RFC 9568 or of RFC 5798: see `v3_checksum`"),
+    not_yet("mcast_dst_ip", C, "ADDRESS", "adverts go to `vrrp_mcast_group4`"),
+    not_yet("no_virtual_ipaddress", C, "", "an instance needs an address"),
+    not_needed("promote_secondaries", B, "", "what the kernel takes along with a removed address is put back at once, if it is vipd's; for addresses of others set the sysctl net.ipv4.conf.INTERFACE.promote_secondaries"),
+    not_yet("garp_extra_if", C, "[all] SECONDS", NO_VMAC_GARP),
+    not_yet("vmac_garp_intvl", C, "[all] SECONDS", NO_VMAC_GARP),
+    not_yet("use_ipvlan", C, "[INTERFACE] [ADDRESS] [bridge|private|vepa]", "addresses stay on the interface itself"),
+    not_yet("vrf", C, "INTERFACE", "the instance runs on its interface"),
+    not_yet("lower_prio_no_advert", C, "[BOOL]", "a lower-priority advert is answered at once, as RFC 9568 §6.4.3 says"),
+    not_yet("higher_prio_send_advert", C, "[BOOL]", "a higher-priority advert is not answered"),
+    not_yet("owner_ignore_adverts", C, "[BOOL]", "an owner logs the adverts of others"),
+    not_yet("timer_expired_backup", C, "[1–254]", "the master goes by RFC 9568 §6.4.3"),
+    not_needed("kernel_rx_buf_size", C, "BYTES", "vipd sizes its socket buffers itself"),
+    not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
+    not_needed("debug", B, "0–4", "use `vipd run --log debug`"),
+    not_ours("smtp_alert", B, "[BOOL]", "no mail is sent; watch the log instead"),
+    not_ours("lvs_sync_daemon_interface", C, "INTERFACE", "vipd balances no load; leave it to keepalived or ipvsadm"),
+    skipped_block("auth_hmac", C, Block::AuthHmac, "{ … }", "adverts carry no trailer, and routers that enforce it drop them"),
 ];
 
 #[rustfmt::skip] // one row a keyword
@@ -127,22 +127,22 @@ pub(super) const AUTHENTICATION: Table = Table {
 pub(super) const ADDRESS: Table = Table {
     block: Block::Address,
     words: &[
-        row("dev", A, Rule::Option { is: Opt::Dev, takes: &"INTERFACE" }, "the instance's interface", "The interface that carries the address.", ""),
-        row("scope", A, Rule::Option { is: Opt::Scope, takes: &"global|site|link|host|nowhere|0–255" }, "global", "Scope of the address; an IPv6 address itself says what it is.", ""),
-        row("label", A, Rule::Option { is: Opt::Label, takes: &"LABEL" }, "none", "Label of the address, such as eth0:1; at most 15 bytes, IPv4 only.", ""),
-        row("brd", A, Rule::Option { is: Opt::Broadcast, takes: &"ADDRESS|+|-" }, "none", "Broadcast address, IPv4 only; `+` is the last, `-` the first address of the prefix.", ""),
-        row("broadcast", A, Rule::Option { is: Opt::Broadcast, takes: &"ADDRESS|+|-" }, "none", "The same as `brd`.", ""),
-        not_yet("peer", C, "ADDRESS", &NO_ADDRESS_OPTION),
-        not_yet("track_group", C, "NAME", &NO_ADDRESS_OPTION),
-        not_yet("preferred_lft", C, "SECONDS|forever|0", &"an IPv6 /128 is deprecated, which is keepalived's default too, and any other address preferred"),
-        row("use_vmac", C, Rule::Option { is: Opt::Word, takes: &"" }, "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over its interface.", ""),
-        not_yet("no_track", C, "", &"an address that is deleted by hand comes back"),
-        not_yet("home", C, "", &NO_ADDRESS_OPTION),
-        not_needed("-nodad", C, "", &NO_DAD),
-        not_needed("nodad", C, "", &NO_DAD),
-        not_yet("mngtmpaddr", C, "", &NO_ADDRESS_OPTION),
-        not_yet("noprefixroute", C, "", &NO_ADDRESS_OPTION),
-        not_yet("autojoin", C, "", &NO_ADDRESS_OPTION),
+        option("dev", A, Opt::Dev, "INTERFACE", "the instance's interface", "The interface that carries the address.", ""),
+        option("scope", A, Opt::Scope, "global|site|link|host|nowhere|0–255", "global", "Scope of the address; an IPv6 address itself says what it is.", ""),
+        option("label", A, Opt::Label, "LABEL", "none", "Label of the address, such as eth0:1; at most 15 bytes, IPv4 only.", ""),
+        option("brd", A, Opt::Broadcast, "ADDRESS|+|-", "none", "Broadcast address, IPv4 only; `+` is the last, `-` the first address of the prefix.", ""),
+        option("broadcast", A, Opt::Broadcast, "ADDRESS|+|-", "none", "The same as `brd`.", ""),
+        not_yet("peer", C, "ADDRESS", NO_ADDRESS_OPTION),
+        not_yet("track_group", C, "NAME", NO_ADDRESS_OPTION),
+        not_yet("preferred_lft", C, "SECONDS|forever|0", "an IPv6 /128 is deprecated, which is keepalived's default too, and any other address preferred"),
+        option("use_vmac", C, Opt::Word, "", "use_vmac_addr", "The address stands on a macvlan with the virtual MAC address over its interface.", ""),
+        not_yet("no_track", C, "", "an address that is deleted by hand comes back"),
+        not_yet("home", C, "", NO_ADDRESS_OPTION),
+        not_needed("-nodad", C, "", NO_DAD),
+        not_needed("nodad", C, "", NO_DAD),
+        not_yet("mngtmpaddr", C, "", NO_ADDRESS_OPTION),
+        not_yet("noprefixroute", C, "", NO_ADDRESS_OPTION),
+        not_yet("autojoin", C, "", NO_ADDRESS_OPTION),
     ],
 };
 
@@ -150,8 +150,8 @@ pub(super) const ADDRESS: Table = Table {
 pub(super) const PEER: Table = Table {
     block: Block::Peer,
     words: &[
-        row("min_ttl", C, Rule::Option { is: Opt::Word, takes: &"0–255" }, "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
-        row("max_ttl", C, Rule::Option { is: Opt::Word, takes: &"0–255" }, "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
+        option("min_ttl", C, Opt::Word, "0–255", "0", "Adverts of the peer that arrive with a smaller TTL or Hop Limit are dropped.", ""),
+        option("max_ttl", C, Opt::Word, "0–255", "255", "Adverts of the peer that arrive with a larger one are dropped.", ""),
     ],
 };
 
@@ -159,9 +159,9 @@ pub(super) const PEER: Table = Table {
 pub(super) const TRACKED: Table = Table {
     block: Block::Tracked,
     words: &[
-        row("weight", A, Rule::Option { is: Opt::Word, takes: &"-253–253" }, "0", "Added to the priority, which stays within 1–254: a positive one while the interface is up, a negative one while it is down. 0: Initialize while it is down. Priority 255 never moves.", ""),
-        row("reverse", C, Rule::Option { is: Opt::Word, takes: &"" }, "", "The weight is taken from the priority; with weight 0, Initialize while the interface is up.", ""),
-        row("noreverse", C, Rule::Option { is: Opt::Word, takes: &"" }, "", "The opposite of `reverse`.", ""),
+        option("weight", A, Opt::Word, "-253–253", "0", "Added to the priority, which stays within 1–254: a positive one while the interface is up, a negative one while it is down. 0: Initialize while it is down. Priority 255 never moves.", ""),
+        option("reverse", C, Opt::Word, "", "", "The weight is taken from the priority; with weight 0, Initialize while the interface is up.", ""),
+        option("noreverse", C, Opt::Word, "", "", "The opposite of `reverse`.", ""),
     ],
 };
 
@@ -171,10 +171,10 @@ const NO_HMAC: &str = "adverts carry no trailer";
 pub(super) const AUTH_HMAC: Table = Table {
     block: Block::AuthHmac,
     words: &[
-        not_yet("key", C, "ID KEY", &NO_HMAC),
-        not_yet("active_key", C, "ID", &NO_HMAC),
-        not_yet("time_window", C, "SECONDS", &NO_HMAC),
-        not_yet("anti_replay", C, "time|monotonic", &NO_HMAC),
-        not_yet("mode", C, "enforce|permissive|receive-only", &NO_HMAC),
+        not_yet("key", C, "ID KEY", NO_HMAC),
+        not_yet("active_key", C, "ID", NO_HMAC),
+        not_yet("time_window", C, "SECONDS", NO_HMAC),
+        not_yet("anti_replay", C, "time|monotonic", NO_HMAC),
+        not_yet("mode", C, "enforce|permissive|receive-only", NO_HMAC),
     ],
 };

@@ -118,7 +118,7 @@ pub(crate) enum Rule {
     /// `probe { … }`: probes in place.
     Probes,
     /// What a probe asks, read by `probe.rs`.
-    Check { takes: Text },
+    Check,
     /// `interface_up_down_delays { … }`
     Delays,
     /// `virtual_ipaddress { … }` and its like.
@@ -137,30 +137,18 @@ pub(crate) enum Rule {
     /// `use_vmac [NAME]`
     Vmac { slot: HeapSlot<Option<Rc<str>>> },
     /// An option of an address, a route, a rule, a peer or an interface that is tracked, read by the
-    /// file of its block; `takes` says what follows.
-    Option { is: Opt, takes: Text },
+    /// file of its block.
+    Option { is: Opt },
     /// Known, without effect, answered with one warning, which says what happens instead.
-    Skipped {
-        why: Skip,
-        takes: Form,
-        instead: Text,
-    },
+    Skipped { why: Skip, takes: Form },
     /// A known block without effect; its words are checked for being known.
-    SkippedWords {
-        words: Block,
-        takes: Form,
-        instead: Text,
-    },
+    SkippedWords { words: Block, takes: Form },
 }
-
-/// A text that many rules share. A [`Rule`] refers to what is larger than a word of the machine: there are
-/// hundreds of rules.
-pub(crate) type Text = &'static &'static str;
 
 /// The words that a keyword chooses from.
 pub(crate) type Choices = &'static [&'static str];
 
-/// See [`Rule::Choice`].
+/// See [`Rule::Choice`]. A [`Rule`] refers to what is larger than a word of the machine: there are hundreds of rules.
 pub(crate) struct Choice {
     pub(crate) of: Choices,
     pub(crate) slot: Slot<&'static str>,
@@ -244,6 +232,8 @@ pub(crate) struct Keyword {
     pub(crate) name: &'static str,
     /// What it takes.
     pub(crate) rule: Rule,
+    /// What follows an option or a check; of a skipped word what happens instead. Else empty.
+    pub(crate) text: &'static str,
     /// What CONFIG.md alone says: 11 KB, left out of router builds.
     #[cfg(feature = "reference")]
     pub(crate) reference: Reference,
@@ -377,7 +367,7 @@ impl Keyword {
                 "{ CHECK via INTERFACE [interval N] [timeout N] [rise N] [fall N] [weight N] … }"
             }
             Rule::Line(line) => line.takes,
-            Rule::Option { takes, .. } | Rule::Check { takes } => takes,
+            Rule::Option { .. } | Rule::Check => self.text,
             #[cfg(feature = "reference")]
             Rule::Skipped { .. } | Rule::SkippedWords { .. } => self.reference.takes,
             // Nobody asks.
@@ -390,7 +380,7 @@ impl Keyword {
     /// Whether the word stands alone.
     pub(crate) fn takes_nothing(&self) -> bool {
         match self.rule {
-            Rule::Option { takes, .. } => takes.is_empty(),
+            Rule::Option { .. } => self.text.is_empty(),
             Rule::Skipped { takes, .. } => takes == Form::Nothing,
             _ => false,
         }
@@ -434,6 +424,7 @@ const fn keyword(
     Keyword {
         name,
         rule,
+        text: "",
         #[cfg(feature = "reference")]
         reference: Reference {
             class,
@@ -457,6 +448,37 @@ const fn row(
     keyword(name, class, rule, "", default, doc, source)
 }
 
+/// An option of a line, which `takes` that.
+const fn option(
+    name: &'static str,
+    class: Class,
+    is: Opt,
+    takes: &'static str,
+    default: &'static str,
+    doc: &'static str,
+    source: &'static str,
+) -> Keyword {
+    Keyword {
+        text: takes,
+        ..row(name, class, Rule::Option { is }, default, doc, source)
+    }
+}
+
+/// What a probe asks, which `takes` that.
+const fn check(
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    default: &'static str,
+    doc: &'static str,
+    source: &'static str,
+) -> Keyword {
+    Keyword {
+        text: takes,
+        ..row(name, class, Rule::Check, default, doc, source)
+    }
+}
+
 /// What the reader must know of `takes`.
 const fn form(takes: &str) -> Form {
     match takes.as_bytes() {
@@ -472,9 +494,12 @@ const fn skipped(
     class: Class,
     rule: Rule,
     takes: &'static str,
-    instead: Text,
+    instead: &'static str,
 ) -> Keyword {
-    keyword(name, class, rule, takes, "", instead, "")
+    Keyword {
+        text: instead,
+        ..keyword(name, class, rule, takes, "", instead, "")
+    }
 }
 
 /// A word of which the reader only knows what it takes.
@@ -483,18 +508,22 @@ const fn without_effect(
     name: &'static str,
     class: Class,
     takes: &'static str,
-    instead: Text,
+    instead: &'static str,
 ) -> Keyword {
     let rule = Rule::Skipped {
         why,
         takes: form(takes),
-        instead,
     };
     skipped(name, class, rule, takes, instead)
 }
 
 /// A word without effect so far; `instead` is what happens.
-const fn not_yet(name: &'static str, class: Class, takes: &'static str, instead: Text) -> Keyword {
+const fn not_yet(
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
     without_effect(Skip::Later, name, class, takes, instead)
 }
 
@@ -503,13 +532,18 @@ const fn not_needed(
     name: &'static str,
     class: Class,
     takes: &'static str,
-    instead: Text,
+    instead: &'static str,
 ) -> Keyword {
     without_effect(Skip::Needless, name, class, takes, instead)
 }
 
 /// A word that is no business of vipd's.
-const fn not_ours(name: &'static str, class: Class, takes: &'static str, instead: Text) -> Keyword {
+const fn not_ours(
+    name: &'static str,
+    class: Class,
+    takes: &'static str,
+    instead: &'static str,
+) -> Keyword {
     without_effect(Skip::Foreign, name, class, takes, instead)
 }
 
@@ -519,12 +553,11 @@ const fn skipped_block(
     class: Class,
     words: Block,
     takes: &'static str,
-    instead: Text,
+    instead: &'static str,
 ) -> Keyword {
     let rule = Rule::SkippedWords {
         words,
         takes: form(takes),
-        instead,
     };
     skipped(name, class, rule, takes, instead)
 }

@@ -1,7 +1,9 @@
 //! The top level, and the blocks beside `global_defs` and `vrrp_instance`.
 
 use super::Class::{A, B, C, Own};
-use super::{Block, Keyword, Line, Rule, Table, not_needed, not_ours, not_yet, row, skipped_block};
+use super::{
+    Block, Keyword, Line, Rule, Table, check, not_needed, not_ours, not_yet, row, skipped_block,
+};
 use crate::config::model::Hook;
 use crate::limits;
 use crate::vrrp::track::Kind;
@@ -29,22 +31,22 @@ pub(super) const TOP: Table = Table {
         row("vrrp_track_file", B, Rule::Watched { kind: Kind::File, block: Block::TrackFile }, "", "Another word for `track_file`.", ""),
         row("vrrp_track_process", B, Rule::Watched { kind: Kind::Process, block: Block::TrackProcess }, "", "Processes that are counted. /proc is read each second.", ""),
         row("track_probe", Own, Rule::Watched { kind: Kind::Probe, block: Block::Probe }, "", "A probe: something behind an interface is asked whether it answers. Also the name of the block that tracks it.", ""),
-        skipped_block("garp_group", C, Block::GarpGroup, "{ … }", &"the block is skipped: `vrrp_garp_interval` holds for each interface"),
-        skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", &NO_BFD),
-        not_yet("track_group", C, "NAME { group { NAME … } }", &"static addresses, routes and rules are put back, and no state depends on them"),
-        not_needed("linkbeat_interfaces", C, "{ INTERFACE … }", &"the block is skipped: the kernel's link events are used"),
-        not_needed("linkbeat_use_polling", C, "", &"the kernel's link events are used"),
-        not_needed("net_namespace", C, "NAME", &"start vipd inside the namespace"),
-        not_ours("net_namespace_ipvs", C, "NAME", &"vipd balances no load; leave it to keepalived or ipvsadm"),
-        not_needed("namespace_with_ipsets", C, "", &"vipd uses no ipsets"),
-        not_needed("instance", C, "NAME", &"give each vipd its own runtime directory"),
-        not_needed("use_pid_dir", C, "", &"the runtime directory holds all files of vipd"),
-        not_needed("child_wait_time", C, "SECONDS", &ONE_PROCESS),
-        not_ours("virtual_server", C, "ADDRESS PORT { … }", &NO_LVS),
-        not_ours("virtual_server_group", C, "NAME { … }", &NO_LVS),
-        not_ours("real_server", C, "ADDRESS PORT { … }", &NO_LVS),
-        not_ours("SSL", C, "{ … }", &NO_LVS),
-        not_ours("local_address_group", C, "NAME { … }", &NO_LVS),
+        skipped_block("garp_group", C, Block::GarpGroup, "{ … }", "the block is skipped: `vrrp_garp_interval` holds for each interface"),
+        skipped_block("bfd_instance", C, Block::Bfd, "NAME { … }", NO_BFD),
+        not_yet("track_group", C, "NAME { group { NAME … } }", "static addresses, routes and rules are put back, and no state depends on them"),
+        not_needed("linkbeat_interfaces", C, "{ INTERFACE … }", "the block is skipped: the kernel's link events are used"),
+        not_needed("linkbeat_use_polling", C, "", "the kernel's link events are used"),
+        not_needed("net_namespace", C, "NAME", "start vipd inside the namespace"),
+        not_ours("net_namespace_ipvs", C, "NAME", "vipd balances no load; leave it to keepalived or ipvsadm"),
+        not_needed("namespace_with_ipsets", C, "", "vipd uses no ipsets"),
+        not_needed("instance", C, "NAME", "give each vipd its own runtime directory"),
+        not_needed("use_pid_dir", C, "", "the runtime directory holds all files of vipd"),
+        not_needed("child_wait_time", C, "SECONDS", ONE_PROCESS),
+        not_ours("virtual_server", C, "ADDRESS PORT { … }", NO_LVS),
+        not_ours("virtual_server_group", C, "NAME { … }", NO_LVS),
+        not_ours("real_server", C, "ADDRESS PORT { … }", NO_LVS),
+        not_ours("SSL", C, "{ … }", NO_LVS),
+        not_ours("local_address_group", C, "NAME { … }", NO_LVS),
     ],
 };
 
@@ -60,7 +62,7 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("track_script", B, Rule::Tracked(Kind::Script), "none", "Scripts that count for all members.", ""),
         row("track_file", B, Rule::Tracked(Kind::File), "none", "Files that count for all members.", ""),
         row("track_process", B, Rule::Tracked(Kind::Process), "none", "Processes that count for all members.", ""),
-        not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", &NO_TRACK),
+        not_yet("track_bfd", B, "{ NAME [weight N [reverse]] … }", NO_TRACK),
         row("notify", A, Rule::Program(Hook::Any), "none", "As in an instance, with GROUP and priority 0.", ""),
         row("notify_master", A, Rule::Program(Hook::Master), "none", "Run when all members have become Active.", ""),
         row("notify_backup", A, Rule::Program(Hook::Backup), "none", "Run when all members have become Backup.", ""),
@@ -68,8 +70,8 @@ pub(super) const SYNC_GROUP: Table = Table {
         row("notify_stop", A, Rule::Program(Hook::Stop), "none", "Run when vipd stops.", ""),
         row("notify_deleted", C, Rule::Program(Hook::Deleted), "none", "Run when a reload has removed the group. `notify` and the FIFOs are told DELETED then, and FAULT without this word.", ""),
         row("notify_priority_changes", C, Rule::Flag { bare: true, slot: |d| &mut d.notify_priority }, "off", "As in the instances, for all members.", ""),
-        not_needed("global_tracking", C, "", &"what a member tracks counts for all members"),
-        not_ours("smtp_alert", C, "[BOOL]", &"no mail is sent; watch the log instead"),
+        not_needed("global_tracking", C, "", "what a member tracks counts for all members"),
+        not_ours("smtp_alert", C, "[BOOL]", "no mail is sent; watch the log instead"),
     ],
 };
 
@@ -123,11 +125,11 @@ pub(super) const TRACK_PROCESS: Table = Table {
 pub(super) const PROBE: Table = Table {
     block: Block::Probe,
     words: &[
-        row("ping", Own, Rule::Check { takes: &"ADDRESS" }, "", "An ICMP echo request. This or one of the next four must stand there. Addresses only: no name is resolved.", ""),
-        row("arp", Own, Rule::Check { takes: &"ADDRESS" }, "", "An ARP request: a host on the segment, whatever it filters.", ""),
-        row("tcp", Own, Rule::Check { takes: &"ADDRESS:PORT" }, "", "A connection, reset as soon as it is there; `[ADDRESS]:PORT` with IPv6.", ""),
-        row("dns", Own, Rule::Check { takes: &"NAME @ADDRESS" }, "", "The name server is asked for the A record of NAME (AAAA if its own address is IPv6) and must answer without an error.", ""),
-        row("default_route", Own, Rule::Check { takes: &"[ipv4|ipv6]" }, "ipv4", "The kernel has a default route through the interface; it is asked for each interval (Linux 4.13).", ""),
+        check("ping", Own, "ADDRESS", "", "An ICMP echo request. This or one of the next four must stand there. Addresses only: no name is resolved.", ""),
+        check("arp", Own, "ADDRESS", "", "An ARP request: a host on the segment, whatever it filters.", ""),
+        check("tcp", Own, "ADDRESS:PORT", "", "A connection, reset as soon as it is there; `[ADDRESS]:PORT` with IPv6.", ""),
+        check("dns", Own, "NAME @ADDRESS", "", "The name server is asked for the A record of NAME (AAAA if its own address is IPv6) and must answer without an error.", ""),
+        check("default_route", Own, "[ipv4|ipv6]", "ipv4", "The kernel has a default route through the interface; it is asked for each interval (Linux 4.13).", ""),
         row("interface", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The interface that is asked through. While it is down, so is the probe.", ""),
         row("via", Own, Rule::Interface { slot: |d| &mut d.interface }, "", "The same as `interface`.", ""),
         row("interval", Own, Rule::Seconds { min_centis: MIN_INTERVAL, max: MAX_INTERVAL, slot: |d| &mut d.interval }, "1", "From one question to the next.", ""),
@@ -144,10 +146,10 @@ const GARP_GROUPS: &str = "`vrrp_garp_interval` holds for each interface";
 pub(super) const GARP_GROUP: Table = Table {
     block: Block::GarpGroup,
     words: &[
-        not_yet("garp_interval", C, "SECONDS", &GARP_GROUPS),
-        not_yet("gna_interval", C, "SECONDS", &GARP_GROUPS),
-        not_yet("interface", C, "INTERFACE", &GARP_GROUPS),
-        not_yet("interfaces", C, "{ INTERFACE … }", &GARP_GROUPS),
+        not_yet("garp_interval", C, "SECONDS", GARP_GROUPS),
+        not_yet("gna_interval", C, "SECONDS", GARP_GROUPS),
+        not_yet("interface", C, "INTERFACE", GARP_GROUPS),
+        not_yet("interfaces", C, "{ INTERFACE … }", GARP_GROUPS),
     ],
 };
 
@@ -158,18 +160,18 @@ pub(super) const BFD: Table = Table {
 
 #[rustfmt::skip] // one row a keyword
 const BFD_WORDS: &[Keyword] = &[
-    not_yet("neighbor_ip", C, "ADDRESS", &NO_BFD),
-    not_yet("neighbour_ip", C, "ADDRESS", &NO_BFD),
-    not_yet("source_ip", C, "ADDRESS", &NO_BFD),
-    not_yet("min_rx", C, "MILLISECONDS", &NO_BFD),
-    not_yet("min_tx", C, "MILLISECONDS", &NO_BFD),
-    not_yet("idle_tx", C, "MILLISECONDS", &NO_BFD),
-    not_yet("multiplier", C, "NUMBER", &NO_BFD),
-    not_yet("passive", C, "", &NO_BFD),
-    not_yet("ttl", C, "NUMBER", &NO_BFD),
-    not_yet("hoplimit", C, "NUMBER", &NO_BFD),
-    not_yet("max_hops", C, "NUMBER", &NO_BFD),
-    not_yet("weight", C, "-253–253 [reverse]", &NO_BFD),
-    not_yet("vrrp", C, "", &NO_BFD),
-    not_yet("checker", C, "", &NO_BFD),
+    not_yet("neighbor_ip", C, "ADDRESS", NO_BFD),
+    not_yet("neighbour_ip", C, "ADDRESS", NO_BFD),
+    not_yet("source_ip", C, "ADDRESS", NO_BFD),
+    not_yet("min_rx", C, "MILLISECONDS", NO_BFD),
+    not_yet("min_tx", C, "MILLISECONDS", NO_BFD),
+    not_yet("idle_tx", C, "MILLISECONDS", NO_BFD),
+    not_yet("multiplier", C, "NUMBER", NO_BFD),
+    not_yet("passive", C, "", NO_BFD),
+    not_yet("ttl", C, "NUMBER", NO_BFD),
+    not_yet("hoplimit", C, "NUMBER", NO_BFD),
+    not_yet("max_hops", C, "NUMBER", NO_BFD),
+    not_yet("weight", C, "-253–253 [reverse]", NO_BFD),
+    not_yet("vrrp", C, "", NO_BFD),
+    not_yet("checker", C, "", NO_BFD),
 ];

@@ -7,7 +7,7 @@
 mod reason;
 mod way;
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use crate::config::model::{Config, Probe};
@@ -330,7 +330,7 @@ impl Probes {
                 let (family, source) = (*family, way.source6);
                 return self.has_default_route(family, ifindex, source).map(Some);
             }
-            Check::Tcp(to) => Exchange::tcp(name, ifindex, *to)?,
+            Check::Tcp(to, port) => Exchange::tcp(name, ifindex, *to, *port)?,
             Check::Dns {
                 name: asked,
                 server,
@@ -338,8 +338,7 @@ impl Probes {
                 let mut question = [0; dns::LEN];
                 let id = dns_id(self.ident, index, number);
                 let len = dns::question(&mut question, id, asked, *server);
-                let to = SocketAddr::new(*server, dns::PORT);
-                Exchange::udp(name, ifindex, to, &question[..len])?
+                Exchange::udp(name, ifindex, *server, dns::PORT, &question[..len])?
             }
         };
         self.probes[index].exchange = Some((exchange, usize::MAX));
@@ -410,7 +409,7 @@ impl Probes {
 impl Running {
     fn interest(&self) -> Interest {
         match self.probe.check {
-            Check::Tcp(_) => Interest::Write,
+            Check::Tcp(..) => Interest::Write,
             _ => Interest::Read,
         }
     }
