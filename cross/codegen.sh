@@ -26,9 +26,10 @@ missing_codegen_packages() {
 # every value lives on the stack, far away. Costs are ten times LLVM's, so that its bonus for an only caller is a tenth.
 # Calls of AArch64 are short, and of x86_64 what is there twice is outlined: less is inlined there.
 inline_flags() {
-    local threshold=100
+    local threshold=100 instruction=50
     case $1 in aarch64 | x86_64) threshold=50 ;; esac
-    echo "-inline-threshold=$threshold" -inline-instr-cost=50 -inline-call-penalty=250
+    [ "$1" != x86_64 ] || instruction=60
+    echo "-inline-threshold=$threshold" "-inline-instr-cost=$instruction" -inline-call-penalty=250
 }
 
 # The code generator: no constants kept ready outside of loops, no value kept on the stack that is computed as easily
@@ -54,7 +55,7 @@ code_flags() {
         ;;
     x86_64)
         echo -disable-phi-elim-edge-splitting -split-spill-mode=size -enable-ipra -disable-lsr -max-store-memcpy=1 \
-            -min-jump-table-entries=40 -show-mc-encoding
+            -min-jump-table-entries=40 -tail-merge-size=1 -enable-shrink-wrap=false -show-mc-encoding
         ;;
     *) echo -min-jump-table-entries=12 -max-store-memcpy=2 ;;
     esac

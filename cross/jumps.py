@@ -9,7 +9,8 @@ JUMP = re.compile(r"(j[a-z]+)\t([\w.$]+)$")
 SHORT, LONG, LONG_BRANCH = 2, 5, 6
 REACH = 127
 # How much of it is used: the sizes of outlined code are guesses.
-SURE_REACH = 120
+SURE_REACH = 125
+TURNS = 2
 
 
 def long_size(name):
@@ -62,7 +63,14 @@ def laid_out(items, jumps, to):
 
 
 def chained(items):
-    """The items with long jumps by way of others."""
+    """The items with long jumps by way of others. What became shorter has brought others near."""
+    for turn in range(TURNS):
+        items = once(items, turn)
+    return items
+
+
+def once(items, turn):
+    """The same, in one go."""
     jumps = all_jumps(items)
     to = targets(items, jumps)
     begins = laid_out(items, jumps, to)
@@ -83,7 +91,7 @@ def chained(items):
         ]
         if on_the_way:
             last = max(on_the_way, key=lambda other: abs(other - at))
-            label = labels.setdefault(last, f".Lchain{last}")
+            label = labels.setdefault(last, f".Lchain{turn}_{last}")
             items[at] = Instruction(f"{name}\t{label}", SHORT, items[at].kind)
     result = []
     for at, item in enumerate(items):

@@ -119,24 +119,29 @@ def apart(places, length, taken):
     return free
 
 
+def worth(way, length, places):
+    """What saves much goes first, and what takes little of the code from others."""
+    return way.saves(len(places)) / (len(places) * length) ** 0.7
+
+
 def chosen(machine, items):
-    """(way, length, places) of what is to be outlined: first what saves most, none over another."""
+    """(way, length, places) of what is to be outlined: first what is worth most, none over another."""
     candidates = list(repeated(machine, items))
-    heap = [(-way.saves(len(places)), n) for n, (way, _, places) in enumerate(candidates)]
+    heap = [(-worth(*candidate), n) for n, candidate in enumerate(candidates)]
     heapq.heapify(heap)
     taken = bytearray(len(items))
     while heap:
         before, n = heapq.heappop(heap)
         way, length, places = candidates[n]
         places = apart(places, length, taken)
-        saves = way.saves(len(places))
-        if saves == -before:
+        now = worth(way, length, places) if places else 0
+        if now == -before:
             for at in places:
                 taken[at : at + length] = b"\1" * length
             yield way, length, places
-        elif saves > 0:
+        elif now > 0:
             candidates[n] = way, length, places
-            heapq.heappush(heap, (-saves, n))
+            heapq.heappush(heap, (-now, n))
 
 
 def once(machine, items, names):

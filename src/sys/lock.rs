@@ -95,7 +95,8 @@ impl Drop for PidLock {
 fn read_pid(file: &mut File) -> Option<u32> {
     let mut text = [0; 16];
     let length = file.read(&mut text).ok()?;
-    str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
+    let number = text[..length].trim_ascii();
+    str::from_utf8(number).ok()?.parse().ok()
 }
 
 fn write_pid(file: &mut File) -> std::io::Result<()> {
