@@ -45,7 +45,7 @@ def case_nobody_may_ask_netifd_what_vipd_asks_it_and_nothing_else():
     asked = re.search(r'\[UBUS, "call", "(.*?)", "(.*?)"\]', package.read("src/daemon/netifd/question.rs"))
     source = package.read("src/daemon/uplinks.rs")
     wanted = re.search(r'if up \{ "(.*?)" \} else \{ "(.*?)" \}', source)
-    named = re.search(r'\["(.*?)", name\]', source)
+    named = re.search(r'format!\("(.*?)\{name\}"\)', source)
     check(asked and wanted and named, "what vipd asks is not found")
     equal(json.loads(package.read("openwrt/files/vipd.ubus-acl.json")),
           {"user": "nobody", "access": {asked.group(1): {"methods": [asked.group(2)]},
