@@ -89,7 +89,7 @@ def shorter(items, at):
 
 def main():
     """Standard input to output."""
-    items = read((FAR.sub(r"\1\t\2", line) for line in sys.stdin), "#", kind)
+    items = read((FAR.sub(r"\1\t\2", line).replace("\tcall\t", "\tcallq\t") for line in sys.stdin), "#", kind)
     for at, item in enumerate(items):
         if isinstance(item, Instruction) and item.kind != STAYS:
             items[at] = shorter(items, at)
