@@ -24,18 +24,6 @@ def all_jumps(items):
     return {at: match.groups() for at, match in found if match}
 
 
-def targets(items, jumps):
-    """{place of a jump: place of its label}, where that is in the same section."""
-    labels, section = {}, 0
-    for at, item in enumerate(items):
-        if isinstance(item, str):
-            section += item.startswith("\t.section")
-            labels[item.rstrip(":"), section] = at
-    sections = sections_of(items)
-    wanted = ((at, labels.get((target, sections[at]))) for at, (_, target) in jumps.items())
-    return {at: to for at, to in wanted if to is not None}
-
-
 def sections_of(items):
     """The number of each item's section."""
     sections, number = [], 0
@@ -43,6 +31,14 @@ def sections_of(items):
         number += isinstance(item, str) and item.startswith("\t.section")
         sections.append(number)
     return sections
+
+
+def targets(items, jumps):
+    """{place of a jump: place of its label}, where that is in the same section."""
+    sections = sections_of(items)
+    labels = {(item.rstrip(":"), sections[at]): at for at, item in enumerate(items) if isinstance(item, str)}
+    wanted = ((at, labels.get((target, sections[at]))) for at, (_, target) in jumps.items())
+    return {at: to for at, to in wanted if to is not None}
 
 
 def laid_out(items, jumps, to):

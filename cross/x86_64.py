@@ -16,7 +16,7 @@ from jumps import chained
 from outline import Machine, outlined
 
 # Of functions that might be in a library: the linker knows where they are.
-FAR = re.compile(r"(call|jmp)q\t\*(\w+)@GOTPCREL\(%rip\)")
+FAR = re.compile(r"(callq|jmp)q?\t\*(\w+)@GOTPCREL\(%rip\)")
 # An address on the stack, as it is used, and as it is taken.
 ON_STACK = re.compile(r"(-?\d*)\(%rsp\b")
 STACK_TAKEN = re.compile(r"movq\t%rsp, (%r(?!sp)\w+)$")
@@ -89,7 +89,7 @@ def shorter(items, at):
 
 def main():
     """Standard input to output."""
-    items = read((FAR.sub(r"\1\t\2", line).replace("\tcall\t", "\tcallq\t") for line in sys.stdin), "#", kind)
+    items = read((FAR.sub(r"\1\t\2", line) for line in sys.stdin), "#", kind)
     for at, item in enumerate(items):
         if isinstance(item, Instruction) and item.kind != STAYS:
             items[at] = shorter(items, at)
